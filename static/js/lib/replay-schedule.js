@@ -1,0 +1,85 @@
+/**
+ * Which part of which slot plays at which moment, and where nothing was recorded. Pure; all times are epoch milliseconds.
+ */
+
+/** A hole shorter than this is not worth a jump: it is heard as a breath, not as a pause. */
+export const SHORTEST_SKIP_MS = 1000;
+
+/** Merge intervals that touch or overlap. Takes and returns `[{start, end}]`, the result sorted. */
+export function union(intervals) {
+  const merged = [];
+  for (const { start, end } of [...intervals].sort((a, b) => a.start - b.start)) {
+    const last = merged.at(-1);
+    if (last && start <= last.end) last.end = Math.max(last.end, end);
+    else merged.push({ start, end });
+  }
+  return merged;
+}
+
+/** What of `[start, end]` no interval of the sorted, disjoint `covered` covers. */
+export function complement(covered, start, end) {
+  const holes = [];
+  let at = start;
+  for (const interval of covered) {
+    if (interval.start > at) holes.push({ start: at, end: Math.min(interval.start, end) });
+    at = Math.max(at, interval.end);
+  }
+  if (at < end) holes.push({ start: at, end });
+  return holes.filter((hole) => hole.end > hole.start);
+}
+
+function timed(part) {
+  const start = Date.parse(part.started_at);
+  return { ...part, start, end: start + (part.duration_s ?? 0) * 1000 };
+}
+
+/**
+ * @param {{slots: object[], parts: object[], startedAt: string|null, endedAt: string|null}} recording as in the page data
+ * @returns {{start: number, end: number, slots: object[], covered: object[], skips: object[]}} slots carry `parts` (with `start`, `end`)
+ *   and `gaps` between their own first and last picture; `skips` are the stretches in which no slot has anything.
+ */
+export function buildSchedule({ slots, parts, startedAt, endedAt }) {
+  const all = parts.map(timed).filter((part) => Number.isFinite(part.start));
+  const covered = union(all.filter((part) => part.end > part.start));
+  const starts = [startedAt ? Date.parse(startedAt) : NaN, covered[0]?.start ?? NaN].filter(Number.isFinite);
+  const ends = [endedAt ? Date.parse(endedAt) : NaN, covered.at(-1)?.end ?? NaN].filter(Number.isFinite);
+  const start = starts.length ? Math.min(...starts) : 0;
+  const end = ends.length ? Math.max(...ends, start) : start;
+  return {
+    start,
+    end,
+    slots: slots.map((slot) => {
+      const own = all.filter((part) => part.slot === slot.id).sort((a, b) => a.start - b.start);
+      const ownCovered = union(own);
+      const gaps = own.length ? complement(ownCovered, ownCovered[0].start, ownCovered.at(-1).end) : [];
+      return { ...slot, parts: own, gaps };
+    }),
+    covered,
+    skips: complement(covered, start, end).filter((hole) => hole.end - hole.start >= SHORTEST_SKIP_MS),
+  };
+}
+
+/** The part of one slot (its sorted `parts`) that plays at `at`, or null. Where two overlap, the later one: it replaced the earlier. */
+export function partAt(parts, at) {
+  for (let i = parts.length - 1; i >= 0; i -= 1) {
+    if (parts[i].start <= at && at < parts[i].end) return parts[i];
+  }
+  return null;
+}
+
+/** The first part that begins after `at`, or null. */
+export function partAfter(parts, at) {
+  return parts.find((part) => part.start > at) ?? null;
+}
+
+/** How many leading entries of a list sorted by `at` (epoch ms) have happened at `now`. */
+export function countUntil(entries, now) {
+  let low = 0;
+  let high = entries.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (entries[middle].at <= now) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
