@@ -1,0 +1,1 @@
+"""Offices, staff, roles, sign-in, sessions, API tokens."""

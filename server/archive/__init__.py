@@ -1,0 +1,1 @@
+"""Search, replay and export of ended inspections."""

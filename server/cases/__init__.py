@@ -1,0 +1,1 @@
+"""Enterprises, licences, cases, materials, and the evidence attached to a case."""

@@ -1,0 +1,1 @@
+"""Pages that put several features side by side: the start page and the page of one case."""

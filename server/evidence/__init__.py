@@ -1,0 +1,1 @@
+"""Canonical bytes and the hash chain. Pure; imports nothing of ours."""

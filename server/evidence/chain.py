@@ -1,0 +1,84 @@
+"""The hash-chained event log: canonical lines (RFC 8785), links, and the check of a whole chain."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import rfc8785
+
+VERSION = 1
+GENESIS = "0" * 64
+"""`prev` of the first line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of the log before it is written.
+
+    Times are RFC 3339 text, `t_mono` seconds, `t_client` as the client said.
+    """
+
+    inspection: str
+    seq: int
+    type: str
+    actor: dict[str, str]
+    t_utc: str
+    t_mono: float
+    t_client: str | None
+    body: dict[str, Any]
+    prev: str
+
+
+@dataclass(frozen=True, slots=True)
+class BadLine:
+    """The first line at which a chain does not hold; `line` counts from 1."""
+
+    line: int
+    reason: str
+
+
+def canonical_line(entry: Entry) -> bytes:
+    """The entry as canonical JSON, without a newline."""
+    return rfc8785.dumps(
+        {
+            "v": VERSION,
+            "inspection": entry.inspection,
+            "seq": entry.seq,
+            "type": entry.type,
+            "actor": entry.actor,
+            "t_utc": entry.t_utc,
+            "t_mono": entry.t_mono,
+            "t_client": entry.t_client,
+            "body": entry.body,
+            "prev": entry.prev,
+        }
+    )
+
+
+def link_of(line: bytes) -> str:
+    """SHA-256 of a canonical line, in hex: the `prev` of the next."""
+    return hashlib.sha256(line).hexdigest()
+
+
+def check_chain(lines: Iterable[bytes]) -> tuple[str, BadLine | None]:
+    """The head after the last good line, and the first bad line if there is one."""
+    head = GENESIS
+    for number, line in enumerate(lines, start=1):
+        try:
+            value = json.loads(line)
+            seq, prev = value["seq"], value["prev"]
+            canonical = rfc8785.dumps(value)
+        except (ValueError, KeyError, TypeError, rfc8785.CanonicalizationError) as error:
+            return head, BadLine(number, f"not a log line: {error}")
+        if canonical != line:
+            return head, BadLine(number, "not in canonical form")
+        if seq != number:
+            return head, BadLine(number, f"seq is {seq}, expected {number}")
+        if prev != head:
+            return head, BadLine(number, "prev is not the link of the line before")
+        head = link_of(line)
+    return head, None

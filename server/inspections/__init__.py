@@ -1,0 +1,1 @@
+"""Checklist templates, scheduling, invitations, the state machine, the event log of an inspection, its result."""

@@ -1,0 +1,127 @@
+"""The event log of an inspection: append in the transaction that does the act, read from a given seq, check.
+
+It belongs to the inspection rather than to its room, because scheduling, inviting and concluding are acts too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from server.accounts.rules import Actor
+from server.clock import Clock, rfc3339
+from server.db import after_commit
+from server.errors import Unavailable
+from server.evidence.chain import BadLine, Entry, canonical_line, check_chain, link_of
+from server.inspections.models import Event, Inspection
+
+
+@dataclass(frozen=True, slots=True)
+class Journal:
+    """What an append needs besides the act: the clock, and who wants to know that a log has grown.
+
+    `grown` is called with the inspection's id once the events are durable.
+    """
+
+    clock: Clock
+    grown: Callable[[str], None]
+
+    async def append(
+        self,
+        session: AsyncSession,
+        inspection_id: str,
+        type_: str,
+        actor: Actor,
+        body: dict[str, Any],
+        *,
+        at: datetime | None = None,
+        t_client: str | None = None,
+    ) -> Event:
+        """Add one event at the end of the chain. The inspection's row is the chain's lock and end.
+
+        `body` must be JSON with whole numbers below 2**53 (RFC 8785). Unavailable if somebody else
+        appended between the reading and the writing, which the row lock rules out on both databases.
+        """
+        row = await session.execute(
+            select(Inspection.last_seq, Inspection.head)
+            .where(Inspection.id == inspection_id)
+            .with_for_update()
+        )
+        last_seq, head = row.one()
+        moment = at or self.clock.now()
+        entry = Entry(
+            inspection=inspection_id,
+            seq=last_seq + 1,
+            type=type_,
+            actor=actor.as_record(),
+            t_utc=rfc3339(moment),
+            t_mono=round(self.clock.monotonic_s(), 3),
+            t_client=t_client,
+            body=body,
+            prev=head,
+        )
+        line = canonical_line(entry)
+        link = link_of(line)
+        moved = await session.execute(
+            update(Inspection)
+            .where(Inspection.id == inspection_id, Inspection.last_seq == last_seq)
+            .values(last_seq=entry.seq, head=link)
+            .execution_options(synchronize_session=False)
+        )
+        if moved.rowcount != 1:  # type: ignore[attr-defined]
+            raise Unavailable
+        event = Event(
+            inspection_id=inspection_id,
+            seq=entry.seq,
+            type=type_,
+            at=moment,
+            actor=entry.actor,
+            body=body,
+            prev=head,
+            link=link,
+            line=line.decode(),
+        )
+        session.add(event)
+        await session.flush()
+        after_commit(session, lambda: self.grown(inspection_id))
+        return event
+
+
+async def events_after(
+    session: AsyncSession, inspection_id: str, after: int, limit: int = 10_000
+) -> list[Event]:
+    """Events with `seq > after`, in order."""
+    found = await session.scalars(
+        select(Event)
+        .where(Event.inspection_id == inspection_id, Event.seq > after)
+        .order_by(Event.seq)
+        .limit(limit)
+    )
+    return list(found)
+
+
+async def check(session: AsyncSession, inspection_id: str) -> BadLine | None:
+    """The first line at which the stored chain does not hold, or None."""
+    lines = await session.scalars(
+        select(Event.line).where(Event.inspection_id == inspection_id).order_by(Event.seq)
+    )
+    _, bad = check_chain(line.encode() for line in lines)
+    return bad
+
+
+def as_json(event: Event) -> dict[str, Any]:
+    """The event as clients get it."""
+    return {
+        "seq": event.seq,
+        "type": event.type,
+        "actor": event.actor,
+        "at": rfc3339(event.at),
+        "body": event.body,
+        "prev": event.prev,
+        "link": event.link,
+    }

@@ -1,0 +1,1 @@
+"""The room of one running inspection: joining, signalling, presence, snapshots, recording."""

@@ -1,0 +1,107 @@
+"""Tables of what a running inspection makes."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import BigInteger, ForeignKey, String, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from server.db.base import Base, Id, Sha256
+
+
+class Participant(Base):
+    """Somebody in one inspection: who came by an invitation, or staff who joined from their console.
+
+    The token changes when another device takes over; the participant, its slots and its recording stay.
+    """
+
+    __tablename__ = "participants"
+    __table_args__ = (
+        UniqueConstraint("invitation_id"),
+        UniqueConstraint("inspection_id", "staff_id"),
+    )
+
+    id: Mapped[Id]
+    inspection_id: Mapped[str] = mapped_column(ForeignKey("inspections.id"), index=True)
+    invitation_id: Mapped[str | None] = mapped_column(ForeignKey("invitations.id"))
+    staff_id: Mapped[str | None] = mapped_column(ForeignKey("staff.id"))
+    role: Mapped[str] = mapped_column(String(20))
+    name: Mapped[str] = mapped_column(String(80))
+    device: Mapped[str] = mapped_column(String(200), default="")
+    token_hash: Mapped[Sha256] = mapped_column(unique=True)
+    token_expires_at: Mapped[datetime]
+    joined_at: Mapped[datetime]
+
+
+class Slot(Base):
+    """Participant + source; forwarders and the recorder hang on it, peer connections come and go."""
+
+    __tablename__ = "slots"
+    __table_args__ = (UniqueConstraint("participant_id", "source"),)
+
+    id: Mapped[Id]
+    inspection_id: Mapped[str] = mapped_column(ForeignKey("inspections.id"), index=True)
+    participant_id: Mapped[str] = mapped_column(ForeignKey("participants.id"))
+    source: Mapped[str] = mapped_column(String(20))
+    opened_at: Mapped[datetime]
+
+
+class Part(Base):
+    """One recorded file of a slot. Open while it is being written."""
+
+    __tablename__ = "parts"
+
+    id: Mapped[Id]
+    inspection_id: Mapped[str] = mapped_column(ForeignKey("inspections.id"), index=True)
+    slot_id: Mapped[str] = mapped_column(ForeignKey("slots.id"), index=True)
+    epoch: Mapped[int]
+    index: Mapped[int]
+    path: Mapped[str] = mapped_column(String(300))
+    """Relative to the data folder."""
+    media_type: Mapped[str] = mapped_column(String(40))
+    started_at: Mapped[datetime]
+    """Server time of the first sample (presentation time 0)."""
+    first_rtp_timestamp: Mapped[int | None] = mapped_column(BigInteger)
+    closed: Mapped[bool] = mapped_column(default=False, index=True)
+    repaired: Mapped[bool] = mapped_column(default=False)
+    duration_s: Mapped[float | None]
+    size_bytes: Mapped[int | None] = mapped_column(BigInteger)
+    sha256: Mapped[str | None] = mapped_column(String(64))
+    width: Mapped[int | None]
+    height: Mapped[int | None]
+
+
+class Snapshot(Base):
+    """A frame of the received stream, decoded at full received resolution."""
+
+    __tablename__ = "snapshots"
+    __table_args__ = (UniqueConstraint("participant_id", "request"),)
+
+    id: Mapped[Id]
+    inspection_id: Mapped[str] = mapped_column(ForeignKey("inspections.id"), index=True)
+    slot_id: Mapped[str] = mapped_column(ForeignKey("slots.id"))
+    participant_id: Mapped[str] = mapped_column(ForeignKey("participants.id"))
+    request: Mapped[str] = mapped_column(String(80))
+    """The click's own name, so that a repeated request is the same snapshot."""
+    item: Mapped[str | None] = mapped_column(String(60))
+    rtp_timestamp: Mapped[int] = mapped_column(BigInteger)
+    captured_at: Mapped[datetime]
+    width: Mapped[int]
+    height: Mapped[int]
+    size_bytes: Mapped[int] = mapped_column(BigInteger)
+    sha256: Mapped[Sha256]
+    path: Mapped[str] = mapped_column(String(300))
+    taken_by_name: Mapped[str] = mapped_column(String(80))
+    taken_at: Mapped[datetime]
+
+
+class RoomLease(Base):
+    """Which worker owns a room. The epoch rises with each acquisition and is in every part's name."""
+
+    __tablename__ = "room_leases"
+
+    inspection_id: Mapped[str] = mapped_column(ForeignKey("inspections.id"), primary_key=True)
+    worker: Mapped[str] = mapped_column(String(40))
+    epoch: Mapped[int]
+    expires_at: Mapped[datetime]

@@ -1,0 +1,117 @@
+"""The one reader of the environment and of the settings file.
+
+Every setting `name` is `YUNKAN_NAME` in the environment, or `name = …` in the TOML file that `YUNKAN_CONFIG`
+names; the environment wins. Everything else in the house gets a `Settings` value passed in.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+"""The checkout: `static/`, `templates/` and `locales/` are beside the package."""
+
+
+class BadSettings(Exception):
+    """A setting that cannot be used; the message names it and says what would do."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """All settings, with the defaults of a machine that serves only itself."""
+
+    listen: str = "127.0.0.1:8080"
+    data: Path = Path("recordings")
+    database_url: str = ""
+    public_url: str = ""
+    """How people reach the service, e.g. `https://inspect.example.gov.cn`; empty: from the request."""
+    media_address: str = "127.0.0.1"
+    media_port: int = 0
+    media_advertised_address: str = ""
+    tls_certificate: str = ""
+    tls_key: str = ""
+    behind_proxy: bool = False
+    """Trust `X-Forwarded-For` and `X-Forwarded-Proto` of the one proxy in front."""
+    worker: str = "0"
+    language: str = "zh-CN"
+    early_join_minutes: int = 30
+    invitation_hours: int = 72
+    session_hours: int = 12
+    upload_limit_bytes: int = 50 * 2**20
+    reserve_bytes: int = 2 * 2**30
+    """Free disk below which no new inspection starts."""
+    log_format: str = "text"
+
+    @property
+    def host(self) -> str:
+        return self.listen.rpartition(":")[0]
+
+    @property
+    def port(self) -> int:
+        return int(self.listen.rpartition(":")[2])
+
+    @property
+    def database(self) -> str:
+        """The SQLAlchemy URL, with an async driver."""
+        if not self.database_url:
+            return f"sqlite+aiosqlite:///{(self.data / 'yunkan.sqlite3').resolve()}"
+        scheme, _, rest = self.database_url.partition("://")
+        if scheme in ("postgresql", "postgres"):
+            return f"postgresql+asyncpg://{rest}"
+        return self.database_url
+
+
+def load(environment: Mapping[str, str]) -> Settings:
+    """Settings from the environment and the file it names; BadSettings names the first bad one."""
+    values = _from_file(environment.get("YUNKAN_CONFIG", ""))
+    for field in fields(Settings):
+        name = f"YUNKAN_{field.name.upper()}"
+        if name in environment:
+            values[field.name] = environment[name]
+    settings = Settings(**{name: _convert(name, value) for name, value in values.items()})
+    _check(settings)
+    return settings
+
+
+def _from_file(path: str) -> dict[str, Any]:
+    if not path:
+        return {}
+    try:
+        values = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        raise BadSettings(f"YUNKAN_CONFIG={path}: {error}") from error
+    known = {field.name for field in fields(Settings)}
+    if unknown := sorted(set(values) - known):
+        raise BadSettings(f"{path}: unknown setting {unknown[0]!r}; known: {', '.join(sorted(known))}")
+    return values
+
+
+def _convert(name: str, value: Any) -> Any:
+    kind = {field.name: field.type for field in fields(Settings)}[name]
+    try:
+        if kind == "bool" and isinstance(value, str):
+            return {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False, "": False}[
+                value.lower()
+            ]
+        converters: dict[str, Any] = {"int": int, "Path": Path, "str": str, "bool": bool}
+        return converters[str(kind)](value)
+    except (KeyError, ValueError, TypeError) as error:
+        raise BadSettings(f"YUNKAN_{name.upper()}={value!r} is not of the kind {kind}") from error
+
+
+def _check(settings: Settings) -> None:
+    host, _, port = settings.listen.rpartition(":")
+    if not host or not port.isdigit() or not 0 <= int(port) < 65536:
+        raise BadSettings(f"YUNKAN_LISTEN={settings.listen!r}: must be ADDRESS:PORT, as in 127.0.0.1:8080")
+    if not 0 <= settings.media_port < 65536:
+        raise BadSettings(
+            f"YUNKAN_MEDIA_PORT={settings.media_port}: must be from 0 to 65535 (0 = any free port)"
+        )
+    if settings.language not in ("zh-CN", "en"):
+        raise BadSettings(f"YUNKAN_LANGUAGE={settings.language!r}: must be zh-CN or en")
+    if bool(settings.tls_certificate) != bool(settings.tls_key):
+        raise BadSettings("YUNKAN_TLS_CERTIFICATE and YUNKAN_TLS_KEY go together")

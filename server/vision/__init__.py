@@ -1,0 +1,1 @@
+"""OpenCV on arrays: pure functions."""

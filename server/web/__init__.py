@@ -1,0 +1,1 @@
+"""The aiohttp kernel: middlewares, templates, forms, languages, OpenAPI. Knows no feature."""

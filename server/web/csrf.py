@@ -1,0 +1,50 @@
+"""Cross-site request forgery: a token bound to the browser by a keyed hash, asked of every cookie-borne change."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+from urllib.parse import urlsplit
+
+from aiohttp import web
+
+from server.errors import N_, Forbidden
+from server.web.keys import BROWSER_ID, SECRET
+
+COOKIE = "yunkan_browser"
+FIELD = "csrf"
+HEADER = "X-CSRF-Token"
+_SAFE = {"GET", "HEAD", "OPTIONS"}
+
+
+class CrossSite(Forbidden):
+    code = "csrf"
+    text = N_("This form is out of date or came from another site. Please reload the page and try again.")
+
+
+def new_browser_id() -> str:
+    return secrets.token_urlsafe(16)
+
+
+def csrf_token(request: web.Request) -> str:
+    """The token that belongs to this browser."""
+    browser = request[BROWSER_ID].encode()
+    return hmac.new(request.app[SECRET], b"csrf:" + browser, hashlib.sha256).hexdigest()
+
+
+async def check_csrf(request: web.Request) -> None:
+    """CrossSite unless the request is safe, carries a bearer token (no cookie is used then), or proves its page.
+
+    `/api/v1/join` uses no cookie: the invitation in its body is the credential.
+    """
+    if request.method in _SAFE or "Authorization" in request.headers or request.path == "/api/v1/join":
+        return
+    origin = request.headers.get("Origin")
+    if origin is not None and origin != "null" and urlsplit(origin).netloc != request.host:
+        raise CrossSite
+    sent = request.headers.get(HEADER, "")
+    if not sent and request.content_type in ("application/x-www-form-urlencoded", "multipart/form-data"):
+        sent = str((await request.post()).get(FIELD, ""))
+    if not hmac.compare_digest(sent, csrf_token(request)):
+        raise CrossSite
