@@ -10,6 +10,7 @@ from aiohttp import web
 from server.clock import Clock
 from server.db import Database
 from server.settings import Settings
+from server.storage.files import Files
 
 
 class Principal(Protocol):
@@ -29,6 +30,7 @@ Authenticate = Callable[[web.Request], Awaitable[Principal | None]]
 SETTINGS = web.AppKey("settings", Settings)
 CLOCK = web.AppKey("clock", Clock)
 DATABASE = web.AppKey("database", Database)
+FILES = web.AppKey("files", Files)
 SECRET = web.AppKey("secret", bytes)
 AUTHENTICATE: web.AppKey[Authenticate] = web.AppKey("authenticate")
 
