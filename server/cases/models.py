@@ -44,6 +44,8 @@ class Case(Base):
     latitude: Mapped[float | None]
     longitude: Mapped[float | None]
     """WGS-84 degrees."""
+    closed_at: Mapped[datetime | None]
+    closing_note: Mapped[str] = mapped_column(Text, default="")
     created_by: Mapped[str] = mapped_column(String(40))
     created_by_name: Mapped[str] = mapped_column(String(80))
     created_at: Mapped[datetime] = mapped_column(index=True)
@@ -55,6 +57,7 @@ class Material(Base):
     """A paper of the case: PDF or picture, as uploaded."""
 
     __tablename__ = "materials"
+    __table_args__ = (UniqueConstraint("case_id", "sha256"),)
 
     id: Mapped[Id]
     case_id: Mapped[str] = mapped_column(ForeignKey("cases.id"), index=True)
@@ -72,6 +75,7 @@ class Evidence(Base):
     """A piece of evidence of one inspection, attached to the case: a part, a snapshot, a checklist result."""
 
     __tablename__ = "evidence"
+    __table_args__ = (UniqueConstraint("case_id", "url"),)
 
     id: Mapped[Id]
     case_id: Mapped[str] = mapped_column(ForeignKey("cases.id"), index=True)

@@ -24,10 +24,15 @@ class Inspection(Base):
     state: Mapped[str] = mapped_column(String(20), index=True)
     template_key: Mapped[str] = mapped_column(String(60))
     template_version: Mapped[str] = mapped_column(String(20))
+    template_sha256: Mapped[Sha256]
     starts_at: Mapped[datetime]
     started_at: Mapped[datetime | None]
     ended_at: Mapped[datetime | None]
+    end_reason: Mapped[str | None] = mapped_column(String(20))
+    cancelled_at: Mapped[datetime | None]
+    cancel_reason: Mapped[str] = mapped_column(Text, default="")
     concluded_at: Mapped[datetime | None]
+    concluded_by_name: Mapped[str] = mapped_column(String(80), default="")
     result: Mapped[str | None] = mapped_column(String(20))
     result_note: Mapped[str] = mapped_column(Text, default="")
     created_by: Mapped[str] = mapped_column(String(40))
@@ -59,6 +64,16 @@ class Invitation(Base):
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime]
     cancelled_at: Mapped[datetime | None]
+
+
+class RetiredInvitationToken(Base):
+    """The hash of a link that a newer one has replaced: who still has it is told so, not that it never was."""
+
+    __tablename__ = "retired_invitation_tokens"
+
+    token_hash: Mapped[Sha256] = mapped_column(primary_key=True)
+    invitation_id: Mapped[str] = mapped_column(ForeignKey("invitations.id"), index=True)
+    retired_at: Mapped[datetime]
 
 
 class Event(Base):
