@@ -1,0 +1,30 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { sdpFragment } from "../../static/js/lib/peer.js";
+import { rankCodecs } from "../../static/js/lib/whip.js";
+
+const h264 = (profile, mode = 1) => ({
+  mimeType: "video/H264", sdpFmtpLine: `level-asymmetry-allowed=1;packetization-mode=${mode};profile-level-id=${profile}`,
+});
+const vp8 = { mimeType: "video/VP8" };
+const rtx = { mimeType: "video/rtx" };
+
+test("H.264 constrained baseline comes first, then VP8, and repair stays", () => {
+  const codecs = [vp8, rtx, { mimeType: "video/VP9" }, h264("640c1f"), h264("42e01f", 0), h264("42001f"), h264("42e01f"), { mimeType: "video/AV1" }];
+  assert.deepEqual(rankCodecs(codecs), [h264("42e01f"), vp8, rtx]);
+});
+
+test("a browser with neither codec keeps its own order", () => {
+  assert.deepEqual(rankCodecs([{ mimeType: "video/VP9" }, rtx]), []);
+});
+
+test("trickled candidates carry the credentials and the m-line they belong to", () => {
+  const sdp = "v=0\r\nm=video 9 UDP/TLS/RTP/SAVPF 96\r\na=ice-ufrag:abcd\r\na=ice-pwd:secret\r\na=mid:0\r\nm=audio 9 X\r\na=mid:1\r\n";
+  const candidate = { candidate: "candidate:1 1 udp 2130706431 192.0.2.1 5000 typ host" };
+  assert.equal(
+    sdpFragment(sdp, [candidate, null]),
+    "a=ice-ufrag:abcd\r\na=ice-pwd:secret\r\nm=video 9 UDP/TLS/RTP/SAVPF 96\r\na=mid:0\r\n" +
+      "a=candidate:1 1 udp 2130706431 192.0.2.1 5000 typ host\r\na=end-of-candidates\r\n",
+  );
+});
