@@ -25,15 +25,21 @@ LOUD = 0.08
 
 def is_on(media_s: float) -> bool:
     """Whether the flash and the beep are on at a media time."""
-    return media_s >= FIRST_S and (media_s - FIRST_S) % PERIOD_S < LENGTH_S
+    return bool(_on(np.array([round(media_s * AUDIO_RATE_HZ)]))[0])
+
+
+def _on(sample: NDArray[np.int64]) -> NDArray[np.bool_]:
+    # In whole samples: with fractions of a second, rounding would now and then part the flash from the beep.
+    since = sample - round(FIRST_S * AUDIO_RATE_HZ)
+    within: NDArray[np.bool_] = since % round(PERIOD_S * AUDIO_RATE_HZ) < round(LENGTH_S * AUDIO_RATE_HZ)
+    return (since >= 0) & within
 
 
 def beep(first_sample: int, samples: int = AUDIO_FRAME) -> NDArray[np.int16]:
     """Samples of the sound, mono, 48 kHz, from a position on."""
     position = first_sample + np.arange(samples)
     time = position / AUDIO_RATE_HZ
-    on = (time >= FIRST_S) & ((time - FIRST_S) % PERIOD_S < LENGTH_S)
-    wave: NDArray[Any] = np.where(on, 0.5 * np.sin(2 * np.pi * TONE_HZ * time), 0.0)
+    wave: NDArray[Any] = np.where(_on(position), 0.5 * np.sin(2 * np.pi * TONE_HZ * time), 0.0)
     return (wave * 32767).astype(np.int16)
 
 
