@@ -1,0 +1,33 @@
+import { t } from "../lib/i18n.js";
+
+const WORDS = {
+  idle: () => t("Not recording"),
+  starting: () => t("Recording is starting"),
+  recording: () => t("Recording"),
+  failed: () => t("Recording failed"),
+  unknown: () => t("Recording state unknown"),
+};
+
+/**
+ * <recording-badge data-state="idle|starting|recording|failed|unknown">: the sign that a recording is being written.
+ * Set the state from bytes written at the server (`RecordingWatch`), never from a button.
+ */
+class RecordingBadge extends HTMLElement {
+  static observedAttributes = ["data-state"];
+
+  connectedCallback() {
+    this.setAttribute("role", "status");
+    this.dataset.state ??= "idle";
+    this.#draw();
+  }
+
+  attributeChangedCallback(name, before, after) {
+    if (before !== after && this.isConnected) this.#draw();
+  }
+
+  #draw() {
+    this.textContent = (WORDS[this.dataset.state] ?? WORDS.idle)();
+  }
+}
+
+customElements.define("recording-badge", RecordingBadge);
