@@ -5,6 +5,10 @@ from __future__ import annotations
 import time
 from datetime import UTC, datetime
 from typing import Protocol
+from zoneinfo import ZoneInfo
+
+TIME_ZONE = ZoneInfo("Asia/Shanghai")
+"""Pages, case numbers and "today" go by Beijing time; evidence and API speak UTC."""
 
 
 class Clock(Protocol):

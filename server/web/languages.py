@@ -11,6 +11,7 @@ from aiohttp import web
 from babel.messages.pofile import read_po
 
 from server.settings import ROOT
+from server.web.forms import same_site_path
 from server.web.keys import SETTINGS
 
 LANGUAGES = ("zh-CN", "en")
@@ -68,9 +69,7 @@ async def set_language(request: web.Request) -> web.Response:
     """`POST /language`: remember the visitor's choice and go back to where they were."""
     form = await request.post()
     language, target = str(form.get("lang", "")), str(form.get("next", "/"))
-    if not target.startswith("/") or target.startswith(("//", "/\\")):
-        target = "/"
-    response = web.Response(status=303, headers={"Location": target})
+    response = web.Response(status=303, headers={"Location": same_site_path(target)})
     if language in LANGUAGES:
         response.set_cookie(COOKIE, language, max_age=365 * 86400, samesite="Lax", httponly=True)
     return response

@@ -6,20 +6,17 @@ import hashlib
 from datetime import datetime
 from functools import cache
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import jinja2
 from aiohttp import web
 from babel.dates import format_date, format_datetime, format_time
 from markupsafe import Markup
 
+from server.clock import TIME_ZONE
 from server.settings import ROOT
 from server.web.csrf import FIELD, csrf_token
 from server.web.keys import LANGUAGE, PRINCIPAL
 from server.web.languages import current_language, translate
-
-TIME_ZONE = ZoneInfo("Asia/Shanghai")
-"""Pages show Beijing time; evidence and API speak UTC."""
 
 _BABEL = {"zh-CN": "zh_CN", "en": "en_GB"}
 
