@@ -45,7 +45,7 @@ function pass(ms) {
 function openRoom(options = {}) {
   const room = new Room({
     base: "/live/0/01K", token: "secret", origin: "https://office.example/i/x",
-    WebSocketClass: FakeSocket, monotonic: () => now, ...options,
+    WebSocketClass: FakeSocket, monotonic: () => now, probe: async () => null, ...options,
   });
   const heard = [];
   for (const type of ["hello", "event", "presence", "media", "bye", "status"]) {
@@ -201,4 +201,23 @@ test("words that are not JSON or of an unknown type do no harm", () => {
   sockets[0].dispatchEvent(Object.assign(new Event("message"), { data: "{" }));
   sockets[0].says({ type: "fanfare" });
   assert.equal(room.status, "open");
+});
+
+test("a handshake refused for good ends the trying and says why", async () => {
+  const { room, heard } = openRoom({ probe: async () => ({ code: "expired", reason: "token_expired" }) });
+  sockets[0].breaks();
+  await new Promise(setImmediate);
+  assert.equal(room.status, "closed");
+  assert.equal(heard.find(([type]) => type === "bye")[1].code, "expired");
+  pass(20_000);
+  assert.equal(sockets.length, 1);
+});
+
+test("a handshake that failed for want of a network is tried again", async () => {
+  const { room } = openRoom();
+  sockets[0].breaks();
+  await new Promise(setImmediate);
+  pass(1000);
+  assert.equal(sockets.length, 2);
+  assert.equal(room.status, "lost");
 });

@@ -63,6 +63,8 @@ export class Peer extends EventTarget {
     if (this.#closed) return;
     this.#attempt = 0;
     this.#drop();
+    this.#lostAt ??= performance.now();
+    this.#say(this.#wasLive ? "lost" : "connecting");
     await this.#connect();
   }
 

@@ -28,6 +28,8 @@ export class Room extends EventTarget {
   #lostAt = null;
   #heardAt = 0;
   #finished = false;
+  #welcomed = false;
+  #probe;
   #monotonic;
 
   /** `base` as the join answered; `after`: the last seq already known. */
@@ -39,6 +41,7 @@ export class Room extends EventTarget {
     clock = new ServerClock(),
     WebSocketClass = globalThis.WebSocket,
     monotonic = () => performance.now(),
+    probe = askWhy,
   }) {
     super();
     this.#url = new URL(`${base.replace(/\/$/, "")}/room`, origin);
@@ -46,6 +49,7 @@ export class Room extends EventTarget {
     this.#token = token;
     this.#WebSocket = WebSocketClass;
     this.#monotonic = monotonic;
+    this.#probe = probe;
     this.lastSeq = after;
     this.clock = clock;
     this.status = "closed";
@@ -68,6 +72,7 @@ export class Room extends EventTarget {
     this.#url.searchParams.set("after", this.lastSeq);
     const socket = new this.#WebSocket(this.#url.href, ["yunkan.v1", `bearer.${this.#token}`]);
     this.#socket = socket;
+    this.#welcomed = false;
     this.#heardAt = this.#monotonic();
     this.#tick ??= setInterval(() => this.#watch(), 1000);
     socket.addEventListener("message", ({ data }) => socket === this.#socket && this.#receive(data));
@@ -125,6 +130,7 @@ export class Room extends EventTarget {
   }
 
   #welcome(message) {
+    this.#welcomed = true;
     this.clock.synchronise(message.now);
     this.#attempt = 0;
     this.#lostAt = null;
@@ -149,9 +155,18 @@ export class Room extends EventTarget {
     this.#socket = null;
     this.#rejectPending();
     if (this.#finished) return;
+    if (!this.#welcomed) this.#askWhy();
     this.#lostAt ??= this.#monotonic();
     this.#say("lost");
     this.#retryTimer = setTimeout(() => this.connect(), reconnectDelay(this.#attempt++));
+  }
+
+  /** A browser hides why a handshake failed; a plain request tells, and a refusal for good ends the trying. */
+  async #askWhy() {
+    const address = new URL(this.#url);
+    address.protocol = address.protocol.replace("ws", "http");
+    const refusal = await this.#probe(address.href, this.#token);
+    if (refusal && !this.#welcomed && !this.#finished) this.#bye({ type: "bye", ...refusal });
   }
 
   #watch() {
@@ -182,6 +197,16 @@ export class Room extends EventTarget {
   #tell(type, detail) {
     this.dispatchEvent(new CustomEvent(type, { detail }));
   }
+}
+
+const REFUSALS = { 401: "expired", 403: "removed", 404: "expired", 410: "ended" };
+
+async function askWhy(address, token) {
+  const response = await fetch(address, { headers: { Authorization: `Bearer ${token}` } }).catch(() => null);
+  const code = REFUSALS[response?.status];
+  if (!code) return null;
+  const body = await response.json().catch(() => null);
+  return { code, reason: body?.error?.code ?? null };
 }
 
 function failure(code, message = code) {

@@ -1,0 +1,246 @@
+// The phone's camera and microphone: opened looser and looser until one opens, switched, lit, and opened again
+// when the system took them away. Facts in MEDIA.md, "Phones".
+
+const AUDIO = { echoCancellation: true, noiseSuppression: true, autoGainControl: true };
+const SIZE = { width: { ideal: 1280 }, height: { ideal: 720 }, frameRate: { ideal: 30 } };
+// A camera app or a call that ends gives the camera back a moment later.
+const SETTLE_MS = 1500;
+
+/** The reasons why there is no camera, as codes: `denied`, `busy`, `none`, `unknown`. */
+export function problemOf(error) {
+  switch (error?.name) {
+    case "NotAllowedError":
+    case "SecurityError":
+    case "PermissionDeniedError":
+      return "denied";
+    case "NotReadableError":
+    case "TrackStartError":
+    case "AbortError":
+      return "busy";
+    case "NotFoundError":
+    case "DevicesNotFoundError":
+    case "OverconstrainedError":
+      return "none";
+    default:
+      return "unknown";
+  }
+}
+
+/** What this browser lacks before anything is asked: `insecure`, `no_api` or null. Probed, never guessed from its name. */
+export function missingAbility(scope = globalThis) {
+  if (scope.isSecureContext === false) return "insecure";
+  if (!scope.navigator?.mediaDevices?.getUserMedia || !scope.RTCPeerConnection || !scope.WebSocket) return "no_api";
+  return null;
+}
+
+/** What to try, in order; the next only when the one before found nothing or was refused for its wishes. */
+export function attempts(facing) {
+  return [
+    { video: { ...SIZE, facingMode: { ideal: facing } }, audio: AUDIO },
+    { video: true, audio: true },
+    { video: { ...SIZE, facingMode: { ideal: facing } } },
+    { video: true },
+  ];
+}
+
+/**
+ * `stream` is one MediaStream for good. `state`: closed, opening, open, interrupted. Dispatches `change`, `track`
+ * (detail {kind, track}: a new track stands in the stream, publish it) and `interrupted` (detail {cause}).
+ */
+export class Camera extends EventTarget {
+  #devices;
+  #queue = Promise.resolve();
+  #muteTimer = null;
+  #lenses = [];
+
+  constructor({ devices = globalThis.navigator?.mediaDevices, stream = new MediaStream() } = {}) {
+    super();
+    this.#devices = devices;
+    this.stream = stream;
+    this.state = "closed";
+    this.facing = "environment";
+    this.lens = null;
+    this.muted = false;
+    this.torch = false;
+  }
+
+  get video() {
+    return this.stream.getVideoTracks()[0] ?? null;
+  }
+
+  get audio() {
+    return this.stream.getAudioTracks()[0] ?? null;
+  }
+
+  /** Only the track itself knows; the browser's list of constraints says nothing about this lens. */
+  get hasTorch() {
+    return Boolean(this.video?.getCapabilities?.().torch);
+  }
+
+  get hasOtherLenses() {
+    return this.#lenses.length > 2;
+  }
+
+  /** Ask for camera and microphone. Rejects with an Error that has `problem` (see problemOf). */
+  open() {
+    return this.#serialised(() => this.#open());
+  }
+
+  /** From the rear camera to the front one and back. */
+  switchFacing() {
+    return this.#serialised(async () => {
+      this.facing = this.facing === "environment" ? "user" : "environment";
+      this.lens = null;
+      await this.#replaceVideo();
+    });
+  }
+
+  /** The next lens by device: a wide or a tele lens has the same facing, so it needs its own way. */
+  nextLens() {
+    return this.#serialised(async () => {
+      const ids = this.#lenses.map(({ deviceId }) => deviceId);
+      const current = this.video?.getSettings?.().deviceId;
+      this.lens = ids[(ids.indexOf(current) + 1) % ids.length] ?? null;
+      await this.#replaceVideo();
+    });
+  }
+
+  /** Light on or off; resolves with the state reached. */
+  async setTorch(on) {
+    if (!this.hasTorch) return false;
+    await this.video.applyConstraints({ advanced: [{ torch: on }] });
+    this.torch = on;
+    this.#changed();
+    return on;
+  }
+
+  setMuted(muted) {
+    this.muted = muted;
+    if (this.audio) this.audio.enabled = !muted;
+    this.#changed();
+  }
+
+  /** Take the camera (and a microphone that died) back after the system took it. Does nothing when both run. */
+  recover({ force = false } = {}) {
+    return this.#serialised(async () => {
+      if (this.state === "closed") return;
+      if (force || !runs(this.video)) await this.#replaceVideo();
+      if (this.audio && !runs(this.audio)) await this.#replaceAudio();
+      this.#set("open");
+    });
+  }
+
+  close() {
+    this.#set("closed");
+    clearTimeout(this.#muteTimer);
+    for (const track of this.stream.getTracks()) {
+      track.stop();
+      this.stream.removeTrack(track);
+    }
+  }
+
+  /** One after another: two getUserMedia at once end each other on iOS. */
+  #serialised(work) {
+    const done = this.#queue.then(work);
+    this.#queue = done.catch(() => {});
+    return done;
+  }
+
+  async #open() {
+    if (runs(this.video)) return;
+    this.#set("opening");
+    let firstError = null;
+    for (const constraints of attempts(this.facing)) {
+      try {
+        const stream = await this.#devices.getUserMedia(constraints);
+        for (const track of stream.getTracks()) this.#adopt(track);
+        await this.#listLenses();
+        this.#set("open");
+        return;
+      } catch (error) {
+        firstError ??= error;
+        if (problemOf(error) !== "none") break;
+      }
+    }
+    this.#set("closed");
+    throw Object.assign(new Error(firstError.message), { problem: problemOf(firstError), cause: firstError });
+  }
+
+  async #replaceVideo() {
+    const old = this.video;
+    // Many phones open one camera at a time: the old one must go first.
+    old?.stop();
+    const wish = this.lens ? { ...SIZE, deviceId: { exact: this.lens } } : { ...SIZE, facingMode: { ideal: this.facing } };
+    this.torch = false;
+    const stream = await this.#getVideo(wish);
+    if (old) this.stream.removeTrack(old);
+    this.#adopt(stream.getVideoTracks()[0]);
+    this.#set("open");
+  }
+
+  async #getVideo(wish) {
+    try {
+      return await this.#devices.getUserMedia({ video: wish });
+    } catch (error) {
+      this.lens = null;
+      const problem = problemOf(error);
+      if (problem === "busy") await new Promise((resolve) => setTimeout(resolve, SETTLE_MS));
+      else if (problem !== "none") return this.#failed(error);
+      return this.#devices.getUserMedia({ video: problem === "busy" ? wish : true }).catch((again) => this.#failed(again));
+    }
+  }
+
+  #failed(error) {
+    this.#interrupted(problemOf(error));
+    throw Object.assign(new Error(error.message), { problem: problemOf(error), cause: error });
+  }
+
+  async #replaceAudio() {
+    const old = this.audio;
+    old?.stop();
+    const stream = await this.#devices.getUserMedia({ audio: AUDIO }).catch(() => null);
+    if (!stream) return;
+    this.stream.removeTrack(old);
+    this.#adopt(stream.getAudioTracks()[0]);
+  }
+
+  #adopt(track) {
+    this.stream.addTrack(track);
+    if (track.kind === "audio") track.enabled = !this.muted;
+    const current = () => this.stream.getTracks().includes(track);
+    track.addEventListener("ended", () => current() && this.#interrupted("ended"));
+    if (track.kind === "video") {
+      // A rotation mutes for an instant; an incoming call for as long as it lasts.
+      track.addEventListener("mute", () => {
+        clearTimeout(this.#muteTimer);
+        this.#muteTimer = setTimeout(() => current() && track.muted && this.#interrupted("muted"), SETTLE_MS);
+      });
+      track.addEventListener("unmute", () => current() && this.state === "interrupted" && this.#set("open"));
+    }
+    this.dispatchEvent(new CustomEvent("track", { detail: { kind: track.kind, track } }));
+  }
+
+  async #listLenses() {
+    const all = await this.#devices.enumerateDevices().catch(() => []);
+    this.#lenses = all.filter(({ kind, deviceId }) => kind === "videoinput" && deviceId);
+  }
+
+  #interrupted(cause) {
+    if (this.state === "closed") return;
+    this.#set("interrupted");
+    this.dispatchEvent(new CustomEvent("interrupted", { detail: { cause } }));
+  }
+
+  #set(state) {
+    this.state = state;
+    this.#changed();
+  }
+
+  #changed() {
+    this.dispatchEvent(new CustomEvent("change"));
+  }
+}
+
+function runs(track) {
+  return Boolean(track) && track.readyState === "live" && !track.muted;
+}

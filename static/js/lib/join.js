@@ -1,0 +1,72 @@
+// Joining by an invitation, and remembering the answer so that a reload goes on in the same place.
+
+/** POST /api/v1/join. Resolves with the answer; rejects with an Error that has `code` and the error's further fields. */
+export async function joinInspection({ invitation, name, consent, device, takeover }) {
+  const response = await fetch("/api/v1/join", {
+    method: "POST",
+    headers: {
+      "Content-Type": "application/json",
+      "Accept-Language": globalThis.document?.documentElement.lang ?? "zh-CN",
+    },
+    body: JSON.stringify({ invitation, name, consent, device, takeover }),
+  }).catch(() => {
+    throw Object.assign(new Error("network"), { code: "network" });
+  });
+  const answer = await response.json().catch(() => ({}));
+  if (response.ok) return answer;
+  const error = answer.error ?? {};
+  throw Object.assign(new Error(error.message ?? ""), { ...error, code: error.code ?? `http_${response.status}` });
+}
+
+/** The versions of the texts a page showed: {notice, recording}. */
+export function consentTo(texts) {
+  return Object.fromEntries(texts.map(({ kind, version }) => [kind, version]));
+}
+
+/** The kept answer of a join, under a key that does not give the invitation's token away. */
+export class Seat {
+  #key;
+  #storage;
+
+  constructor(key, storage = globalThis.localStorage) {
+    this.#key = key;
+    this.#storage = storage;
+  }
+
+  /** The seat of an invitation in this browser. */
+  static async of(invitation, storage) {
+    const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(invitation));
+    const hex = Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, "0")).join("");
+    return new Seat(`yunkan.phone.${hex.slice(0, 32)}`, storage);
+  }
+
+  get key() {
+    return this.#key;
+  }
+
+  /** The answer that is still good at `now` (milliseconds), or null. A storage that is closed to us holds nothing. */
+  find(now = Date.now()) {
+    try {
+      const kept = JSON.parse(this.#storage.getItem(this.#key));
+      return kept?.token && !(Date.parse(kept.expires_at) <= now) ? kept : null;
+    } catch {
+      return null;
+    }
+  }
+
+  keep(answer) {
+    try {
+      this.#storage.setItem(this.#key, JSON.stringify(answer));
+    } catch {
+      // Private browsing may refuse: then a reload asks again.
+    }
+  }
+
+  forget() {
+    try {
+      this.#storage.removeItem(this.#key);
+    } catch {
+      // See keep().
+    }
+  }
+}

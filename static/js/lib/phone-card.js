@@ -1,0 +1,26 @@
+// Which one thing the phone says now. Banners are missed: one card, the most urgent thing in it.
+
+/**
+ * The code of the card for these facts, most urgent first. `camera`: the Camera's state; `black`: the lens is covered;
+ * `connection`: the room's status; `publishing`: the publisher's; `reviewer`: one is present; `batteryLow`: not yet told; `network`: grade of our own
+ * line as the server sees it; `message`: the newest line of chat from the other side, if any.
+ */
+export function cardFor(facts) {
+  return CARDS.find(([, holds]) => holds(facts))[0];
+}
+
+const CARDS = [
+  ["interrupted", ({ camera }) => camera === "interrupted"],
+  ["recovering", ({ camera }) => camera === "opening"],
+  ["restarting", ({ connection, restarting }) => connection !== "open" && restarting],
+  ["lost", ({ connection }) => connection === "lost"],
+  ["media-lost", ({ publishing }) => publishing === "lost"],
+  ["black", ({ black }) => black],
+  ["battery", ({ batteryLow }) => batteryLow],
+  ["waiting", ({ reviewer, wasLive }) => !reviewer && !wasLive],
+  ["away", ({ reviewer }) => !reviewer],
+  ["connecting", ({ publishing }) => publishing !== "live"],
+  ["weak", ({ network }) => network === "poor"],
+  ["message", ({ message }) => Boolean(message)],
+  ["live", () => true],
+];

@@ -1,0 +1,236 @@
+// The enterprise's side of a running inspection: the room, the camera's way to the server, the reviewers' pictures.
+
+import { RecordingWatch } from "./console-state.js";
+import { fold, initialState } from "./room-state.js";
+import { Room } from "./room.js";
+import { Viewer } from "./whep.js";
+import { Publisher } from "./whip.js";
+
+const OFFICE_ROLES = new Set(["reviewer", "expert"]);
+const REPORT_EVERY_MS = 5000;
+// The server hears nothing although our connection claims to be well: a dead path that ICE has not noticed yet.
+const DEAF_AFTER_S = 6;
+const RESTART_AT_MOST_EVERY_MS = 12_000;
+
+/**
+ * Dispatches `change` (something shown may differ), `viewer` (detail {slot, participant, viewer}, viewer null when it went),
+ * and `bye` (detail {code, reason?}).
+ */
+export class PhoneSession extends EventTarget {
+  #seat;
+  #camera;
+  #room = null;
+  #publisher = null;
+  #viewers = new Map();
+  #watch = new RecordingWatch();
+  #abort = new AbortController();
+  #reporter = null;
+  #restartedAt = 0;
+
+  /** `seat`: the join's answer. */
+  constructor({ seat, camera }) {
+    super();
+    this.#seat = seat;
+    this.#camera = camera;
+    this.state = initialState();
+    this.connection = "connecting";
+    this.lostSeconds = 0;
+    this.restarting = false;
+    this.publishing = "closed";
+    this.presence = [];
+    this.media = [];
+    this.recording = "unknown";
+    this.recordedUntil = null;
+    this.wasLive = false;
+  }
+
+  get me() {
+    return this.#seat.participant;
+  }
+
+  /** Our own camera's slot as the server sees it, or null. */
+  get slot() {
+    return this.media.find((slot) => slot.participant === this.me && slot.source === "camera") ?? null;
+  }
+
+  /** The reviewers and experts who are here. */
+  get office() {
+    return this.presence.filter(({ role, online }) => online && OFFICE_ROLES.has(role));
+  }
+
+  /** Our line as the server grades it. */
+  get network() {
+    return this.presence.find(({ id }) => id === this.me)?.network ?? { grade: "unknown", reasons: [] };
+  }
+
+  /** The newest line of chat that is not our own, or null. */
+  get message() {
+    return this.state.chat.findLast(({ by }) => by !== this.me) ?? null;
+  }
+
+  start() {
+    const { base, token } = this.#seat;
+    this.#room = new Room({ base, token });
+    const on = (type, handler) =>
+      this.#room.addEventListener(type, ({ detail }) => handler(detail), { signal: this.#abort.signal });
+    on("status", (detail) => this.#status(detail));
+    on("event", (event) => this.#event(event));
+    on("presence", (people) => this.#present(people));
+    on("media", (slots) => this.#mediaSeen(slots));
+    on("bye", (detail) => this.#bye(detail));
+    this.#camera.addEventListener("track", ({ detail }) => this.#publisher?.replaceTrack(detail.kind, detail.track), {
+      signal: this.#abort.signal,
+    });
+    this.#reporter = setInterval(() => this.#reportNetwork(), REPORT_EVERY_MS);
+    this.#room.connect();
+  }
+
+  send(message) {
+    return this.#room.send(message);
+  }
+
+  /** Tell what happened to this device; not worth a word when it cannot be sent. */
+  report(state, detail) {
+    this.#room?.send({ type: "device", state, ...(detail ? { detail } : {}) }).catch(() => {});
+  }
+
+  /** Microphone on or off, here and in the log. */
+  setMuted(muted) {
+    this.#camera.setMuted(muted);
+    if (this.slot) this.#room.send({ type: "mute", slot: this.slot.id, kind: "audio", muted }).catch(() => {});
+    this.#changed();
+  }
+
+  /** The network or the page came back: try at once. */
+  wake() {
+    this.#room?.retryNow();
+    if (this.#publisher?.status === "lost") this.#publisher.restart();
+  }
+
+  /** Leave for good, said to the others; resolves when the server knows or cannot be reached. */
+  async leave() {
+    await this.#room?.send({ type: "leave" }).catch(() => {});
+    this.close();
+  }
+
+  close() {
+    this.#abort.abort();
+    clearInterval(this.#reporter);
+    this.#publisher?.close();
+    for (const slot of [...this.#viewers.keys()]) this.#unwatch(slot);
+    this.#room?.close();
+  }
+
+  #status({ status, seconds }) {
+    this.connection = status;
+    this.lostSeconds = seconds;
+    if (status === "open") this.restarting = false;
+    // What we last heard about the recording is not true for ever.
+    if (status === "lost") this.recording = "unknown";
+    this.#changed();
+  }
+
+  #event(event) {
+    this.state = fold(this.state, event);
+    if (event.type === "inspection.started") this.wasLive = true;
+    this.#changed();
+  }
+
+  #present(people) {
+    this.presence = people;
+    if (this.office.length > 0) this.#publish();
+    this.#changed();
+  }
+
+  #mediaSeen(slots) {
+    const before = this.slot?.recorded_bytes ?? 0;
+    this.media = slots;
+    this.recording = this.#watch.update(slots, performance.now()).state;
+    if ((this.slot?.recorded_bytes ?? 0) > before) this.recordedUntil = this.#room.serverNow();
+    if (this.slot?.live) this.wasLive = true;
+    this.#watchOthers(slots);
+    this.#restartIfDeaf();
+    this.#changed();
+  }
+
+  #bye(detail) {
+    if (detail.code === "restarting") {
+      this.restarting = true;
+      this.#changed();
+      return;
+    }
+    this.close();
+    this.dispatchEvent(new CustomEvent("bye", { detail }));
+  }
+
+  /** The camera goes out as soon as somebody of the office is here, and then for good. */
+  #publish() {
+    if (this.#publisher || this.#camera.state === "closed") return;
+    const { base, token, ice_servers: iceServers } = this.#seat;
+    this.#publisher = new Publisher({ base, token, iceServers });
+    this.#publisher.addEventListener("status", ({ detail }) => {
+      this.publishing = detail.status;
+      this.#changed();
+    });
+    this.#publisher.publish(this.#camera.stream);
+  }
+
+  #restartIfDeaf() {
+    const { slot } = this;
+    const sending = this.publishing === "live" && this.#camera.state === "open";
+    if (!sending || !slot || (slot.last_packet_age_s ?? 0) < DEAF_AFTER_S) return;
+    const now = performance.now();
+    if (now - this.#restartedAt < RESTART_AT_MOST_EVERY_MS) return;
+    this.#restartedAt = now;
+    this.#publisher.restart();
+  }
+
+  #watchOthers(slots) {
+    const office = new Set(this.presence.filter(({ role }) => OFFICE_ROLES.has(role)).map(({ id }) => id));
+    const wanted = slots.filter(({ participant, live }) => live && participant !== this.me && office.has(participant));
+    for (const slot of wanted) this.#view(slot);
+    for (const id of [...this.#viewers.keys()]) {
+      if (!wanted.some((slot) => slot.id === id)) this.#unwatch(id);
+    }
+  }
+
+  #view(slot) {
+    const kinds = [...(slot.kinds ?? [])].sort().join();
+    const known = this.#viewers.get(slot.id);
+    if (known?.kinds === kinds) return;
+    if (known) {
+      // A camera was added to a voice (or taken away): an answer cannot grow, so ask again.
+      known.kinds = kinds;
+      known.viewer.restart();
+      this.#tellViewer(slot, known.viewer);
+      return;
+    }
+    const { base, token, ice_servers: iceServers } = this.#seat;
+    const viewer = new Viewer({ base, token, iceServers, slot: slot.id });
+    this.#viewers.set(slot.id, { viewer, kinds });
+    viewer.play();
+    this.#tellViewer(slot, viewer);
+  }
+
+  #unwatch(id) {
+    this.#viewers.get(id)?.viewer.close();
+    this.#viewers.delete(id);
+    this.#tellViewer({ id }, null);
+  }
+
+  #tellViewer(slot, viewer) {
+    this.dispatchEvent(new CustomEvent("viewer", { detail: { slot, viewer } }));
+  }
+
+  async #reportNetwork() {
+    const stats = this.publishing === "live" ? await this.#publisher.stats().catch(() => null) : null;
+    if (!stats || this.connection !== "open") return;
+    const { rtt_s, loss, bitrate_bps, limited } = stats;
+    const known = Object.entries({ rtt_s, loss, bitrate_bps, limited }).filter(([, value]) => value !== null);
+    this.#room.send({ type: "network", ...Object.fromEntries(known) }).catch(() => {});
+  }
+
+  #changed() {
+    this.dispatchEvent(new CustomEvent("change"));
+  }
+}
