@@ -8,7 +8,7 @@ import datetime
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import cv2
 import numpy as np
@@ -22,6 +22,7 @@ ASSETS = Path(__file__).parent / "assets"
 WIDTH, HEIGHT = 1280, 720
 SITE_ZONE = datetime.timezone(datetime.timedelta(hours=8))
 CHROMA_NEUTRAL = 128
+BAR_PX, GAP_PX = 48, 22
 
 
 @dataclass(frozen=True)
@@ -60,9 +61,9 @@ class Glyphs:
         self._boxes: dict[str, list[int]] = index
         self._sheet: Plane = np.asarray(sheet, np.uint8)
 
-    def text(self, characters: str) -> Plane:
-        """A line of single characters (digits and signs) as coverage, 0 to 255."""
-        return np.hstack([self.item(character) for character in characters])
+    def text(self, face: Literal["clock", "small"], characters: str) -> Plane:
+        """A line of digits and signs as coverage, 0 to 255."""
+        return np.hstack([self.item(f"{face}:{character}") for character in characters])
 
     def item(self, name: str) -> Plane:
         """One character, or the caption of a scene or the badge by its name."""
@@ -103,17 +104,26 @@ class Renderer:
     def _overlay(self, out: Plane, scene: str, now: datetime.datetime, number: int) -> None:
         local = now.astimezone(SITE_ZONE)
         clock = f"{local:%H:%M:%S}.{local.microsecond // 100_000}"
-        rows = (
-            (self._glyphs.item(f"caption:{scene}"), HEIGHT - 132),
-            (self._glyphs.text(clock), HEIGHT - 96),
-            (self._glyphs.text(f"{local:%Y-%m-%d}  UTC+8  #{number:06d}"), HEIGHT - 52),
+        left = (self._glyphs.item("badge"), self._glyphs.item(f"caption:{scene}"))
+        right = (
+            self._glyphs.text("small", f"#{number:06d}"),
+            self._glyphs.text("small", "UTC+8"),
+            self._glyphs.text("clock", clock),
+            self._glyphs.text("small", f"{local:%Y-%m-%d}"),
         )
-        shade(out, 20, HEIGHT - 144, 380, 124)
-        for coverage, top in rows:
-            stamp(out, coverage, 36, top)
-        badge = self._glyphs.item("badge")
-        shade(out, WIDTH - badge.shape[1] - 52, 20, badge.shape[1] + 32, badge.shape[0] + 16)
-        stamp(out, badge, WIDTH - badge.shape[1] - 36, 28)
+        shade(out, 0, HEIGHT - BAR_PX, WIDTH, BAR_PX)
+        at = GAP_PX
+        for coverage in left:
+            stamp(out, coverage, at, _middle(coverage))
+            at += coverage.shape[1] + GAP_PX
+        at = WIDTH
+        for coverage in right:
+            at -= coverage.shape[1] + GAP_PX
+            stamp(out, coverage, at, _middle(coverage))
+
+
+def _middle(coverage: Plane) -> int:
+    return HEIGHT - (BAR_PX + coverage.shape[0]) // 2
 
 
 def planes_of(frame: Plane) -> tuple[Plane, Plane, Plane]:

@@ -47,14 +47,14 @@ class Shot:
 SCENES = (
     Scene("street", 9, View(0.43, 0.50, 0.86), View(0.56, 0.48, 0.80), "outdoors"),
     Scene("doorplate", 6, View(0.50, 0.50, 0.90), View(0.50, 0.47, 0.80), "outdoors"),
-    Scene("signboard", 7, View(0.48, 0.52, 0.90), View(0.45, 0.46, 0.80), "outdoors"),
+    Scene("signboard", 7, View(0.48, 0.52, 0.90), View(0.44, 0.50, 0.84), "outdoors"),
     Scene("licence", 7, View(0.50, 0.52, 0.90), View(0.50, 0.48, 0.80), "room"),
     Scene("laboratory", 9, View(0.42, 0.50, 0.82), View(0.58, 0.50, 0.82), "room"),
-    Scene("purity", 6, View(0.52, 0.50, 0.92), View(0.50, 0.50, 0.80), "room"),
-    Scene("balance", 6, View(0.48, 0.50, 0.92), View(0.50, 0.50, 0.80), "room"),
-    Scene("microscope", 6, View(0.52, 0.52, 0.92), View(0.50, 0.50, 0.80), "room"),
-    Scene("line", 12, View(0.42, 0.50, 0.80), View(0.58, 0.50, 0.80), "machines"),
-    Scene("store", 9, View(0.44, 0.48, 0.86), View(0.55, 0.52, 0.80), "room"),
+    Scene("purity", 6, View(0.52, 0.52, 0.92), View(0.50, 0.51, 0.80), "room"),
+    Scene("balance", 6, View(0.48, 0.53, 0.92), View(0.50, 0.55, 0.80), "room"),
+    Scene("microscope", 6, View(0.52, 0.54, 0.92), View(0.50, 0.56, 0.80), "room"),
+    Scene("line", 12, View(0.42, 0.55, 0.80), View(0.58, 0.54, 0.80), "machines"),
+    Scene("store", 9, View(0.44, 0.52, 0.90), View(0.55, 0.53, 0.82), "room"),
 )
 
 STARTS_S = tuple(itertools.accumulate((scene.seconds for scene in SCENES), initial=0.0))

@@ -53,7 +53,7 @@ class Canvas:
         """The picture in its final size, with a lens's fall-off and a sensor's grain."""
         small = self.image.resize((WIDTH, HEIGHT), Image.Resampling.LANCZOS)
         pixels = np.asarray(small, np.float32)
-        y, x = np.mgrid[-1 : 1 : HEIGHT * 1j, -1 : 1 : WIDTH * 1j]
+        y, x = np.linspace(-1, 1, HEIGHT)[:, None], np.linspace(-1, 1, WIDTH)[None, :]
         fall = 1 - vignette * np.clip((x**2 + y**2) / 2, 0, 1)
         noise = np.random.default_rng(seed).normal(0, grain, (HEIGHT, WIDTH, 1))
         return Image.fromarray(np.clip(pixels * fall[..., None] + noise, 0, 255).astype(np.uint8))
@@ -79,6 +79,12 @@ class Canvas:
         """A disc, or an ellipse `flat` times as high as wide."""
         x, y = centre
         self._pen.ellipse(_s((x - radius, y - radius * flat, x + radius, y + radius * flat)), fill)
+
+    def mound(self, centre: Point, radius: float, fill: Colour, *, flat: float = 1.0) -> None:
+        """The upper half of a disc, `centre` being the middle of its base."""
+        x, y = centre
+        box = _s((x - radius, y - radius * flat, x + radius, y + radius * flat))
+        self._pen.pieslice(box, 180, 360, fill)
 
     def ring(self, centre: Point, radius: float, colour: Colour, width: float, *, flat: float = 1.0) -> None:
         x, y = centre
@@ -144,6 +150,12 @@ class Canvas:
         self.poly([(side, y0), (side + dx, y0 + dy), (side + dx, y1 + dy), (side, y1)], darker(colour, 0.3))
         self.fade(box, lighter(colour, 0.12), darker(colour, 0.1), radius=radius)
         self.frame(box, darker(colour, 0.35), 1, radius)
+
+    def soften(self, box: Box, blur: float) -> None:
+        """Put a part out of focus."""
+        x0, y0, x1, y1 = (round(v) for v in _s(box))
+        part = self.image.crop((x0, y0, x1, y1)).filter(ImageFilter.GaussianBlur(blur * SCALE))
+        self.image.paste(part, (x0, y0))
 
     def speckle(self, box: Box, seed: int, strength: float = 0.06, coarse: int = 2) -> None:
         """Uneven surface: plaster, brick, asphalt."""

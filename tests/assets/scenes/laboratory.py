@@ -39,7 +39,9 @@ def _window(c: Canvas, box: Box) -> None:
     c.rect((x0 - 10, y0 - 10, x1 + 10, y1 + 10), (250, 251, 251))
     c.fade(box, (150, 198, 232), (214, 232, 226))
     for index in range(7):
-        c.disc((x0 + 20 + index * 42, y1 - 10), 34, mix((92, 142, 88), (150, 186, 130), index % 3 / 3))
+        c.mound(
+            (x0 + 36 + index * 36, y1), 36 + index % 3 * 9, mix((92, 142, 88), (150, 186, 130), index % 3 / 3)
+        )
     c.rect((x0 - 10, y1, x1 + 10, y1 + 14), (240, 242, 242))
     for x in ((x0 * 2 + x1) / 3, (x0 + x1 * 2) / 3):
         c.rect((x - 4, y0, x + 4, y1), (250, 251, 251))
@@ -198,7 +200,7 @@ def _plate(c: Canvas, box: Box, title: str, rows: list[tuple[str, str]]) -> None
     c.frame((x0 + 12, y0 + 12, x1 - 12, y1 - 12), (70, 84, 96), 3, 6)
     c.rect((x0 + 12, y0 + 12, x1 - 12, y0 + 92), (20, 66, 108), radius=5)
     c.text(((x0 + x1) / 2, y0 + 52), title, 46, (250, 252, 253))
-    step = (y1 - y0 - 120) / len(rows)
+    step = (y1 - y0 - 138) / len(rows)
     for index, (label, value) in enumerate(rows):
         y = y0 + 104 + step * (index + 0.5)
         c.text((x0 + 48, y), label, 30, (50, 62, 74), anchor="lm")
@@ -258,7 +260,7 @@ def balance() -> Canvas:
     c.frame((150, 112, 1450, 860), (176, 186, 194), 3, 40)
     c.fade((420, 140, 1180, 262), (168, 196, 140), (196, 216, 164), radius=12)
     c.frame((420, 140, 1180, 262), (70, 84, 70), 6, 12)
-    c.text((1100, 204), "0.0000 g", 88, (24, 38, 22), face="mono", anchor="rm")
+    c.text((1100, 194), "0.0000 g", 80, (24, 38, 22), face="mono", anchor="rm")
     c.text((452, 164), "● 稳定", 22, (40, 64, 36), anchor="lm")
     rows = [
         ("型    号", "FA2204"),

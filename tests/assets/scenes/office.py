@@ -57,9 +57,9 @@ def _border(c: Canvas) -> None:
         for y in (117, 723):
             c.disc((x, y), 3.4, GOLD)
     for index in range(40):
-        y = 132 + index * (576 / 39)
-        for x in (361, 1239):
-            c.disc((x, y), 3.4, GOLD)
+        down = 132 + index * (576 / 39)
+        for side in (361, 1239):
+            c.disc((side, down), 3.4, GOLD)
     for ring in range(5):
         c.ring((800, 470), 110 + ring * 12, (240, 232, 208), 2)
 

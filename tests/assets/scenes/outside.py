@@ -27,7 +27,7 @@ def street() -> Canvas:
         c.disc((index * 42, 512), 46 + index * 37 % 20, mix(GREEN, (190, 208, 196), 0.55), flat=0.8)
     _hall(c)
     _building(c)
-    for x, size, seed in ((150, 230, 1), (1480, 250, 2), (1330, 180, 3)):
+    for x, size, seed in ((150, 230, 1), (1480, 250, 2), (1050, 120, 3)):
         tree(c, (x, 620), size, seed)
     _wall(c)
     _gate(c)
@@ -91,10 +91,10 @@ def _gate(c: Canvas) -> None:
     c.column((588, 424), COMPANY, 15, (30, 30, 32))
     _plate(c, 968, 452, 40)
     for index in range(22):
-        x = 622 + index * 15.4
-        c.line([(x, 566), (x + 14, 654)], (196, 204, 212), 3)
-        c.line([(x + 14, 566), (x, 654)], (166, 176, 186), 3)
-        c.line([(x, 560), (x, 658)], (140, 150, 160), 3)
+        bar = 622 + index * 15.4
+        c.line([(bar, 566), (bar + 14, 654)], (196, 204, 212), 3)
+        c.line([(bar + 14, 566), (bar, 654)], (166, 176, 186), 3)
+        c.line([(bar, 560), (bar, 658)], (140, 150, 160), 3)
     c.line([(618, 566), (962, 566)], (206, 212, 218), 5)
     c.fade((905, 540, 962, 660), (214, 70, 54), (150, 40, 34), radius=6)
     c.rect((914, 552, 953, 572), (30, 34, 40))
@@ -135,6 +135,7 @@ def doorplate() -> Canvas:
         x, y = index * 211 % 1600, index * 97 % 900
         if not 250 < x < 1350:
             c.disc((x, y), 60 + index % 5 * 20, mix(GREEN, (150, 176, 140), index % 7 / 9))
+    c.soften((0, 0, 1600, 900), 14)
     rng = random.Random(8)
     c.rect((250, 0, 1350, 900), (206, 196, 184))
     for row in range(19):
@@ -147,7 +148,7 @@ def doorplate() -> Canvas:
                     BRICK, (204, 132, 100) if rng.random() < 0.5 else (136, 78, 64), rng.random() * 0.6
                 )
                 c.fade((x0, y + 3, x1, y + 47), lighter(tone, 0.08), darker(tone, 0.08), radius=2)
-    c.speckle((250, 0, 1350, 900), 9, 0.10, 3)
+    c.speckle((250, 0, 1350, 900), 9, 0.06, 3)
     c.shadow([(1180, 0), (1350, 0), (1350, 900), (1230, 900)], blur=60, strength=0.4)
     c.shade_box((462, 232, 1164, 692), blur=20, strength=0.6)
     c.fade((450, 215, 1150, 675), (34, 104, 186), (14, 66, 136), radius=22)
@@ -187,9 +188,9 @@ def signboard() -> Canvas:
     """The entrance: the company's board beside the glass doors."""
     c = Canvas(CREAM)
     c.fade((0, 0, 1600, 900), (238, 230, 214), (220, 208, 186))
-    for y in range(40, 760, 90):
+    for row, y in enumerate(range(40, 760, 90)):
         c.line([(0, y), (1600, y)], (206, 194, 172), 2)
-        for x in range(90 if y // 90 % 2 else 0, 1600, 180):
+        for x in range(90 * (row % 2), 1600, 180):
             c.line([(x, y), (x, y + 90)], (206, 194, 172), 2)
     c.speckle((0, 0, 1600, 760), 5, 0.035, 3)
     _doors(c)

@@ -6,7 +6,7 @@ from tests.assets.scenes.canvas import font
 
 Boxes = dict[str, tuple[int, int, int, int]]
 
-CLOCK_PX, SMALL_PX, CAPTION_PX, BADGE_PX = 40, 22, 24, 22
+CLOCK_PX, SMALL_PX, CAPTION_PX, BADGE_PX = 32, 20, 24, 20
 CAPTIONS = {
     "street": "① 街道",
     "doorplate": "② 门牌",

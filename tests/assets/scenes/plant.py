@@ -24,7 +24,7 @@ def line() -> Canvas:
     )
     _roof(c)
     _floor_marks(c)
-    c.text((800, 176), "种 子 加 工 生 产 线", 40, (164, 44, 40))
+    c.text((985, 170), "种 子 加 工 生 产 线", 40, (164, 44, 40))
     _feed(c)
     _cleaner(c)
     _grader(c)

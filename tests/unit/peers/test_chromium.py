@@ -21,7 +21,7 @@ pytestmark = [
 
 PAGE = """<!doctype html><meta charset="utf-8"><title>camera</title>
 <meta name="viewport" content="width=device-width">
-<video autoplay muted playsinline></video><script type="module">
+<video autoplay muted playsinline style="width: 100%"></video><script type="module">
 document.querySelector("video").srcObject = await navigator.mediaDevices.getUserMedia({video: true, audio: true});
 </script>"""
 FRAMES = 90
