@@ -52,7 +52,7 @@ PERMISSIONS: dict[Role, frozenset[str]] = {
             "room.answer",
         }
     ),
-    "auditor": frozenset({"desk.view", "case.view", "inspection.view", "archive.view"}),
+    "auditor": frozenset({"desk.view", "case.view", "inspection.view", "inspection.join", "archive.view"}),
     "agent": frozenset(
         {"desk.view", "case.view", "case.create", "case.edit", "material.add", "inspection.view"}
     ),

@@ -59,6 +59,11 @@ def canonical_line(entry: Entry) -> bytes:
     )
 
 
+def canonical_json(value: Any) -> bytes:
+    """RFC 8785 bytes of a JSON value."""
+    return rfc8785.dumps(value)
+
+
 def link_of(line: bytes) -> str:
     """SHA-256 of a canonical line, in hex: the `prev` of the next."""
     return hashlib.sha256(line).hexdigest()

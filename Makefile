@@ -1,0 +1,70 @@
+# Yunkan: what a developer or a visitor types. `make help` explains every target.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+HOST ?=
+PORT ?= 8080
+
+.DEFAULT_GOAL := help
+.PHONY: help install install-dev run demo serve test test-fast check format messages migration screenshots lock clean
+
+help: ## Show this list
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(VENV)/.installed: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit("Yunkan needs Python 3.11 or newer; say make PYTHON=/path/to/python3.11") if sys.version_info < (3, 11) else None'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@touch $@
+
+$(VENV)/.installed-dev: requirements-dev.lock pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@touch $@ $(VENV)/.installed
+
+install: $(VENV)/.installed ## Make the environment that the service runs in (.venv)
+install-dev: $(VENV)/.installed-dev ## The same, with what tests and checks need
+
+run: install ## Start with demo data and a simulated phone (HOST=0.0.0.0 to reach it from a real phone)
+	$(BIN)/python -m server try $(if $(HOST),--host $(HOST)) --port $(PORT)
+
+serve: install ## Start the service alone, with settings from the environment
+	$(BIN)/python -m server serve
+
+test: install-dev ## Everything: unit, flows on SQLite and PostgreSQL, media, real browsers
+	$(BIN)/python -m tests.tools.system_packages
+	node --test tests/js/ 
+	$(BIN)/python -m pytest
+
+test-fast: install-dev ## Without browsers: for the minute between two edits
+	$(BIN)/python -m pytest -m "not browser" -q
+
+check: install-dev ## Lint, types, import contracts, templates, catalogues
+	$(BIN)/ruff check server tests
+	$(BIN)/ruff format --check server tests
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/djlint --check --lint --quiet templates
+	$(BIN)/python -m tests.tools.catalogues --check
+
+format: install-dev ## Put code, templates and catalogues into shape
+	$(BIN)/ruff check --fix --quiet server tests
+	$(BIN)/ruff format --quiet server tests
+	$(BIN)/djlint --reformat --quiet templates
+
+messages: install-dev ## Take new messages from code and templates into both catalogues
+	$(BIN)/python -m tests.tools.catalogues --update
+
+migration: install-dev ## Draft a migration from the tables: make migration MESSAGE="Add a table"
+	$(BIN)/python -m tests.tools.draft_migration "$(MESSAGE)"
+
+screenshots: install-dev ## Pictures of every page, both sizes and languages, into build/screenshots
+	$(BIN)/python -m tests.tools.screenshots
+
+lock: install-dev ## Pin the dependencies anew
+	$(BIN)/pip-compile --quiet --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --strip-extras --generate-hashes --allow-unsafe -o requirements.lock pyproject.toml
+	$(BIN)/pip-compile --quiet --extra dev --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --strip-extras --generate-hashes --allow-unsafe -o requirements-dev.lock pyproject.toml
+
+
+clean: ## Remove what was built; recordings stay
+	rm -rf build .mypy_cache .ruff_cache .pytest_cache

@@ -1,0 +1,134 @@
+"""`/archive`: the list of ended inspections, and the replay of one."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+from aiohttp import web
+
+from server.accounts.current import actor as current_actor
+from server.archive.service import Filter, Recording, get_recording, list_ended
+from server.clock import rfc3339
+from server.live.recording import part_url
+from server.live.service import snapshot_url, template_of
+from server.live.views import matter_title
+from server.web.keys import DATABASE, LANGUAGE
+from server.web.templates import render
+
+
+async def archive(request: web.Request) -> web.Response:
+    """`GET /archive?q=&state=&from=&to=&page=`: a bad day or page asks for nothing, it is no error."""
+    actor = current_actor(request)
+    query = request.query
+    page = query.get("page", "1")
+    asked = Filter(
+        text=query.get("q", "").strip()[:100],
+        state=query.get("state", ""),
+        since=_day(query.get("from", "")),
+        until=_day(query.get("to", "")),
+        page=int(page) if page.isdecimal() and len(page) < 7 else 1,
+    )
+    async with request.app[DATABASE].reading() as session:
+        listing = await list_ended(session, actor, asked)
+    context = {
+        "filter": {
+            "q": asked.text,
+            "state": asked.state,
+            "from": asked.since.isoformat() if asked.since else "",
+            "to": asked.until.isoformat() if asked.until else "",
+        },
+        "rows": [
+            {
+                "row": row,
+                "matter_title": matter_title(row.matter),
+            }
+            for row in listing.rows
+        ],
+        "page": listing.page,
+        "pages": listing.pages,
+        "total": listing.total,
+    }
+    return render(request, "archive/list.html", context)
+
+
+async def replay(request: web.Request) -> web.Response:
+    """`GET /archive/<id>`."""
+    actor = current_actor(request)
+    async with request.app[DATABASE].reading() as session:
+        recording = await get_recording(session, actor, request.match_info["inspection"])
+    context = {
+        "inspection": recording.inspection,
+        "case": recording.case,
+        "page_data": _page_data(recording, request[LANGUAGE]),
+    }
+    return render(request, "archive/replay.html", context)
+
+
+def _page_data(recording: Recording, language: str) -> dict[str, Any]:
+    inspection = recording.inspection
+    checklist = template_of(inspection).localised(language)
+    titles = {item["key"]: item["title"] for group in checklist["groups"] for item in group["items"]}
+    return {
+        "inspection": {
+            "id": inspection.id,
+            "number": inspection.number,
+            "state": inspection.state,
+            "started_at": rfc3339(inspection.started_at) if inspection.started_at else None,
+            "ended_at": rfc3339(inspection.ended_at) if inspection.ended_at else None,
+            "result": inspection.result,
+        },
+        "slots": [
+            {
+                "id": slot.id,
+                "participant": slot.participant_id,
+                "name": recording.people[slot.participant_id].name,
+                "role": recording.people[slot.participant_id].role,
+                "source": slot.source,
+            }
+            for slot in recording.slots
+        ],
+        "parts": [
+            {
+                "id": part.id,
+                "slot": part.slot_id,
+                "url": part_url(part.id),
+                "media_type": part.media_type,
+                "started_at": rfc3339(part.started_at),
+                "duration_s": part.duration_s,
+                "sha256": part.sha256,
+                "size_bytes": part.size_bytes,
+            }
+            for part in recording.parts
+        ],
+        "snapshots": [
+            {
+                "id": snapshot.id,
+                "slot": snapshot.slot_id,
+                "item": snapshot.item,
+                "item_title": titles.get(snapshot.item or ""),
+                "url": snapshot_url(snapshot),
+                "captured_at": rfc3339(snapshot.captured_at),
+                "sha256": snapshot.sha256,
+                "width": snapshot.width,
+                "height": snapshot.height,
+            }
+            for snapshot in recording.snapshots
+        ],
+        "events_url": f"/api/v1/inspections/{inspection.id}/events",
+        "checklist": checklist,
+    }
+
+
+def _day(text: str) -> date | None:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        return None
+
+
+def routes() -> list[web.RouteDef]:
+    return [
+        web.get("/archive", archive),
+        web.get("/archive/{inspection}", replay),
+    ]

@@ -1,0 +1,228 @@
+"""Joining: an invitation or a signed-in person becomes a participant with a token of their own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from server.accounts.rules import Actor, Role
+from server.clock import rfc3339
+from server.errors import N_, Conflict
+from server.ids import new_id, new_token, token_hash
+from server.inspections.models import Inspection, Invitation
+from server.inspections.service import find_invitation, get_inspection
+from server.inspections.texts import ConsentText
+from server.live.context import Live
+from server.live.models import Participant
+from server.live.rooms import Rooms
+
+TOKEN_PREFIX = "yp"  # noqa: S105 - a kind, not a secret
+TOKEN_LIFE = timedelta(hours=24)
+DEVICE_LENGTH = 200
+_JOINABLE = ("scheduled", "live")
+
+
+class ConsentRequired(Conflict):
+    """An enterprise has to agree to the texts of today, each for itself; `texts` are these."""
+
+    code = "consent_required"
+    text = N_("Please read and agree to both texts first.")
+
+
+class AlreadyJoined(Conflict):
+    """The link is in use on another device; `joined_at` and `device` describe it."""
+
+    code = "already_joined"
+    text = N_("This link is already in use on another device.")
+
+
+class NotRunning(Conflict):
+    code = "inspection_not_live"
+    text = N_("The inspection is not running.")
+
+
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """The versions of the two texts that a person agreed to."""
+
+    notice: str
+    recording: str
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """The participant, and the token that is shown this once."""
+
+    participant: Participant
+    token: str
+
+
+async def join_by_invitation(
+    live: Live,
+    rooms: Rooms,
+    *,
+    invitation_token: str,
+    name: str,
+    device: str,
+    consent: Consent | None,
+    takeover: bool,
+    texts: tuple[ConsentText, ...],
+) -> Joined:
+    """The invited person joins, or goes on from another device (`takeover`)."""
+    now = live.clock.now()
+    async with live.database.transaction() as session:
+        invitation, inspection = await find_invitation(
+            session, invitation_token, now, live.settings.early_join_minutes
+        )
+        known = await session.scalar(
+            select(Participant).where(Participant.invitation_id == invitation.id).with_for_update()
+        )
+        if known is not None:
+            if not takeover:
+                raise AlreadyJoined(joined_at=rfc3339(known.joined_at), device=known.device)
+            joined = await _take_over(session, live, known, device)
+        else:
+            _require_consent(invitation, consent, texts)
+            joined = await _admit(session, live, inspection, invitation, name, device)
+            await _record_consent(session, live, joined.participant, texts, invitation)
+    if known is not None and (room := rooms.find(inspection.id)):
+        room.replace_device(known.id)
+    return joined
+
+
+async def join_as_staff(live: Live, rooms: Rooms, actor: Actor, inspection_id: str, device: str) -> Joined:
+    """A signed-in person opens the console; a second tab or a reload goes on in the first one's place."""
+    actor.require("inspection.join")
+    now = live.clock.now()
+    async with live.database.transaction() as session:
+        inspection = await get_inspection(session, actor, inspection_id)
+        if inspection.state not in _JOINABLE:
+            raise NotRunning
+        known = await session.scalar(
+            select(Participant)
+            .where(Participant.inspection_id == inspection_id, Participant.staff_id == actor.id)
+            .with_for_update()
+        )
+        if known is not None:
+            joined = await _take_over(session, live, known, device)
+        else:
+            token = new_token(TOKEN_PREFIX)
+            participant = Participant(
+                id=new_id(),
+                inspection_id=inspection_id,
+                staff_id=actor.id,
+                role="reviewer" if actor.role == "reviewer" else "observer",
+                name=actor.name,
+                device=device[:DEVICE_LENGTH],
+                token_hash=token_hash(token),
+                token_expires_at=now + TOKEN_LIFE,
+                joined_at=now,
+            )
+            joined = await _record_join(session, live, participant, token)
+    if known is not None and (room := rooms.find(inspection_id)):
+        room.replace_device(known.id)
+    return joined
+
+
+async def find_participant(session: AsyncSession, token: str, live: Live) -> Actor | None:
+    """Whose participant token this is, while it lasts."""
+    row = await session.execute(
+        select(Participant, Inspection.office_id)
+        .join(Inspection, Inspection.id == Participant.inspection_id)
+        .where(Participant.token_hash == token_hash(token))
+    )
+    found = row.one_or_none()
+    if found is None:
+        return None
+    participant, office_id = found
+    if participant.token_expires_at <= live.clock.now():
+        return None
+    return actor_of(participant, office_id)
+
+
+def actor_of(participant: Participant, office_id: str) -> Actor:
+    role: Role = participant.role  # type: ignore[assignment]  # written from Role only
+    return Actor(
+        kind="participant",
+        id=participant.id,
+        name=participant.name,
+        role=role,
+        office_id=office_id,
+        inspection_id=participant.inspection_id,
+    )
+
+
+def _require_consent(invitation: Invitation, consent: Consent | None, texts: tuple[ConsentText, ...]) -> None:
+    if invitation.role != "enterprise":
+        return
+    agreed = {"notice": consent.notice, "recording": consent.recording} if consent else {}
+    if any(agreed.get(text.kind) != text.version for text in texts):
+        raise ConsentRequired(texts=[text.as_json() for text in texts])
+
+
+async def _admit(
+    session: AsyncSession, live: Live, inspection: Inspection, invitation: Invitation, name: str, device: str
+) -> Joined:
+    token = new_token(TOKEN_PREFIX)
+    now = live.clock.now()
+    participant = Participant(
+        id=new_id(),
+        inspection_id=inspection.id,
+        invitation_id=invitation.id,
+        role=invitation.role,
+        name=name or invitation.name,
+        device=device[:DEVICE_LENGTH],
+        token_hash=token_hash(token),
+        token_expires_at=now + TOKEN_LIFE,
+        joined_at=now,
+    )
+    return await _record_join(session, live, participant, token)
+
+
+async def _record_join(session: AsyncSession, live: Live, participant: Participant, token: str) -> Joined:
+    session.add(participant)
+    await session.flush()
+    body = {
+        "participant": participant.id,
+        "role": participant.role,
+        "name": participant.name,
+        "device": participant.device,
+    }
+    actor = actor_of(participant, "")
+    await live.journal.append(session, participant.inspection_id, "participant.joined", actor, body)
+    return Joined(participant, token)
+
+
+async def _take_over(session: AsyncSession, live: Live, participant: Participant, device: str) -> Joined:
+    token = new_token(TOKEN_PREFIX)
+    participant.token_hash = token_hash(token)
+    participant.token_expires_at = live.clock.now() + TOKEN_LIFE
+    participant.device = device[:DEVICE_LENGTH]
+    body = {"participant": participant.id, "device": participant.device, "by": "takeover"}
+    actor = actor_of(participant, "")
+    await live.journal.append(session, participant.inspection_id, "participant.replaced", actor, body)
+    return Joined(participant, token)
+
+
+async def _record_consent(
+    session: AsyncSession,
+    live: Live,
+    participant: Participant,
+    texts: tuple[ConsentText, ...],
+    invitation: Invitation,
+) -> None:
+    if invitation.role != "enterprise":
+        return
+    for text in texts:
+        body = {
+            "participant": participant.id,
+            "kind": text.kind,
+            "version": text.version,
+            "sha256": text.sha256,
+        }
+        await live.journal.append(
+            session, participant.inspection_id, "consent.given", actor_of(participant, ""), body
+        )

@@ -1,0 +1,100 @@
+"""What a client says on the room's WebSocket, parsed at the edge (docs/PROTOCOL.md)."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, cast
+
+import msgspec
+
+from server.errors import N_, Invalid
+
+MAX_MESSAGE_BYTES = 16_384
+
+Name = Annotated[str, msgspec.Meta(min_length=1, max_length=60)]
+Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
+
+
+class UnknownMessage(Invalid):
+    code = "unknown_message"
+    text = N_("The service does not understand this message: {detail}")
+
+
+class Message(msgspec.Struct, tag_field="type", kw_only=True):
+    id: Annotated[str, msgspec.Meta(max_length=40)] = ""
+
+
+class Chat(Message, tag="chat"):
+    text: Annotated[str, msgspec.Meta(min_length=1, max_length=2000)]
+
+
+class AnswerItem(Message, tag="answer"):
+    item: Name
+    result: Literal["pass", "minor", "fail", "unverifiable", "none"]
+    note: Annotated[str, msgspec.Meta(max_length=1000)] = ""
+
+
+class Mute(Message, tag="mute"):
+    slot: Name
+    kind: Literal["audio", "video"]
+    muted: bool
+
+
+class Device(Message, tag="device"):
+    state: Literal[
+        "hidden",
+        "visible",
+        "camera_ended",
+        "camera_black",
+        "camera_back",
+        "battery_low",
+        "wake_lock_lost",
+    ]
+    detail: Annotated[str, msgspec.Meta(max_length=200)] = ""
+
+
+class Network(Message, tag="network"):
+    rtt_s: Annotated[float, msgspec.Meta(ge=0, le=600)] | None = None
+    loss: Share | None = None
+    bitrate_bps: Annotated[float, msgspec.Meta(ge=0, le=1e10)] | None = None
+    limited: Literal["none", "cpu", "bandwidth", "other"] | None = None
+
+
+class Location(Message, tag="location"):
+    lat: Annotated[float, msgspec.Meta(ge=-90, le=90)]
+    lon: Annotated[float, msgspec.Meta(ge=-180, le=180)]
+    accuracy_m: Annotated[float, msgspec.Meta(ge=0, le=1e7)]
+    taken_at: Annotated[str, msgspec.Meta(max_length=40)]
+    permission: Annotated[str, msgspec.Meta(max_length=20)]
+
+
+class Leave(Message, tag="leave"):
+    pass
+
+
+class Ping(Message, tag="ping"):
+    pass
+
+
+ClientMessage = Chat | AnswerItem | Mute | Device | Network | Location | Leave | Ping
+
+_DECODER = msgspec.json.Decoder(ClientMessage)
+
+
+class _Named(msgspec.Struct):
+    id: str = ""
+
+
+def parse(raw: str | bytes) -> ClientMessage:
+    """The message, or UnknownMessage that says what is wrong with it."""
+    try:
+        return cast(ClientMessage, _DECODER.decode(raw))
+    except msgspec.DecodeError as error:
+        raise UnknownMessage(detail=str(error)) from error
+
+
+def id_of(raw: str | bytes) -> str:
+    """The `id` of a message that cannot be understood, so that the answer still finds its question."""
+    try:
+        return msgspec.json.decode(raw, type=_Named).id[:40]
+    except msgspec.DecodeError:
+        return ""

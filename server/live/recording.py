@@ -1,0 +1,254 @@
+"""From the media engine's reports to rows and events: the scribe of one room, and the repair after a kill."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import structlog
+from sqlalchemy import select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from server import media
+from server.accounts.rules import system_actor
+from server.cases.service import attach_evidence
+from server.clock import rfc3339
+from server.ids import new_id
+from server.inspections.models import Inspection
+from server.live.context import Live
+from server.live.models import Part, Slot
+
+log = structlog.get_logger("recording")
+
+_PENDING_LIMIT = 1000
+_TRIES = 6
+_STEM = re.compile(r"(?P<slot>[0-9A-Z]{26})-e(?P<epoch>\d+)-(?P<index>\d+)$")
+
+
+def part_stem(slot_id: str, epoch: int, index: int) -> str:
+    """The file name of a part, without its ending: who, under which ownership of the room, which one."""
+    return f"{slot_id}-e{epoch}-{index:04d}"
+
+
+class Scribe:
+    """Writes down, in order, what the engine reports about the slots of one room.
+
+    A report never blocks the engine: it is queued, and one task writes. A write that fails is tried again;
+    what cannot be written stays on disk and is adopted at the next start.
+    """
+
+    def __init__(self, live: Live, inspection_id: str, epoch: int) -> None:
+        self._live = live
+        self._inspection_id = inspection_id
+        self._epoch = epoch
+        self._queue: asyncio.Queue[tuple[str, Callable[[], Awaitable[None]]]] = asyncio.Queue(_PENDING_LIMIT)
+        self._part_ids: dict[Path, str] = {}
+        self._task = asyncio.create_task(self._run(), name=f"scribe {inspection_id}")
+
+    def slot_live(self, slot: media.Slot) -> None:
+        self._put("slot.live", lambda: self._event("slot.live", {"slot": slot.id}))
+
+    def slot_interrupted(self, slot: media.Slot, cause: str) -> None:
+        self._put(
+            "slot.interrupted", lambda: self._event("slot.interrupted", {"slot": slot.id, "cause": cause})
+        )
+
+    def part_opened(self, slot: media.Slot, part: media.Part) -> None:
+        part_id = self._part_ids[part.path] = new_id()
+        self._put("part.opened", lambda: self._opened(slot.id, part_id, part))
+
+    def part_closed(self, slot: media.Slot, part: media.Part) -> None:
+        part_id = self._part_ids.pop(part.path)
+        self._put("part.closed", lambda: self._closed(part_id, part))
+
+    def recording_failed(self, slot: media.Slot, reason: str) -> None:
+        log.error("recording_failed", inspection=self._inspection_id, slot=slot.id, reason=reason)
+        self._put(
+            "recording.failed", lambda: self._event("recording.failed", {"slot": slot.id, "reason": reason})
+        )
+
+    async def drain(self) -> None:
+        """Until everything reported so far is written."""
+        await self._queue.join()
+
+    async def close(self) -> None:
+        await self.drain()
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+
+    def _put(self, what: str, write: Callable[[], Awaitable[None]]) -> None:
+        try:
+            self._queue.put_nowait((what, write))
+        except asyncio.QueueFull:
+            log.error("scribe_overflow", inspection=self._inspection_id, what=what)
+
+    async def _run(self) -> None:
+        while True:
+            what, write = await self._queue.get()
+            try:
+                await self._persist(what, write)
+            finally:
+                self._queue.task_done()
+
+    async def _persist(self, what: str, write: Callable[[], Awaitable[None]]) -> None:
+        for attempt in range(_TRIES):
+            try:
+                return await write()
+            except Exception:
+                log.exception("scribe", inspection=self._inspection_id, what=what, attempt=attempt)
+                await asyncio.sleep(0.2 * 2**attempt)
+        return None
+
+    async def _event(self, type_: str, body: dict[str, Any]) -> None:
+        async with self._live.database.transaction() as session:
+            await self._live.journal.append(session, self._inspection_id, type_, system_actor(), body)
+
+    async def _opened(self, slot_id: str, part_id: str, part: media.Part) -> None:
+        live = self._live
+        row = Part(
+            id=part_id,
+            inspection_id=self._inspection_id,
+            slot_id=slot_id,
+            epoch=self._epoch,
+            index=part.index,
+            path=live.files.relative(part.path),
+            media_type=part.media_type,
+            started_at=part.started_at,
+            first_rtp_timestamp=part.first_rtp_timestamp,
+            closed=False,
+        )
+        async with live.database.transaction() as session:
+            session.add(row)
+            await session.flush()
+            body = {
+                "part": part_id,
+                "slot": slot_id,
+                "index": part.index,
+                "epoch": self._epoch,
+                "media_type": part.media_type,
+                "started_at": rfc3339(part.started_at),
+            }
+            await live.journal.append(session, self._inspection_id, "part.opened", system_actor(), body)
+
+    async def _closed(self, part_id: str, part: media.Part) -> None:
+        async with self._live.database.transaction() as session:
+            await close_part(session, self._live, part_id, part, repaired=False)
+
+
+async def close_part(
+    session: AsyncSession, live: Live, part_id: str, part: media.Part, *, repaired: bool
+) -> None:
+    """A part is final: row, event and evidence in one transaction. A part that was closed already stays as it is."""
+    values = {
+        "closed": True,
+        "repaired": repaired,
+        "started_at": part.started_at,
+        "path": live.files.relative(part.path),
+        "media_type": part.media_type,
+        "duration_s": part.duration_s,
+        "size_bytes": part.size_bytes,
+        "sha256": part.sha256,
+        "width": part.video.width if part.video else None,
+        "height": part.video.height if part.video else None,
+    }
+    changed = await session.execute(update(Part).where(Part.id == part_id, ~Part.closed).values(**values))
+    if changed.rowcount != 1:  # type: ignore[attr-defined]
+        return
+    row = await session.get_one(Part, part_id)
+    inspection = await session.get_one(Inspection, row.inspection_id)
+    body = {
+        "part": row.id,
+        "slot": row.slot_id,
+        "index": row.index,
+        "media_type": part.media_type,
+        "started_at": rfc3339(part.started_at),
+        "duration_s": part.duration_s,
+        "size_bytes": part.size_bytes,
+        "sha256": part.sha256,
+        "repaired": repaired,
+    }
+    await live.journal.append(session, inspection.id, "part.closed", system_actor(), body)
+    await attach_evidence(
+        session,
+        case_id=inspection.case_id,
+        inspection_id=inspection.id,
+        kind="part",
+        title=part.path.name,
+        media_type=part.media_type,
+        size_bytes=part.size_bytes or 0,
+        sha256=part.sha256 or "",
+        url=part_url(row.id),
+        at=part.started_at,
+    )
+
+
+def part_url(part_id: str) -> str:
+    return f"/api/v1/parts/{part_id}/file"
+
+
+async def repair_after_kill(live: Live) -> int:
+    """At start: every part that a killed process left open is cut at its last whole fragment and closed.
+
+    Files that were opened but not yet written down are adopted first. Returns how many were repaired.
+    """
+    await _adopt_strays(live)
+    async with live.database.reading() as session:
+        left_open = list(await session.scalars(select(Part).where(~Part.closed)))
+    for row in left_open:
+        path = live.files.absolute(row.path)
+        repaired = await asyncio.to_thread(media.repair_part, path)
+        if repaired is None:
+            log.warning("part_lost", part=row.id, path=row.path)
+        part = _restored(row, path, repaired)
+        async with live.database.transaction() as session:
+            await close_part(session, live, row.id, part, repaired=True)
+    return len(left_open)
+
+
+def _restored(row: Part, path: Path, repaired: media.Part | None) -> media.Part:
+    """What repair found, with what only the row knows; a part of which nothing was left is empty, and says so."""
+    return media.Part(
+        index=row.index,
+        path=repaired.path if repaired else path,
+        media_type=repaired.media_type if repaired else row.media_type,
+        started_at=row.started_at,
+        duration_s=repaired.duration_s if repaired else 0.0,
+        size_bytes=repaired.size_bytes if repaired else 0,
+        sha256=repaired.sha256 if repaired else "",
+        video=repaired.video if repaired else None,
+        audio=repaired.audio if repaired else False,
+        first_rtp_timestamp=row.first_rtp_timestamp,
+    )
+
+
+async def _adopt_strays(live: Live) -> None:
+    async with live.database.reading() as session:
+        running = list(await session.scalars(select(Inspection.id).where(Inspection.state == "live")))
+        known = set(await session.scalars(select(Part.path)))
+        slots = set(await session.scalars(select(Slot.id)))
+    for inspection_id in running:
+        folder = live.files.absolute(f"{live.folder(inspection_id)}/media")
+        for path in sorted(folder.glob("*")) if folder.is_dir() else ():
+            name = _STEM.match(path.stem)
+            relative = live.files.relative(path)
+            if name is None or relative in known or name["slot"] not in slots:
+                continue
+            found = await asyncio.to_thread(media.repair_part, path)
+            if found is None:
+                continue
+            row = Part(
+                inspection_id=inspection_id,
+                slot_id=name["slot"],
+                epoch=int(name["epoch"]),
+                index=int(name["index"]),
+                path=relative,
+                media_type=found.media_type,
+                started_at=found.started_at,
+                first_rtp_timestamp=None,
+                closed=False,
+            )
+            async with live.database.transaction() as writing:
+                writing.add(row)

@@ -1,0 +1,341 @@
+"""The rooms that this worker owns, and what lives in each: hub, scribe, media slots, peer sessions."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import structlog
+
+from server import media
+from server.accounts.rules import Actor, system_actor
+from server.inspections.log import as_json, events_after
+from server.live import registry
+from server.live.context import Live
+from server.live.hub import Connection, Hub
+from server.live.messages import Network
+from server.live.network import Measured, grade
+from server.live.recording import Scribe, part_stem
+
+log = structlog.get_logger("room")
+
+TICK_S = 2.0
+AWAY_AFTER_S = 5.0
+"""How long a lost connection may take to come back before the log calls the participant away."""
+IDLE_S = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class Online:
+    """A participant who is connected now."""
+
+    participant_id: str
+    name: str
+    role: str
+    since: datetime
+
+
+class Room:
+    """One inspection while somebody is in it. Only the room changes its own state; others ask it to."""
+
+    def __init__(self, live: Live, inspection_id: str, epoch: int) -> None:
+        self.inspection_id = inspection_id
+        self.epoch = epoch
+        self.hub = Hub()
+        self.scribe = Scribe(live, inspection_id, epoch)
+        self.closing = False
+        self.busy_at = live.clock.monotonic_s()
+        self._live = live
+        self._slots: dict[str, media.Slot] = {}
+        self._sessions: dict[str, tuple[str, media.Session]] = {}
+        self._reports: dict[str, Network] = {}
+        self._since: dict[str, datetime] = {}
+        self._tail_lock = asyncio.Lock()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._departures: dict[str, asyncio.TimerHandle] = {}
+
+    # -- the log ---------------------------------------------------------------------------------
+
+    async def catch_up(self) -> None:
+        """Read what the log has beyond what the hub has told."""
+        async with self._tail_lock:
+            async with self._live.database.reading() as session:
+                events = await events_after(session, self.inspection_id, self.hub.state.seq)
+            self.hub.extend(as_json(event) for event in events)
+
+    def grown(self) -> None:
+        """The log has new events; tell everybody soon."""
+        self._spawn(self.catch_up())
+
+    # -- who is here -----------------------------------------------------------------------------
+
+    async def enter(self, connection: Connection) -> None:
+        """A connection is up. A participant whom the log holds for away has returned."""
+        person = connection.actor.id
+        if departure := self._departures.pop(person, None):
+            departure.cancel()
+        self.hub.add(connection)
+        self._since.setdefault(person, self._live.clock.now())
+        self.announce_presence()
+        known = self.hub.state.people.get(person)
+        if known is not None and not known.present:
+            await self._append("participant.returned", connection.actor, {"participant": person})
+
+    def leave(self, connection: Connection) -> None:
+        """A connection is gone; the participant is away unless another one comes within some seconds."""
+        self.hub.remove(connection)
+        actor = connection.actor
+        if not self.hub.is_online(actor.id):
+            self._since.pop(actor.id, None)
+            self._reports.pop(actor.id, None)
+            if not self.closing:
+                self._departures[actor.id] = asyncio.get_running_loop().call_later(
+                    AWAY_AFTER_S, lambda: self._spawn(self._away(actor))
+                )
+        self.announce_presence()
+
+    async def _away(self, actor: Actor) -> None:
+        self._departures.pop(actor.id, None)
+        known = self.hub.state.people.get(actor.id)
+        if known is not None and known.present and not self.hub.is_online(actor.id):
+            body = {"participant": actor.id, "cause": "lost"}
+            await self._append("participant.left", actor, body)
+
+    def online(self) -> list[Online]:
+        actors = {connection.actor.id: connection.actor for connection in self.hub.connections}
+        now = self._live.clock.now()
+        return [
+            Online(actor.id, actor.name, actor.role, self._since.get(actor.id, now))
+            for actor in actors.values()
+        ]
+
+    def report_network(self, participant_id: str, report: Network) -> None:
+        self._reports[participant_id] = report
+        self.announce_presence()
+
+    def replace_device(self, participant_id: str) -> None:
+        """Another device goes on in this participant's place: the old one hears `bye` and its media ends."""
+        self.hub.dismiss("replaced", participant_id)
+        self._spawn(self.close_sessions(participant_id))
+
+    # -- media -----------------------------------------------------------------------------------
+
+    def open_slot(self, slot_id: str, *, first_index: int) -> media.Slot:
+        """The engine's slot, recording from its first packet; the same one for every publisher of it."""
+        if (known := self._slots.get(slot_id)) is not None:
+            return known
+        slot = self._live.engine.open_slot(slot_id, self.scribe)
+        folder = self._live.files.absolute(f"{self._live.folder(self.inspection_id)}/media")
+        folder.mkdir(parents=True, exist_ok=True)
+        slot.start_recording(folder, lambda index: part_stem(slot_id, self.epoch, index), first_index)
+        self._slots[slot_id] = slot
+        return slot
+
+    def find_slot(self, slot_id: str) -> media.Slot | None:
+        return self._slots.get(slot_id)
+
+    def keep_session(self, participant_id: str, session: media.Session) -> None:
+        self._sessions[session.id] = (participant_id, session)
+        session.on_closed(lambda closed: self._forget_session(closed.id))
+        self.announce_media()
+
+    def find_session(self, session_id: str, participant_id: str) -> media.Session | None:
+        """The session, if it is this participant's."""
+        owner, session = self._sessions.get(session_id, ("", None))
+        return session if owner == participant_id else None
+
+    async def close_sessions(self, participant_id: str) -> None:
+        for owner, session in tuple(self._sessions.values()):
+            if owner == participant_id:
+                await session.close()
+
+    def _forget_session(self, session_id: str) -> None:
+        self._sessions.pop(session_id, None)
+
+    # -- what is announced but not logged --------------------------------------------------------
+
+    def announce_presence(self) -> None:
+        people = []
+        for person in self.hub.state.people.values():
+            verdict, reasons = grade(self._measure(person.id))
+            people.append(
+                {
+                    "id": person.id,
+                    "name": person.name,
+                    "role": person.role,
+                    "online": self.hub.is_online(person.id),
+                    "network": {"grade": verdict, "reasons": list(reasons)},
+                }
+            )
+        self.hub.announce({"type": "presence", "participants": people})
+
+    def announce_media(self) -> None:
+        self.hub.announce({"type": "media", "slots": [self._describe(slot) for slot in self._slots.values()]})
+
+    def tick(self) -> None:
+        """Every two seconds: figures that nobody reports by themselves."""
+        if self.hub.connections or any(slot.live for slot in self._slots.values()):
+            self.busy_at = self._live.clock.monotonic_s()
+        if self.hub.connections:
+            self.announce_media()
+            self.announce_presence()
+
+    def is_idle(self, now_s: float) -> bool:
+        return now_s - self.busy_at > IDLE_S
+
+    def _describe(self, slot: media.Slot) -> dict[str, Any]:
+        stats = slot.stats()
+        known = self.hub.state.slots.get(slot.id)
+        return {
+            "id": slot.id,
+            "participant": known.participant if known else None,
+            "source": known.source if known else None,
+            "live": slot.live,
+            "kinds": [
+                kind
+                for kind, codec in (("audio", stats.audio_codec), ("video", stats.video_codec))
+                if codec is not None
+            ],
+            "muted": sorted(known.muted) if known else [],
+            "recording": stats.recording,
+            "recorded_bytes": stats.bytes_recorded,
+            "width": stats.width,
+            "height": stats.height,
+            "fps": stats.fps,
+            "bitrate_bps": stats.bitrate_bps,
+            "loss": stats.loss,
+            "last_packet_age_s": stats.last_packet_age_s,
+        }
+
+    def _measure(self, participant_id: str) -> Measured:
+        report = self._reports.get(participant_id)
+        own = (
+            slot
+            for slot in self._slots.values()
+            if (known := self.hub.state.slots.get(slot.id)) and known.participant == participant_id
+        )
+        stats = next((slot.stats() for slot in own), None)
+        return Measured(
+            loss=stats.loss if stats else report.loss if report else None,
+            rtt_s=report.rtt_s if report else None,
+            bitrate_bps=stats.bitrate_bps if stats else None,
+            last_packet_age_s=stats.last_packet_age_s if stats else None,
+            limited=report.limited if report else None,
+        )
+
+    # -- the end ---------------------------------------------------------------------------------
+
+    async def finish_media(self) -> None:
+        """Close every part and write it down; nothing is recorded after this."""
+        self.closing = True
+        slots = list(self._slots.values())
+        await asyncio.gather(*(slot.close() for slot in slots))
+        self._slots.clear()
+        await self.scribe.drain()
+
+    async def close(self, code: str | None) -> None:
+        """Finish the media, say `bye` with `code` (if any), and stop all that runs for this room."""
+        await self.finish_media()
+        await self.catch_up()
+        if code is not None:
+            self.hub.dismiss(code)
+        for departure in self._departures.values():
+            departure.cancel()
+        await self.scribe.close()
+        for task in tuple(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _append(self, type_: str, actor: Actor, body: dict[str, Any]) -> None:
+        async with self._live.database.transaction() as session:
+            await self._live.journal.append(session, self.inspection_id, type_, actor, body)
+
+    def _spawn(self, work: Any) -> None:
+        task: asyncio.Task[None] = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("room_task", inspection=self.inspection_id, exc_info=error)
+
+
+class Rooms:
+    """All rooms of this worker."""
+
+    def __init__(self, live: Live) -> None:
+        self._live = live
+        self._rooms: dict[str, Room] = {}
+        self._opening: dict[str, asyncio.Lock] = {}
+        self._ticker = asyncio.create_task(self._tick(), name="rooms")
+
+    async def open(self, inspection_id: str) -> Room:
+        """The room, acquired and caught up; the same one for everybody."""
+        if (room := self._rooms.get(inspection_id)) is not None:
+            return room
+        async with self._opening.setdefault(inspection_id, asyncio.Lock()):
+            if (room := self._rooms.get(inspection_id)) is not None:
+                return room
+            live = self._live
+            async with live.database.transaction() as session:
+                epoch = await registry.acquire(session, inspection_id, live.settings.worker, live.clock.now())
+            room = Room(live, inspection_id, epoch)
+            await room.catch_up()
+            await self._close_stale_slots(room)
+            self._rooms[inspection_id] = room
+        return room
+
+    def find(self, inspection_id: str) -> Room | None:
+        return self._rooms.get(inspection_id)
+
+    def online(self, inspection_id: str) -> list[Online]:
+        """Who is connected now."""
+        room = self._rooms.get(inspection_id)
+        return room.online() if room else []
+
+    def grown(self, inspection_id: str) -> None:
+        """The journal's word that a log has grown."""
+        if room := self._rooms.get(inspection_id):
+            room.grown()
+
+    async def finish(self, inspection_id: str) -> None:
+        """The inspection has ended: its room closes for everybody."""
+        if room := self._rooms.pop(inspection_id, None):
+            await room.close("ended")
+        self._opening.pop(inspection_id, None)
+
+    async def close(self) -> None:
+        """The service stops: clients are told to come back."""
+        self._ticker.cancel()
+        await asyncio.gather(self._ticker, return_exceptions=True)
+        rooms, self._rooms = list(self._rooms.values()), {}
+        await asyncio.gather(*(room.close("restarting") for room in rooms))
+
+    async def _close_stale_slots(self, room: Room) -> None:
+        """A slot that the log holds for live while this worker has just taken the room was cut by a restart."""
+        stale = [slot.id for slot in room.hub.state.slots.values() if slot.live]
+        for slot_id in stale:
+            body = {"slot": slot_id, "cause": "worker_restarted"}
+            async with self._live.database.transaction() as session:
+                await self._live.journal.append(
+                    session, room.inspection_id, "slot.interrupted", system_actor(), body
+                )
+        if stale:
+            await room.catch_up()
+
+    async def _tick(self) -> None:
+        while True:
+            await asyncio.sleep(TICK_S)
+            now_s = self._live.clock.monotonic_s()
+            for room in tuple(self._rooms.values()):
+                room.tick()
+            await self._drop(room for room in tuple(self._rooms.values()) if room.is_idle(now_s))
+
+    async def _drop(self, idle: Iterable[Room]) -> None:
+        for room in idle:
+            self._rooms.pop(room.inspection_id, None)
+            await room.close(None)

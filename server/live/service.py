@@ -1,0 +1,360 @@
+"""The verbs of a running inspection: publish, view, snapshot, say, answer, end."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import asdict
+from typing import Any
+
+import structlog
+from sqlalchemy import func, select
+from sqlalchemy.exc import IntegrityError
+
+from server import media
+from server.accounts.rules import Actor, system_actor
+from server.cases.service import attach_evidence
+from server.clock import rfc3339
+from server.errors import N_, Gone, Invalid, NotFound, StorageFull
+from server.evidence.chain import canonical_json
+from server.ids import new_id
+from server.inspections import service as inspections
+from server.inspections.checklists import Template, get_template
+from server.inspections.models import Inspection
+from server.live.context import Live
+from server.live.join import NotRunning
+from server.live.messages import AnswerItem, Chat, ClientMessage, Device, Leave, Location, Mute, Network, Ping
+from server.live.models import Part, Slot, Snapshot
+from server.live.rooms import Room, Rooms
+from server.vision.quality import encode_png, measure
+
+log = structlog.get_logger("live")
+
+SOURCES = ("camera", "screen")
+
+
+class SlotUnknown(NotFound):
+    code = "slot_unknown"
+    text = N_("There is no such camera in this inspection.")
+
+
+class BadOffer(Invalid):
+    code = "bad_offer"
+    text = N_("The media offer cannot be accepted: {detail}")
+
+
+class FrameGone(Gone):
+    code = "frame_gone"
+    text = N_("This frame is no longer held. Please take the snapshot again.")
+
+
+class NoPicture(NotRunning):
+    code = "no_picture"
+    text = N_("No picture has been received from this camera yet.")
+
+
+class ItemUnknown(Invalid):
+    code = "item_unknown"
+    text = N_("The checklist has no such item.")
+
+
+async def publish(live: Live, rooms: Rooms, actor: Actor, source: str, offer: str) -> media.Session:
+    """A participant's camera (or screen) comes in. The first one starts the inspection.
+
+    StorageFull if that would start it while the disk is nearly full.
+    """
+    actor.require("room.publish")
+    if source not in SOURCES:
+        raise SlotUnknown
+    inspection_id = actor.inspection_id or ""
+    room = await rooms.open(inspection_id)
+    state = room.hub.state.state
+    if state not in ("scheduled", "live") or room.closing:
+        raise NotRunning
+    if state == "scheduled":
+        await _require_room_on_disk(live, inspection_id)
+    slot_id, parts = await _slot_row(live, actor, source)
+    slot = room.open_slot(slot_id, first_index=parts + 1)
+    try:
+        session = await slot.publish(offer)
+    except media.OfferRejected as error:
+        raise BadOffer(detail=str(error)) from error
+    async with live.database.transaction() as writing:
+        await inspections.start(writing, live.journal, actor, inspection_id, room.epoch)
+    await room.catch_up()
+    room.keep_session(actor.id, session)
+    return session
+
+
+async def view(live: Live, rooms: Rooms, actor: Actor, slot_id: str, offer: str) -> media.Session:
+    """A participant watches a slot of their inspection. A slot without a publisher waits for one."""
+    room = await rooms.open(actor.inspection_id or "")
+    if slot_id not in room.hub.state.slots:
+        raise SlotUnknown
+    slot = room.find_slot(slot_id)
+    if slot is None:
+        async with live.database.reading() as session:
+            parts = await _count_parts(session, slot_id)
+        slot = room.open_slot(slot_id, first_index=parts + 1)
+    try:
+        viewing = await slot.view(offer)
+    except media.OfferRejected as error:
+        raise BadOffer(detail=str(error)) from error
+    room.keep_session(actor.id, viewing)
+    return viewing
+
+
+async def take_snapshot(
+    live: Live,
+    rooms: Rooms,
+    actor: Actor,
+    *,
+    slot_id: str,
+    rtp_timestamp: int | None,
+    item: str | None,
+    request: str | None,
+) -> tuple[Snapshot, bool]:
+    """The frame that was on screen, as evidence; (snapshot, whether this call made it).
+
+    A request that was answered already gives the same snapshot again.
+    """
+    actor.require("room.snapshot")
+    inspection_id = actor.inspection_id or ""
+    name = request or new_id()
+    if (known := await _find_snapshot(live, actor, name)) is not None:
+        return known, False
+    room = await rooms.open(inspection_id)
+    if room.hub.state.state != "live" or room.closing:
+        raise NotRunning
+    slot = room.find_slot(slot_id)
+    if slot is None or slot_id not in room.hub.state.slots:
+        raise SlotUnknown
+    picture = await _picture(slot, rtp_timestamp)
+    quality, png = await asyncio.to_thread(lambda: (measure(picture.image), encode_png(picture.image)))
+    snapshot_id = new_id()
+    path = f"{live.folder(inspection_id)}/snapshots/{snapshot_id}.png"
+    stored = await asyncio.to_thread(live.files.write, path, png)
+    snapshot = Snapshot(
+        id=snapshot_id,
+        inspection_id=inspection_id,
+        slot_id=slot_id,
+        participant_id=actor.id,
+        request=name,
+        item=item,
+        rtp_timestamp=picture.rtp_timestamp,
+        captured_at=picture.captured_at,
+        width=picture.width,
+        height=picture.height,
+        size_bytes=stored.size_bytes,
+        sha256=stored.sha256,
+        path=stored.path,
+        taken_by_name=actor.name,
+        taken_at=live.clock.now(),
+    )
+    try:
+        await _record_snapshot(live, actor, snapshot, asdict(quality))
+    except IntegrityError:
+        # The same click came twice and the other request was first: its snapshot stands.
+        await asyncio.to_thread(live.files.absolute(path).unlink, missing_ok=True)
+        known = await _find_snapshot(live, actor, name)
+        if known is None:
+            raise
+        return known, False
+    return snapshot, True
+
+
+async def hear(live: Live, room: Room, actor: Actor, message: ClientMessage) -> int | None:
+    """Do what a client says; the seq of the event that this made, if any."""
+    match message:
+        case Ping():
+            return None
+        case Network():
+            room.report_network(actor.id, message)
+            return None
+        case Chat(text=text):
+            actor.require("room.chat")
+            return await _append(live, actor, "chat.sent", {"text": text})
+        case AnswerItem(item=item, result=result, note=note):
+            actor.require("room.answer")
+            return await _answer(live, actor, item, result, note)
+        case Mute(slot=slot, kind=kind, muted=muted):
+            known = room.hub.state.slots.get(slot)
+            if known is None or known.participant != actor.id:
+                raise SlotUnknown
+            return await _append(live, actor, "slot.muted", {"slot": slot, "kind": kind, "muted": muted})
+        case Device(state=state, detail=detail):
+            body = {"participant": actor.id, "state": state, "detail": detail}
+            return await _append(live, actor, "device.reported", body)
+        case Location():
+            actor.require("room.locate")
+            fix: dict[str, Any] = {
+                "participant": actor.id,
+                "lat": message.lat,
+                "lon": message.lon,
+                "accuracy_m": message.accuracy_m,
+                "taken_at": message.taken_at,
+                "permission": message.permission,
+            }
+            return await _append(live, actor, "location.fixed", fix)
+        case Leave():
+            await room.close_sessions(actor.id)
+            body = {"participant": actor.id, "cause": "left"}
+            return await _append(live, actor, "participant.left", body)
+
+
+async def end(live: Live, rooms: Rooms, actor: Actor, inspection_id: str) -> None:
+    """The first to end it wins. After this every part is closed, and the checklist is evidence of the case."""
+    actor.require("inspection.end")
+    async with live.database.transaction() as session:
+        await inspections.get_inspection(session, actor, inspection_id)
+        await inspections.end(session, live.journal, actor, inspection_id, "completed")
+    room = await rooms.open(inspection_id)
+    await room.catch_up()
+    await room.finish_media()
+    await _keep_checklist(live, room)
+    await rooms.finish(inspection_id)
+
+
+async def _answer(live: Live, actor: Actor, item: str, result: str, note: str) -> int:
+    async with live.database.transaction() as session:
+        inspection = await session.get_one(Inspection, actor.inspection_id, with_for_update=True)
+        if inspection.state not in ("scheduled", "live"):
+            raise NotRunning
+        if template_of(inspection).find_item(item) is None:
+            raise ItemUnknown
+        body = {"item": item, "result": result, "note": note}
+        event = await live.journal.append(session, inspection.id, "checklist.answered", actor, body)
+    return event.seq
+
+
+async def _append(live: Live, actor: Actor, type_: str, body: dict[str, Any]) -> int:
+    """An event of a participant, while the inspection is not over."""
+    async with live.database.transaction() as session:
+        inspection = await session.get_one(Inspection, actor.inspection_id, with_for_update=True)
+        if inspection.state not in ("scheduled", "live"):
+            raise NotRunning
+        event = await live.journal.append(session, inspection.id, type_, actor, body)
+    return event.seq
+
+
+async def _require_room_on_disk(live: Live, inspection_id: str) -> None:
+    try:
+        await asyncio.to_thread(live.files.require_room)
+    except StorageFull:
+        log.error("disk_nearly_full", inspection=inspection_id)
+        body = {"code": "storage_full", "detail": str(live.files.free_bytes())}
+        async with live.database.transaction() as session:
+            await live.journal.append(session, inspection_id, "office.warned", system_actor(), body)
+        raise
+
+
+async def _slot_row(live: Live, actor: Actor, source: str) -> tuple[str, int]:
+    """The slot's id and how many parts it has already; made with its event if it is new."""
+    async with live.database.transaction() as session:
+        slot = await session.scalar(
+            select(Slot).where(Slot.participant_id == actor.id, Slot.source == source).with_for_update()
+        )
+        if slot is None:
+            slot = Slot(
+                id=new_id(),
+                inspection_id=actor.inspection_id or "",
+                participant_id=actor.id,
+                source=source,
+                opened_at=live.clock.now(),
+            )
+            session.add(slot)
+            await session.flush()
+            body = {"slot": slot.id, "participant": actor.id, "source": source}
+            await live.journal.append(session, slot.inspection_id, "slot.opened", actor, body)
+        return slot.id, await _count_parts(session, slot.id)
+
+
+async def _count_parts(session: Any, slot_id: str) -> int:
+    return int(await session.scalar(select(func.count()).select_from(Part).where(Part.slot_id == slot_id)))
+
+
+async def _picture(slot: media.Slot, rtp_timestamp: int | None) -> media.Picture:
+    try:
+        return await slot.snapshot(rtp_timestamp)
+    except media.FrameGone as error:
+        raise FrameGone from error
+    except media.NoPicture as error:
+        raise NoPicture from error
+
+
+async def _find_snapshot(live: Live, actor: Actor, request: str) -> Snapshot | None:
+    async with live.database.reading() as session:
+        found: Snapshot | None = await session.scalar(
+            select(Snapshot).where(Snapshot.participant_id == actor.id, Snapshot.request == request)
+        )
+    return found
+
+
+async def _record_snapshot(live: Live, actor: Actor, snapshot: Snapshot, quality: dict[str, Any]) -> None:
+    async with live.database.transaction() as session:
+        inspection = await session.get_one(Inspection, snapshot.inspection_id, with_for_update=True)
+        if inspection.state != "live":
+            raise NotRunning
+        if snapshot.item is not None and template_of(inspection).find_item(snapshot.item) is None:
+            raise ItemUnknown
+        session.add(snapshot)
+        await session.flush()
+        body = {
+            "snapshot": snapshot.id,
+            "slot": snapshot.slot_id,
+            "item": snapshot.item,
+            "rtp_timestamp": snapshot.rtp_timestamp,
+            "captured_at": rfc3339(snapshot.captured_at),
+            "width": snapshot.width,
+            "height": snapshot.height,
+            "size_bytes": snapshot.size_bytes,
+            "sha256": snapshot.sha256,
+            "quality": quality,
+        }
+        await live.journal.append(session, inspection.id, "snapshot.taken", actor, body)
+        await attach_evidence(
+            session,
+            case_id=inspection.case_id,
+            inspection_id=inspection.id,
+            kind="snapshot",
+            title=snapshot.item or "",
+            media_type="image/png",
+            size_bytes=snapshot.size_bytes,
+            sha256=snapshot.sha256,
+            url=snapshot_url(snapshot),
+            at=snapshot.captured_at,
+        )
+
+
+def template_of(inspection: Inspection) -> Template:
+    """The checklist that the inspection was scheduled with."""
+    return get_template(inspection.template_key, inspection.template_version)
+
+
+def snapshot_url(snapshot: Snapshot) -> str:
+    return f"/api/v1/inspections/{snapshot.inspection_id}/snapshots/{snapshot.id}"
+
+
+async def _keep_checklist(live: Live, room: Room) -> None:
+    """The standing answers as a file of their own, attached to the case."""
+    state = room.hub.state
+    if not state.answers:
+        return
+    content = canonical_json(
+        {"inspection": room.inspection_id, "answers": [asdict(a) for a in state.answers.values()]}
+    )
+    path = f"{live.folder(room.inspection_id)}/checklist.json"
+    stored = await asyncio.to_thread(live.files.write, path, content)
+    async with live.database.transaction() as session:
+        inspection = await session.get_one(Inspection, room.inspection_id)
+        await attach_evidence(
+            session,
+            case_id=inspection.case_id,
+            inspection_id=inspection.id,
+            kind="checklist",
+            title=inspection.template_key,
+            media_type="application/json",
+            size_bytes=stored.size_bytes,
+            sha256=stored.sha256,
+            url=f"/api/v1/inspections/{inspection.id}/checklist",
+            at=inspection.ended_at or live.clock.now(),
+        )

@@ -1,0 +1,159 @@
+"""The state of a room as a fold of its events: pure, the same for a live room, a restarted one, and a replay."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(slots=True)
+class Person:
+    """A participant as the log tells it. `present` is what the log says, not who is connected now."""
+
+    id: str
+    name: str
+    role: str
+    device: str
+    present: bool = True
+
+
+@dataclass(slots=True)
+class SlotState:
+    id: str
+    participant: str
+    source: str
+    live: bool = False
+    muted: set[str] = field(default_factory=set)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The standing answer to one checklist item; an earlier one remains in the log."""
+
+    item: str
+    result: str
+    note: str
+    by: str
+    at: str
+
+
+@dataclass(slots=True)
+class RoomState:
+    """Everything that a participant who comes late needs to know; `seq` is the last event folded in."""
+
+    seq: int = 0
+    state: str = "scheduled"
+    started_at: str | None = None
+    ended_at: str | None = None
+    people: dict[str, Person] = field(default_factory=dict)
+    slots: dict[str, SlotState] = field(default_factory=dict)
+    answers: dict[str, Answer] = field(default_factory=dict)
+    snapshots: int = 0
+    open_parts: set[str] = field(default_factory=set)
+
+    def apply(self, event: dict[str, Any]) -> None:
+        """Fold in the next event (as clients get it). Types unknown to this version change nothing but `seq`."""
+        self.seq = event["seq"]
+        if fold := _FOLDS.get(event["type"]):
+            fold(self, event, event["body"])
+
+
+def fold_all(events: Iterable[dict[str, Any]]) -> RoomState:
+    state = RoomState()
+    for event in events:
+        state.apply(event)
+    return state
+
+
+def _started(state: RoomState, event: dict[str, Any], _body: dict[str, Any]) -> None:
+    state.state, state.started_at = "live", event["at"]
+
+
+def _ended(state: RoomState, event: dict[str, Any], _body: dict[str, Any]) -> None:
+    state.state, state.ended_at = "ended", event["at"]
+
+
+def _cancelled(state: RoomState, _event: dict[str, Any], _body: dict[str, Any]) -> None:
+    state.state = "cancelled"
+
+
+def _concluded(state: RoomState, _event: dict[str, Any], _body: dict[str, Any]) -> None:
+    state.state = "concluded"
+
+
+def _joined(state: RoomState, _event: dict[str, Any], body: dict[str, Any]) -> None:
+    state.people[body["participant"]] = Person(
+        body["participant"], body["name"], body["role"], body["device"]
+    )
+
+
+def _replaced(state: RoomState, _event: dict[str, Any], body: dict[str, Any]) -> None:
+    person = state.people[body["participant"]]
+    person.device, person.present = body["device"], True
+
+
+def _left(state: RoomState, _event: dict[str, Any], body: dict[str, Any]) -> None:
+    state.people[body["participant"]].present = False
+
+
+def _returned(state: RoomState, _event: dict[str, Any], body: dict[str, Any]) -> None:
+    state.people[body["participant"]].present = True
+
+
+def _slot_opened(state: RoomState, _event: dict[str, Any], body: dict[str, Any]) -> None:
+    state.slots[body["slot"]] = SlotState(body["slot"], body["participant"], body["source"])
+
+
+def _slot_live(state: RoomState, _event: dict[str, Any], body: dict[str, Any]) -> None:
+    state.slots[body["slot"]].live = True
+
+
+def _slot_interrupted(state: RoomState, _event: dict[str, Any], body: dict[str, Any]) -> None:
+    state.slots[body["slot"]].live = False
+
+
+def _slot_muted(state: RoomState, _event: dict[str, Any], body: dict[str, Any]) -> None:
+    muted = state.slots[body["slot"]].muted
+    (muted.add if body["muted"] else muted.discard)(body["kind"])
+
+
+def _part_opened(state: RoomState, _event: dict[str, Any], body: dict[str, Any]) -> None:
+    state.open_parts.add(body["part"])
+
+
+def _part_closed(state: RoomState, _event: dict[str, Any], body: dict[str, Any]) -> None:
+    state.open_parts.discard(body["part"])
+
+
+def _snapshot(state: RoomState, _event: dict[str, Any], _body: dict[str, Any]) -> None:
+    state.snapshots += 1
+
+
+def _answered(state: RoomState, event: dict[str, Any], body: dict[str, Any]) -> None:
+    if body["result"] == "none":
+        state.answers.pop(body["item"], None)
+        return
+    state.answers[body["item"]] = Answer(
+        body["item"], body["result"], body["note"], event["actor"]["name"], event["at"]
+    )
+
+
+_FOLDS = {
+    "inspection.started": _started,
+    "inspection.ended": _ended,
+    "inspection.cancelled": _cancelled,
+    "inspection.concluded": _concluded,
+    "participant.joined": _joined,
+    "participant.replaced": _replaced,
+    "participant.left": _left,
+    "participant.returned": _returned,
+    "slot.opened": _slot_opened,
+    "slot.live": _slot_live,
+    "slot.interrupted": _slot_interrupted,
+    "slot.muted": _slot_muted,
+    "part.opened": _part_opened,
+    "part.closed": _part_closed,
+    "snapshot.taken": _snapshot,
+    "checklist.answered": _answered,
+}

@@ -1,0 +1,53 @@
+"""The whole application over HTTP, on a real database, with a clock that tests set."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestClient, TestServer
+
+from server.app import build
+from server.settings import Settings
+from tests.clock import SettableClock
+
+Client = TestClient[web.Request, web.Application]
+
+
+@pytest.fixture
+def settings(tmp_path: Path, database_url: str) -> Settings:
+    return Settings(data=tmp_path / "data", database_url=database_url, reserve_bytes=0)
+
+
+@pytest.fixture
+async def app(settings: Settings, clock: SettableClock) -> web.Application:
+    return build(settings, clock)
+
+
+@pytest.fixture
+async def server(app: web.Application) -> AsyncIterator[TestServer]:
+    running = TestServer(app, host="127.0.0.1")
+    await running.start_server()
+    yield running
+    await running.close()
+
+
+@pytest.fixture
+async def new_client(server: TestServer) -> AsyncIterator[Callable[[], Awaitable[Client]]]:
+    """Makes further browsers: each has cookies of its own."""
+    clients: list[Client] = []
+
+    async def make() -> Client:
+        client = TestClient(server)
+        clients.append(client)
+        return client
+
+    yield make
+    for client in clients:
+        await client.session.close()
+
+
+@pytest.fixture
+async def client(new_client: Callable[[], Awaitable[Client]]) -> Client:
+    """A browser that nobody signed in with."""
+    return await new_client()
