@@ -1,0 +1,26 @@
+"""WebRTC engine: WHIP and WHEP over one UDP port; forwards without decoding, records without transcoding."""
+
+from .engine import MediaEngine
+from .errors import FrameGone, MediaError, NoPicture, NotSupported, OfferRejected
+from .model import MediaConfig, Part, Picture, SlotObserver, SlotStats, VideoShape
+from .repair import repair_part
+from .session import Session
+from .slot import Slot
+
+__all__ = [
+    "FrameGone",
+    "MediaConfig",
+    "MediaEngine",
+    "MediaError",
+    "NoPicture",
+    "NotSupported",
+    "OfferRejected",
+    "Part",
+    "Picture",
+    "Session",
+    "Slot",
+    "SlotObserver",
+    "SlotStats",
+    "VideoShape",
+    "repair_part",
+]

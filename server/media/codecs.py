@@ -1,0 +1,42 @@
+"""The codecs that we forward and record, and what differs between them."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from . import h264, vp8
+
+Kind = Literal["audio", "video"]
+
+
+@dataclass(frozen=True, slots=True)
+class VideoCodec:
+    """How one video codec sits in RTP. All functions are pure."""
+
+    name: str
+    starts_keyframe: Callable[[bytes, int], bool]
+    "(packet, where its payload begins)"
+    depacketize: Callable[[Sequence[bytes]], bytes]
+    is_keyframe: Callable[[bytes], bool]
+    find_size: Callable[[bytes, int], tuple[int, int] | None]
+    "Picture size in a packet that starts a keyframe."
+
+
+def _h264_size(packet: bytes, start: int) -> tuple[int, int] | None:
+    sps = h264.find_sps(packet, start)
+    if sps is None:
+        return None
+    try:
+        return h264.picture_size(sps)
+    except ValueError:
+        return None
+
+
+H264 = VideoCodec("H264", h264.starts_keyframe, h264.depacketize, h264.is_keyframe, _h264_size)
+VP8 = VideoCodec("VP8", vp8.starts_keyframe, vp8.depacketize, vp8.is_keyframe, vp8.find_picture_size)
+
+VIDEO_CODECS = {codec.name: codec for codec in (H264, VP8)}
+
+VIDEO_CLOCK_HZ = 90_000
+AUDIO_CLOCK_HZ = 48_000
+CLOCK_HZ: dict[Kind, int] = {"audio": AUDIO_CLOCK_HZ, "video": VIDEO_CLOCK_HZ}

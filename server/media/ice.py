@@ -1,0 +1,76 @@
+"""ICE lite (RFC 8445 section 2.5): we answer checks on a known address and never send any.
+
+The peer is the controlling side and finds the way, through NAT and TURN where need be; whatever address its
+authenticated checks come from is its address. So candidates of the peer are not needed, trickled ones are ignored,
+and a peer whose address changes in mid-stream simply goes on.
+"""
+
+import secrets
+import string
+from dataclasses import dataclass
+
+from .bridge import BindingRequest, binding_error, binding_success
+
+Address = tuple[str, int]
+
+_ALPHABET = string.ascii_letters + string.digits
+# A peer behind several NATs or TURN servers uses a handful; more is somebody playing.
+MAX_ADDRESSES = 16
+
+
+def _token(length: int) -> str:
+    return "".join(secrets.choice(_ALPHABET) for _ in range(length))
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    ufrag: str
+    password: str
+
+    @classmethod
+    def generate(cls) -> "Credentials":
+        return cls(_token(8), _token(24))
+
+
+class IceLite:
+    """The state of one session: which credentials are good, which addresses are the peer's, which one is in use."""
+
+    def __init__(self) -> None:
+        self.credentials = Credentials.generate()
+        self.previous: Credentials | None = None
+        "The generation before a restart: good until the new one is nominated."
+        self.addresses: list[Address] = []
+        self.selected: Address | None = None
+        self._nominated = False
+
+    def restart(self) -> Credentials:
+        """New credentials (RFC 8445 section 9); media goes on as before until the peer has chosen anew."""
+        self.previous = self.previous or self.credentials
+        self.credentials = Credentials.generate()
+        return self.credentials
+
+    def check(self, request: BindingRequest, source: Address) -> tuple[bytes | None, bool]:
+        """Judges a binding request: (answer or None to stay silent, whether `source` is proven to be the peer's)."""
+        credentials = self._credentials_for(request.local_ufrag)
+        if credentials is None or not request.is_authentic(credentials.password):
+            return None, False
+        if request.peer_is_controlled:
+            return binding_error(request, 487, "Role Conflict", credentials.password), False
+        if source not in self.addresses:
+            if len(self.addresses) >= MAX_ADDRESSES:
+                return None, False
+            self.addresses.append(source)
+        if request.nominates and (credentials is self.credentials or self.previous is None):
+            self.selected = source
+            self._nominated = True
+            self.previous = None
+        elif self.selected is None:
+            self.selected = source
+        return binding_success(request, (source[0], source[1]), credentials.password), True
+
+    def _credentials_for(self, ufrag: str) -> Credentials | None:
+        if secrets.compare_digest(ufrag.encode(), self.credentials.ufrag.encode()):
+            return self.credentials
+        if self.previous is not None and ufrag == self.previous.ufrag:
+            return self.previous
+        return None

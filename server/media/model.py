@@ -1,0 +1,111 @@
+"""The values that the engine takes and gives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from .slot import Slot
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MediaConfig:
+    """Where the engine's one UDP socket is."""
+
+    address: str = "127.0.0.1"
+    "What the socket binds to; 0.0.0.0 for all of the machine's addresses."
+    port: int = 0
+    "0 takes any free port."
+    advertised_address: str | None = None
+    "Written into candidates instead of `address`: the public address before a one-to-one NAT."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Picture:
+    """One decoded frame."""
+
+    image: NDArray[np.uint8]
+    "height x width x 3, BGR."
+    rtp_timestamp: int
+    "On the slot's timeline, 32 bits: what viewers see as `rtpTimestamp`."
+    width: int
+    height: int
+    captured_at: datetime
+    "UTC, by the server's clock: when the frame's first packet arrived."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VideoShape:
+    width: int
+    height: int
+    codec: str
+    "H264 or VP8."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """One file of a recording: a continuous run of a slot."""
+
+    index: int
+    path: Path
+    media_type: str
+    "video/mp4, video/webm, audio/mp4"
+    started_at: datetime
+    "UTC by the server's clock: the moment of presentation time 0."
+    duration_s: float = 0.0
+    size_bytes: int = 0
+    sha256: str | None = None
+    "Hexadecimal; None while the part is open."
+    video: VideoShape | None = None
+    audio: bool = False
+    first_rtp_timestamp: int | None = None
+    "Slot timeline, 32 bits: the first video frame."
+    first_video_s: float | None = None
+    "Presentation time of that frame in the file."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SlotStats:
+    """What a slot receives and gives, over the last second or so."""
+
+    live: bool
+    bitrate_bps: int
+    loss: float
+    "Share of the publisher's packets that the network lost, before repair, 0 to 1."
+    jitter_s: float
+    width: int | None
+    height: int | None
+    fps: float
+    video_codec: str | None
+    audio_codec: str | None
+    viewers: int
+    last_packet_age_s: float | None
+    recording: bool
+    bytes_recorded: int
+    packets_unrepaired: int
+    "Packets given up since the slot opened."
+    frames_unrecorded: int
+    "Frames that reached the recorder broken or not decodable."
+
+
+class SlotObserver(Protocol):
+    """Told what happens to a slot. Called on the event loop; must not block."""
+
+    def slot_live(self, slot: Slot) -> None: ...
+
+    def slot_interrupted(self, slot: Slot, cause: str) -> None:
+        """`no_media`: no packet for 2 s; `closed`: the publisher ended."""
+
+    def part_opened(self, slot: Slot, part: Part) -> None: ...
+
+    def part_closed(self, slot: Slot, part: Part) -> None:
+        """The file is final: duration, size and digest are present."""
+
+    def recording_failed(self, slot: Slot, reason: str) -> None:
+        """`disk_full`, `queue_overflow` or `muxer_error`. Forwarding goes on."""

@@ -1,0 +1,213 @@
+"""One file of a recording, written packet by packet so that a killed process leaves all but the last half second.
+
+MP4: fragments of half a second while it grows, and an ordinary file with an index once it is closed
+(`hybrid_fragmented`). WebM for VP8, which MP4 players do not expect. Blocking; lives in the recorder's thread.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import dataclass
+from datetime import datetime
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import av
+
+from .codecs import AUDIO_CLOCK_HZ, CLOCK_HZ, VIDEO_CLOCK_HZ, Kind
+from .model import VideoShape
+
+FRAGMENT_S = 0.5
+# libopus' own lead-in, which the muxers subtract from every timestamp of an Opus track. The packets of a live stream
+# have no such lead-in to be cut off, so it is added beforehand.
+OPUS_LEAD_IN = 312
+
+_FORMATS: dict[str, tuple[str, dict[str, str]]] = {
+    "mp4": (
+        "mp4",
+        {
+            "movflags": "hybrid_fragmented+delay_moov",
+            "frag_duration": str(round(FRAGMENT_S * 1e6)),
+            # Finer than the usual millisecond, for the edit list that says when each track begins.
+            "movie_timescale": str(VIDEO_CLOCK_HZ),
+        },
+    ),
+    "webm": ("webm", {"cluster_time_limit": str(round(FRAGMENT_S * 1e3))}),
+}
+_COMMON = {
+    "flush_packets": "1",
+    # Without sound (a muted or missing microphone) pictures must not be held back to be interleaved with it.
+    "max_interleave_delta": "200000",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartHead:
+    """What is known when a part begins; stored in the file's comment so that it can be repaired by itself."""
+
+    index: int
+    started_at: datetime
+    video: VideoShape | None
+    audio: bool
+    first_rtp_timestamp: int | None = None
+    first_video_s: float | None = None
+
+    @property
+    def container(self) -> str:
+        return "webm" if self.video is not None and self.video.codec == "VP8" else "mp4"
+
+    @property
+    def media_type(self) -> str:
+        return f"{'audio' if self.video is None else 'video'}/{self.container}"
+
+    @property
+    def suffix(self) -> str:
+        return ".m4a" if self.video is None else f".{self.container}"
+
+    def to_comment(self) -> str:
+        video = self.video
+        return json.dumps(
+            {
+                "yunkan_part": 1,
+                "index": self.index,
+                "started_at": self.started_at.isoformat(),
+                "video": [video.width, video.height, video.codec] if video is not None else None,
+                "audio": self.audio,
+                "first_rtp_timestamp": self.first_rtp_timestamp,
+                "first_video_s": self.first_video_s,
+            }
+        )
+
+    @classmethod
+    def from_comment(cls, comment: str) -> PartHead:
+        """Raises ValueError when the comment is not ours."""
+        try:
+            value: dict[str, Any] = json.loads(comment)
+            video = value["video"]
+            return cls(
+                index=int(value["index"]),
+                started_at=datetime.fromisoformat(value["started_at"]),
+                video=VideoShape(width=video[0], height=video[1], codec=video[2]) if video else None,
+                audio=bool(value["audio"]),
+                first_rtp_timestamp=value["first_rtp_timestamp"],
+                first_video_s=value["first_video_s"],
+            )
+        except (KeyError, TypeError, IndexError) as error:
+            raise ValueError("the file's comment is not a part's") from error
+
+
+class _File:
+    """The muxer's file: knows how much was written, and whether something has to reach the disk yet."""
+
+    def __init__(self, raw: BinaryIO) -> None:
+        self._raw = raw
+        self.size_bytes = 0
+        self.dirty = False
+
+    def write(self, data: bytes) -> int:
+        view = memoryview(data)
+        while view:
+            written = self._raw.write(view)
+            view = view[written:]
+        self.dirty = True
+        self.size_bytes = max(self.size_bytes, self._raw.tell())
+        return len(data)
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        return self._raw.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._raw.tell()
+
+    def seekable(self) -> bool:
+        return True
+
+    def sync(self) -> None:
+        os.fsync(self._raw.fileno())
+        self.dirty = False
+
+    @property
+    def closed(self) -> bool:
+        return self._raw.closed
+
+    def close(self) -> None:
+        self._raw.close()
+
+
+class PartFile:
+    """Times are seconds from the part's beginning. Raises OSError (a full disk), av.FFmpegError."""
+
+    def __init__(self, path: Path, head: PartHead) -> None:
+        self.path = path
+        self.head = head
+        self.duration_s = 0.0
+        self._last: dict[Kind, int] = {}
+        format_name, options = _FORMATS[head.container]
+        self._file = _File(path.open("xb", buffering=0))
+        try:
+            self._container = av.open(self._file, "w", format=format_name, options=options | _COMMON)
+            self._container.metadata["comment"] = head.to_comment()
+            self._streams = self._add_streams(head)
+        except BaseException:
+            self._file.close()
+            raise
+
+    def _add_streams(self, head: PartHead) -> dict[Kind, Any]:
+        streams: dict[Kind, Any] = {}
+        if head.video is not None:
+            name = "h264" if head.video.codec == "H264" else "vp8"
+            video = self._container.add_mux_stream(name, width=head.video.width, height=head.video.height)
+            video.time_base = Fraction(1, VIDEO_CLOCK_HZ)
+            streams["video"] = video
+        if head.audio:
+            # An encoder that is never fed: it writes the OpusHead that the containers want.
+            audio = self._container.add_stream("libopus", rate=AUDIO_CLOCK_HZ)
+            audio.codec_context.layout = "stereo"
+            audio.time_base = Fraction(1, AUDIO_CLOCK_HZ)
+            streams["audio"] = audio
+        return streams
+
+    @property
+    def size_bytes(self) -> int:
+        return self._file.size_bytes
+
+    def write(self, kind: Kind, data: bytes, at_s: float, duration_s: float, *, keyframe: bool) -> None:
+        """One video frame or one Opus packet. A kind that the part has no track for is left out."""
+        stream = self._streams.get(kind)
+        if stream is None:
+            return
+        hz = CLOCK_HZ[kind]
+        # Containers want strictly growing times; a clock correction may come out one unit short of that.
+        pts = max(round(at_s * hz), self._last.get(kind, -1) + 1)
+        self._last[kind] = pts
+        packet = av.Packet(data)
+        packet.stream = stream
+        packet.time_base = Fraction(1, hz)
+        packet.pts = packet.dts = pts + (OPUS_LEAD_IN if kind == "audio" else 0)
+        packet.duration = max(1, round(duration_s * hz))
+        packet.is_keyframe = keyframe
+        self._container.mux(packet)
+        self.duration_s = max(self.duration_s, pts / hz + duration_s)
+        if self._file.dirty:
+            self._file.sync()
+
+    def close(self) -> None:
+        """Writes the index; the file is an ordinary one from here on."""
+        try:
+            self._container.close()
+            self._file.sync()
+        finally:
+            self._file.close()
+
+    def abandon(self) -> None:
+        """Gives up without an index: what is on the disk stays as it is, to be repaired."""
+        self._file.close()
+        self._container.close()  # sees the closed file and writes nothing
+
+
+def sha256_of(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

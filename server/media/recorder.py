@@ -1,0 +1,202 @@
+"""The recorder's side on the event loop: packets are gathered and handed to a thread, which writes the parts."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TypeAlias
+
+from .codecs import Kind
+from .model import Part
+from .part import sha256_of
+from .recording import Begin, Recording
+from .repair import repair_part
+
+logger = logging.getLogger(__name__)
+
+# About a minute and a half of one 720p stream: a disk that is slower for longer will not catch up.
+MAX_WAITING_PACKETS = 16_000
+_MAX_BATCH = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class _Report:
+    kind: Kind
+    timestamp: int
+    ntp: int
+
+
+class _Cut:
+    """Ends the part in hand."""
+
+
+_Item: TypeAlias = tuple[Kind, bytes, float] | Begin | _Report | _Cut
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    items: list[_Item]
+    now: float
+
+
+class Recorder:
+    """Bounded: when the thread falls behind, the recording fails and says so, and forwarding goes on."""
+
+    def __init__(
+        self,
+        directory: Path,
+        part_stem: Callable[[int], str],
+        first_index: int,
+        *,
+        on_opened: Callable[[Part], None],
+        on_closed: Callable[[Part], None],
+        on_failed: Callable[[str], None],
+        max_waiting: int = MAX_WAITING_PACKETS,
+    ) -> None:
+        self.failed = False
+        self._loop = asyncio.get_running_loop()
+        self._on_opened, self._on_closed, self._on_failed = on_opened, on_closed, on_failed
+        self._items: list[_Item] = []
+        self._max_waiting = max_waiting
+        self._given = 0
+        self._done = 0  # written by the thread only
+        self._queue: queue.SimpleQueue[_Batch | None] = queue.SimpleQueue()
+        self._recording = Recording(
+            directory, part_stem, first_index, opened=self._part_opened, finished=self._part_finished
+        )
+        # Hashing a long part must not keep the next one waiting.
+        self._hashing = ThreadPoolExecutor(1, thread_name_prefix="part-hash")
+        self._ended: asyncio.Future[None] = self._loop.create_future()
+        self._thread = threading.Thread(target=self._work, name="recorder", daemon=True)
+        self._thread.start()
+
+    @property
+    def bytes_written(self) -> int:
+        return self._recording.bytes_written
+
+    @property
+    def frames_dropped(self) -> int:
+        return self._recording.frames_dropped
+
+    # -- on the event loop ----------------------------------------------------------------------
+
+    def begin(self, codecs: dict[Kind, str]) -> None:
+        self._items.append(Begin(codecs, time.monotonic(), datetime.now(UTC)))
+
+    def packet(self, kind: Kind, packet: bytes, now: float) -> None:
+        """One slot-form packet of the present publisher."""
+        if self.failed:
+            return
+        self._items.append((kind, packet, now))
+        if len(self._items) >= _MAX_BATCH:
+            self.flush(now)
+
+    def report(self, kind: Kind, timestamp: int, ntp: int) -> None:
+        self._items.append(_Report(kind, timestamp, ntp))
+
+    def cut(self) -> None:
+        self._items.append(_Cut())
+
+    def flush(self, now: float) -> None:
+        """Hands over what has been gathered: one wake-up of the thread for many packets."""
+        if self.failed:
+            self._items.clear()
+            return
+        if not self._items:
+            return
+        if self._given - self._done + len(self._items) > self._max_waiting:
+            self._items = [_Cut()]
+            self._hand_over(now)
+            self._fail("queue_overflow")
+            return
+        self._hand_over(now)
+
+    async def close(self) -> None:
+        """Ends the part in hand; returns when all parts are final and reported."""
+        if self._thread.is_alive() or not self._ended.done():
+            self._items.append(_Cut())
+            self._hand_over(time.monotonic())
+            self._queue.put(None)
+            await asyncio.shield(self._ended)
+            self._thread.join()
+
+    def _hand_over(self, now: float) -> None:
+        items, self._items = self._items, []
+        self._given += len(items)
+        self._queue.put(_Batch(items, now))
+
+    def _fail(self, reason: str) -> None:
+        if not self.failed:
+            self.failed = True
+            self._on_failed(reason)
+
+    # -- in the thread --------------------------------------------------------------------------
+
+    def _work(self) -> None:
+        broken = False
+        try:
+            while (batch := self._queue.get()) is not None:
+                if not broken:
+                    try:
+                        self._write(batch)
+                    except Exception as error:
+                        broken = True
+                        self._broke(error)
+                self._done += len(batch.items)
+        finally:
+            self._hashing.shutdown(wait=True)
+            self._loop.call_soon_threadsafe(self._ended.set_result, None)
+
+    def _write(self, batch: _Batch) -> None:
+        recording = self._recording
+        for item in batch.items:
+            if isinstance(item, tuple):
+                recording.packet(*item)
+            elif isinstance(item, _Report):
+                recording.report(item.kind, item.timestamp, item.ntp)
+            elif isinstance(item, Begin):
+                recording.begin(item)
+            else:
+                recording.cut()
+        recording.tick(batch.now)
+
+    def _broke(self, error: Exception) -> None:
+        full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+        if not full:
+            logger.error("recording failed", exc_info=error)
+        self._loop.call_soon_threadsafe(self._fail, "disk_full" if full else "muxer_error")
+        path = self._recording.abandon()
+        if path is not None:
+            self._hashing.submit(self._salvage, path)
+
+    def _salvage(self, path: Path) -> None:
+        try:
+            part = repair_part(path)
+        except OSError:
+            logger.exception("%s could not be repaired", path.name)
+            return
+        if part is not None:
+            self._loop.call_soon_threadsafe(self._on_closed, part)
+
+    def _part_opened(self, part: Part) -> None:
+        self._loop.call_soon_threadsafe(self._on_opened, part)
+
+    def _part_finished(self, part: Part) -> None:
+        self._hashing.submit(self._hash, part)
+
+    def _hash(self, part: Part) -> None:
+        try:
+            digest = sha256_of(part.path)
+        except OSError:
+            logger.exception("%s could not be read again", part.path.name)
+            return
+        self._loop.call_soon_threadsafe(self._on_closed, replace(part, sha256=digest))

@@ -1,0 +1,323 @@
+"""From a slot's packets to its parts: order, frames, one timeline, files. Blocking; runs in the recorder's thread.
+
+Everything it is told carries its time; it asks no clock.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from . import h264, vp8
+from .clock import SyncClock
+from .codecs import AUDIO_CLOCK_HZ, VIDEO_CLOCK_HZ, VIDEO_CODECS, Kind, VideoCodec
+from .frames import FrameAssembler, Ordered, ReorderBuffer
+from .model import Part, VideoShape
+from .opus import duration_of
+from .part import PartFile, PartHead
+from .rtcp import seconds_from_ntp
+from .rtp import HEADER_SIZE, sequence_of, timestamp_of
+from .wrap import Unwrapper
+
+logger = logging.getLogger(__name__)
+
+REPAIR_WAIT_S = 0.5
+# How long the beginning of a part waits for sound and for the sender's clock; nothing is lost by it, only held.
+SETTLE_S = 1.0
+# Sound alone begins a part when the promised picture does not come.
+PICTURE_WAIT_S = 3.0
+# A stream whose own clock leaves the time of day so far cannot be placed: it begins anew.
+_MAX_STRAY_S = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Begin:
+    """A publisher's session begins: the codecs it agreed on, and one moment on both clocks of the server."""
+
+    codecs: dict[Kind, str]
+    monotonic_s: float
+    at: datetime
+
+
+@dataclass(slots=True)
+class _Sample:
+    kind: Kind
+    timestamp: int
+    data: bytes
+    keyframe: bool
+    arrived_s: float
+    size: tuple[int, int] | None = None
+
+
+class _Run:
+    """One continuous run of one publisher's session."""
+
+    def __init__(self, begin: Begin) -> None:
+        self.begin = begin
+        kinds: list[Kind] = [kind for kind in ("audio", "video") if kind in begin.codecs]
+        self.clock = SyncClock(kinds)
+        self.order = {kind: ReorderBuffer(REPAIR_WAIT_S) for kind in kinds}
+        self.numbers = {kind: Unwrapper(16) for kind in kinds}
+        self.timestamps = {kind: Unwrapper(32) for kind in kinds}
+        self.codec: VideoCodec | None = VIDEO_CODECS.get(begin.codecs.get("video", ""))
+        self.assembler = FrameAssembler(self.codec) if self.codec is not None else None
+        self.held: list[_Sample] = []
+        self.last: dict[Kind, int] = {}
+        self.parameter_sets = b""
+
+
+class Recording:
+    """Callbacks are made from the calling thread. Errors of the disk or the muxer go to the caller."""
+
+    def __init__(
+        self,
+        directory: Path,
+        part_stem: Callable[[int], str],
+        first_index: int,
+        *,
+        opened: Callable[[Part], None],
+        finished: Callable[[Part], None],
+    ) -> None:
+        self._directory = directory
+        self._part_stem = part_stem
+        self._index = first_index
+        self._opened = opened
+        self._finished = finished
+        self._begin: Begin | None = None
+        self._run: _Run | None = None
+        self._file: PartFile | None = None
+        self._part: Part | None = None
+        self._origin_s = 0.0
+        self._closed_bytes = 0
+        self._dropped = 0
+
+    @property
+    def bytes_written(self) -> int:
+        return self._closed_bytes + (self._file.size_bytes if self._file is not None else 0)
+
+    @property
+    def frames_dropped(self) -> int:
+        run = self._run
+        return self._dropped + (run.assembler.dropped if run is not None and run.assembler is not None else 0)
+
+    def begin(self, begin: Begin) -> None:
+        self.cut()
+        self._begin = begin
+
+    def packet(self, kind: Kind, packet: bytes, arrived_s: float) -> None:
+        run = self._run
+        if run is None:
+            if self._begin is None:
+                return
+            run = self._run = _Run(self._begin)
+        if kind not in run.order:
+            return
+        number = run.numbers[kind](sequence_of(packet))
+        run.clock.arrived(kind, run.timestamps[kind](timestamp_of(packet)), arrived_s)
+        for ordered in run.order[kind].push(number, packet, arrived_s):
+            self._ordered(run, kind, ordered)
+
+    def report(self, kind: Kind, timestamp: int, ntp: int) -> None:
+        """A sender report on the slot's timeline."""
+        run = self._run
+        if run is not None and kind in run.timestamps and run.timestamps[kind].last is not None:
+            unwrapped = run.timestamps[kind](timestamp & 0xFFFFFFFF)
+            run.clock.reported(kind, unwrapped, seconds_from_ntp(ntp))
+
+    def tick(self, now: float) -> None:
+        """Goes on past packets that did not come, and begins a part that has waited long enough."""
+        run = self._run
+        if run is None:
+            return
+        for kind, order in run.order.items():
+            for ordered in order.expire(now):
+                self._ordered(run, kind, ordered)
+        if self._file is None and run.held:
+            self._start_if_ready(run, now)
+
+    def cut(self) -> None:
+        """Ends the part in hand: the stream is interrupted, or another one begins."""
+        run, self._run = self._run, None
+        if run is not None:
+            for kind, order in run.order.items():
+                for ordered in order.drain():
+                    self._ordered(run, kind, ordered)
+            if self._file is None and run.held:
+                self._start_if_ready(run, float("inf"))
+            if run.assembler is not None:
+                self._dropped += run.assembler.dropped
+        self._close_part()
+
+    def abandon(self) -> Path | None:
+        """After an error: lets go of the file without touching it again, and says which it was."""
+        file, self._file, self._run, self._begin = self._file, None, None, None
+        if file is None:
+            return None
+        file.abandon()
+        return file.path
+
+    # -- samples --------------------------------------------------------------------------------
+
+    def _ordered(self, run: _Run, kind: Kind, ordered: Ordered) -> None:
+        if kind == "audio":
+            if len(ordered.packet) > HEADER_SIZE:
+                timestamp = run.timestamps["audio"](timestamp_of(ordered.packet))
+                data = ordered.packet[HEADER_SIZE:]
+                self._sample(run, _Sample("audio", timestamp, data, True, ordered.arrived_s))
+            return
+        if run.assembler is None or run.codec is None:
+            return
+        for frame in run.assembler.push(ordered):
+            try:
+                data = run.codec.depacketize(frame.payloads)
+            except ValueError:
+                run.assembler.reject()
+                continue
+            sample = _Sample(
+                "video",
+                run.timestamps["video"](frame.timestamp),
+                data,
+                frame.keyframe,
+                frame.arrived_s,
+            )
+            if frame.keyframe:
+                self._read_keyframe(run, sample)
+            self._sample(run, sample)
+
+    @staticmethod
+    def _read_keyframe(run: _Run, sample: _Sample) -> None:
+        try:
+            if run.codec is not None and run.codec.name == "VP8":
+                sample.size = vp8.picture_size(sample.data)
+                return
+            sets = h264.parameter_sets(sample.data)
+            if sets is not None:
+                run.parameter_sets = b"".join(h264.START_CODE + item for item in sets)
+            else:
+                sample.data = run.parameter_sets + sample.data
+                sets = h264.parameter_sets(sample.data)
+            sample.size = h264.picture_size(sets[0]) if sets is not None else None
+        except ValueError:
+            sample.size = None
+
+    def _sample(self, run: _Run, sample: _Sample) -> None:
+        if self._file is None:
+            run.held.append(sample)
+            self._start_if_ready(run, sample.arrived_s)
+            return
+        shape = self._file.head.video
+        new_shape = sample.size is not None and (shape is None or (shape.width, shape.height) != sample.size)
+        if new_shape or (sample.kind == "video" and shape is None):
+            if not sample.keyframe or sample.size is None:
+                return
+            self._close_part()
+            run.held = [sample]
+            run.last.clear()
+            self._start(run, with_video=True)
+            return
+        self._write(run, sample)
+
+    # -- parts ----------------------------------------------------------------------------------
+
+    def _start_if_ready(self, run: _Run, now: float) -> None:
+        held = run.held
+        waited_s = now - held[0].arrived_s
+        keyframe = next((item for item in held if item.size is not None), None)
+        if run.codec is None:
+            self._start(run, with_video=False)
+        elif keyframe is not None:
+            wants_audio = "audio" in run.order and not any(item.kind == "audio" for item in held)
+            settled = run.clock.synchronised and not wants_audio
+            if settled or now - keyframe.arrived_s >= SETTLE_S:
+                self._start(run, with_video=True)
+        elif waited_s >= PICTURE_WAIT_S and any(item.kind == "audio" for item in held):
+            self._start(run, with_video=False)
+
+    def _start(self, run: _Run, *, with_video: bool) -> None:
+        """Opens a part with what is held, from the first keyframe on; sound from before it is kept."""
+        held, run.held = run.held, []
+        first = next((item for item in held if item.size is not None), None) if with_video else None
+        shape = None
+        if first is not None and first.size is not None and run.codec is not None:
+            shape = VideoShape(width=first.size[0], height=first.size[1], codec=run.codec.name)
+        placed = [(run.clock.place(item.kind, item.timestamp, settle=True), item) for item in held]
+        placed = [(at_s, item) for at_s, item in placed if shape is not None or item.kind == "audio"]
+        placed.sort(key=lambda entry: entry[0])
+        self._origin_s = placed[0][0]
+        first_at_s = next((at_s for at_s, item in placed if item is first), None)
+        head = PartHead(
+            index=self._index,
+            started_at=run.begin.at.astimezone(UTC)
+            + timedelta(seconds=self._origin_s - run.begin.monotonic_s),
+            video=shape,
+            audio="audio" in run.order,
+            first_rtp_timestamp=first.timestamp & 0xFFFFFFFF if first is not None else None,
+            first_video_s=first_at_s - self._origin_s if first_at_s is not None else None,
+        )
+        self._open(head)
+        for _, item in placed:
+            self._write(run, item)
+
+    def _open(self, head: PartHead) -> None:
+        self._directory.mkdir(parents=True, exist_ok=True)
+        path = self._directory / (self._part_stem(head.index) + head.suffix)
+        self._file = PartFile(path, head)
+        self._index += 1
+        self._part = Part(
+            index=head.index,
+            path=path,
+            media_type=head.media_type,
+            started_at=head.started_at,
+            video=head.video,
+            audio=head.audio,
+            first_rtp_timestamp=head.first_rtp_timestamp,
+            first_video_s=head.first_video_s,
+        )
+        self._opened(self._part)
+
+    def _write(self, run: _Run, sample: _Sample) -> None:
+        if self._file is None:
+            return  # an earlier one of the samples that were held ended the part
+        at_s = run.clock.place(sample.kind, sample.timestamp)
+        if abs(at_s - sample.arrived_s) > _MAX_STRAY_S:
+            logger.warning(
+                "%s leaves the time of day by %.1f s: a new part", sample.kind, at_s - sample.arrived_s
+            )
+            self._run = None
+            self._close_part()
+            return
+        if sample.kind == "audio":
+            duration_s = duration_of(sample.data) / AUDIO_CLOCK_HZ
+        else:
+            last = run.last.get("video")
+            step = sample.timestamp - last if last is not None else 0
+            duration_s = (step if 0 < step < VIDEO_CLOCK_HZ else VIDEO_CLOCK_HZ // 30) / VIDEO_CLOCK_HZ
+        run.last[sample.kind] = sample.timestamp
+        self._file.write(
+            sample.kind, sample.data, max(0.0, at_s - self._origin_s), duration_s, keyframe=sample.keyframe
+        )
+
+    def _close_part(self) -> None:
+        file, part = self._file, self._part
+        if file is None or part is None:
+            return
+        file.close()
+        self._file = self._part = None
+        self._closed_bytes += file.size_bytes
+        self._finished(
+            Part(
+                index=part.index,
+                path=part.path,
+                media_type=part.media_type,
+                started_at=part.started_at,
+                duration_s=file.duration_s,
+                size_bytes=file.path.stat().st_size,
+                video=part.video,
+                audio=part.audio,
+                first_rtp_timestamp=part.first_rtp_timestamp,
+                first_video_s=part.first_video_s,
+            )
+        )

@@ -1,0 +1,64 @@
+"""The slot's own continuous RTP numbering, which outlives publishers. Pure."""
+
+from .wrap import Unwrapper
+
+
+class Source:
+    """One publisher's stream placed on the slot's timeline. Numbers out are endless."""
+
+    __slots__ = ("_number_offset", "_numbers", "_timestamp_offset", "_timestamps", "first_number")
+
+    def __init__(
+        self,
+        numbers: Unwrapper,
+        timestamps: Unwrapper,
+        number_offset: int,
+        timestamp_offset: int,
+        first_number: int,
+    ) -> None:
+        self._numbers = numbers
+        self._timestamps = timestamps
+        self._number_offset = number_offset
+        self._timestamp_offset = timestamp_offset
+        self.first_number = first_number
+        "The slot number of the first packet; an earlier one (reordered before it) has no place on the timeline."
+
+    def number(self, sequence: int) -> int:
+        """Slot number of the publisher's 16-bit sequence number."""
+        return self._numbers(sequence) + self._number_offset
+
+    def timestamp(self, timestamp: int) -> int:
+        """Slot timestamp of the publisher's 32-bit timestamp."""
+        return self._timestamps(timestamp) + self._timestamp_offset
+
+    def publisher_sequence(self, number: int) -> int:
+        """The publisher's 16-bit sequence number behind a slot number."""
+        return (number - self._number_offset) & 0xFFFF
+
+
+class Timeline:
+    """One kind (audio or video) of a slot. A new publisher goes on where the old one ended:
+    the next sequence number, and a timestamp later by the wall time between them."""
+
+    def __init__(self, clock_rate: int, first_number: int, first_timestamp: int) -> None:
+        self.clock_rate = clock_rate
+        self._next_number = first_number
+        self._next_timestamp = first_timestamp
+        self._last: tuple[int, int, float] | None = None  # number, timestamp, arrival
+
+    def join(self, sequence: int, timestamp: int, now: float) -> Source:
+        """A stream begins with this packet, which arrived at `now` (monotonic seconds)."""
+        number, place = self._next_number, self._next_timestamp
+        if self._last is not None:
+            last_number, last_timestamp, last_arrival = self._last
+            number = last_number + 1
+            # At least one unit forward: two frames must never share a timestamp.
+            place = last_timestamp + max(1, round((now - last_arrival) * self.clock_rate))
+        numbers, timestamps = Unwrapper(16), Unwrapper(32)
+        first = numbers(sequence)
+        return Source(numbers, timestamps, number - first, place - timestamps(timestamp), number)
+
+    def advance(self, number: int, timestamp: int, now: float) -> None:
+        """Remember the foremost packet that went through."""
+        if self._last is None or number > self._last[0]:
+            self._last = (number, timestamp, now)

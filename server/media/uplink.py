@@ -1,0 +1,161 @@
+"""One stream from a publisher: numbers mapped to the slot's, losses asked for again, reception reported."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from .codecs import VIDEO_CODECS
+from .losses import LossList
+from .negotiation import Format
+from .reception import Reception
+from .rtcp import Nack, Packet, PictureLoss, ReportBlock, SenderReport
+from .rtp import HEADER, payload_span, retransmitted
+from .timeline import Source
+from .track import ClockReport, Track
+
+_NACK_TICK_S = 0.02
+# A second source in one stream is taken when the first has been silent for so long.
+_SOURCE_SILENT_S = 0.5
+
+
+class Uplink:
+    """Created per accepted section of a publisher's offer."""
+
+    def __init__(
+        self,
+        track: Track,
+        item: Format,
+        local_ssrc: int,
+        *,
+        send: Callable[[Packet], None],
+        on_join: Callable[[Uplink], None],
+        on_unrepaired: Callable[[], None],
+    ) -> None:
+        self.track = track
+        self.format = item
+        self.reception = Reception(track.clock_hz)
+        self.losses = LossList() if item.has_nack else None
+        self.ssrc: int | None = None
+        self._local_ssrc = local_ssrc
+        self._source: Source | None = None
+        self._heard_at = 0.0
+        self._send = send
+        self._on_join = on_join
+        self._on_unrepaired = on_unrepaired
+        self._timer: asyncio.TimerHandle | None = None
+        self._report: SenderReport | None = None
+        self._reported_at = 0.0
+        self.repaired = 0
+        self.strangers = 0
+        "Packets of a second source that were not taken."
+
+    def media(self, packet: bytes, now: float) -> None:
+        span = payload_span(packet)
+        if span is None:
+            raise ValueError("not an RTP packet")
+        _, marker_type, sequence, timestamp, ssrc = HEADER.unpack_from(packet)
+        source = self._source
+        if source is None or ssrc != self.ssrc:
+            if source is not None and now - self._heard_at < _SOURCE_SILENT_S:
+                self.strangers += 1
+                return
+            source = self._join(sequence, timestamp, ssrc, now)
+        self._heard_at = now
+        number = source.number(sequence)
+        place = source.timestamp(timestamp)
+        self.reception.packet(number, place, now)
+        self._take(source, number, place, marker_type & 0x80, packet[span[0] : span[1]], now)
+
+    def retransmission(self, packet: bytes, now: float) -> None:
+        """RFC 4588; counts as a repair, not as a reception."""
+        span = payload_span(packet)
+        source = self._source
+        if span is None or source is None:
+            return
+        original = retransmitted(packet[span[0] : span[1]])
+        if original is None:
+            return
+        _, marker_type, _, timestamp, _ = HEADER.unpack_from(packet)
+        sequence, payload = original
+        self.repaired += 1
+        self._take(
+            source, source.number(sequence), source.timestamp(timestamp), marker_type & 0x80, payload, now
+        )
+
+    def _take(
+        self, source: Source, number: int, timestamp: int, marker: int, payload: bytes, now: float
+    ) -> None:
+        if number < source.first_number:
+            return
+        losses = self.losses
+        if losses is not None:
+            losses.received(number, now)
+            if losses and self._timer is None:
+                self._arm()
+        self.track.push(number, timestamp, marker, payload, now)
+
+    def _join(self, sequence: int, timestamp: int, ssrc: int, now: float) -> Source:
+        self.ssrc = ssrc
+        self._source = source = self.track.timeline.join(sequence, timestamp, now)
+        self._report = None
+        if self.losses is not None:
+            self.losses = LossList()
+        self.reception = Reception(self.track.clock_hz)
+        self.track.begin(self.format.name, VIDEO_CODECS.get(self.format.name), source)
+        self._on_join(self)
+        return source
+
+    def _arm(self) -> None:
+        self._timer = asyncio.get_running_loop().call_later(_NACK_TICK_S, self._ask_again)
+
+    def _ask_again(self) -> None:
+        self._timer = None
+        losses, source = self.losses, self._source
+        if losses is None or source is None or self.ssrc is None:
+            return
+        before = losses.abandoned
+        asked = losses.due(asyncio.get_running_loop().time())
+        if asked:
+            sequences = tuple(source.publisher_sequence(number) for number in asked)
+            self._send(Nack(self._local_ssrc, self.ssrc, sequences))
+        if losses.abandoned != before:
+            self._on_unrepaired()
+        if losses:
+            self._arm()
+
+    def reported(self, report: SenderReport, now: float) -> ClockReport | None:
+        """A sender report of this stream; None while the stream itself has not begun."""
+        self._report, self._reported_at = report, now
+        if self._source is None:
+            return None
+        self.track.report = ClockReport(report.ntp, self._source.timestamp(report.rtp), now)
+        return self.track.report
+
+    def report_block(self, now: float) -> ReportBlock | None:
+        if self.ssrc is None:
+            return None
+        last, delay = 0, 0
+        if self._report is not None:
+            last = self._report.ntp >> 16 & 0xFFFFFFFF
+            delay = int((now - self._reported_at) * 65536)
+        reception = self.reception
+        return ReportBlock(
+            self.ssrc,
+            reception.fraction_lost(),
+            reception.lost,
+            reception.highest,
+            reception.jitter,
+            last,
+            delay,
+        )
+
+    def keyframe_request(self) -> PictureLoss | None:
+        return None if self.ssrc is None else PictureLoss(self._local_ssrc, self.ssrc)
+
+    def close(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self.losses = None
+        self._source = None

@@ -1,0 +1,29 @@
+"""Counters that wrap around, made endless: RTP sequence numbers (16 bits) and timestamps (32 bits)."""
+
+
+def unwrap(value: int, near: int, bits: int) -> int:
+    """The endless number that is congruent to `value` modulo 2**bits and closest to `near`."""
+    size = 1 << bits
+    half = size >> 1
+    return near + ((value - near + half) & (size - 1)) - half
+
+
+class Unwrapper:
+    """Follows one wrapping counter. The first value is taken as it is; order may be disturbed by up to half a turn."""
+
+    __slots__ = ("_bits", "last")
+
+    def __init__(self, bits: int) -> None:
+        self._bits = bits
+        self.last: int | None = None
+        "Highest endless value seen so far."
+
+    def __call__(self, value: int) -> int:
+        last = self.last
+        if last is None:
+            self.last = value
+            return value
+        endless = unwrap(value, last, self._bits)
+        if endless > last:
+            self.last = endless
+        return endless
