@@ -29,7 +29,9 @@ __all__ = [
     "create_staff",
     "find_staff_actor",
     "find_token_actor",
+    "get_api_token",
     "get_office",
+    "get_staff",
     "list_api_tokens",
     "list_staff",
     "reset_password",
@@ -51,6 +53,11 @@ class StaffNotFound(NotFound):
 class TokenNotFound(NotFound):
     code = "token_not_found"
     text = N_("There is no such token in your office.")
+
+
+class OwnAccount(Conflict):
+    code = "own_account"
+    text = N_("Nobody can switch off their own account.")
 
 
 class LastAdministrator(Conflict):
@@ -163,7 +170,11 @@ async def set_active(session: AsyncSession, actor: Actor, staff_id: str, *, acti
     """Switch an account on or off; off ends its sessions at once. LastAdministrator if nobody would be left."""
     actor.require("staff.manage")
     staff = await get_staff(session, actor, staff_id)
+    if not active and staff.id == actor.id:
+        raise OwnAccount
     if not active and staff.role == "administrator":
+        # Two administrators who switch each other off at once must not both succeed.
+        await session.execute(select(Office.id).where(Office.id == actor.office_id).with_for_update())
         others = await session.scalar(
             select(func.count())
             .select_from(Staff)
@@ -230,14 +241,20 @@ async def list_api_tokens(session: AsyncSession, office_id: str) -> list[ApiToke
     return list(await session.scalars(query))
 
 
-async def revoke(session: AsyncSession, actor: Actor, token_id: str, now: datetime) -> None:
-    """Make a token useless from now on; revoking it twice changes nothing."""
-    actor.require("token.manage")
+async def get_api_token(session: AsyncSession, actor: Actor, token_id: str) -> ApiToken:
+    """A token of the actor's own office, or TokenNotFound."""
     token = await session.scalar(
         select(ApiToken).where(ApiToken.id == token_id, ApiToken.office_id == actor.office_id)
     )
     if token is None:
         raise TokenNotFound(token_id=token_id)
+    return token
+
+
+async def revoke(session: AsyncSession, actor: Actor, token_id: str, now: datetime) -> None:
+    """Make a token useless from now on; revoking it twice changes nothing."""
+    actor.require("token.manage")
+    token = await get_api_token(session, actor, token_id)
     if token.revoked_at is None:
         token.revoked_at = now
 

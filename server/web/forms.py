@@ -4,18 +4,11 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from aiohttp import web
+
 from server.clock import TIME_ZONE
-
-
-def same_site_path(target: str, default: str = "/") -> str:
-    """`target` if it is a path of this site, else `default`.
-
-    Browsers drop tabs and line ends and read `\\` as `/` before they resolve an address, so that `/<tab>/other.example`
-    would leave the site.
-    """
-    if not target.startswith("/") or target.startswith(("//", "/\\")) or not target.isprintable():
-        return default
-    return target
+from server.errors import Invalid, YunkanError
+from server.web.languages import translate
 
 
 def local_moment(text: str) -> datetime:
@@ -29,3 +22,22 @@ def local_moment(text: str) -> datetime:
 def as_local(moment: datetime) -> str:
     """The value for `<input type="datetime-local">`, to the minute."""
     return f"{moment.astimezone(TIME_ZONE):%Y-%m-%dT%H:%M}"
+
+
+def see_other(path: str) -> web.Response:
+    """After a form was taken: go and look at `path` (303), so that reloading does not send the form again."""
+    return web.Response(status=303, headers={"Location": path})
+
+
+async def texts_of(request: web.Request, *names: str) -> dict[str, str]:
+    """The named text fields of the submitted form, stripped; absent ones are empty."""
+    form = await request.post()
+    values = {name: form.get(name, "") for name in names}
+    return {name: value.strip() if isinstance(value, str) else "" for name, value in values.items()}
+
+
+def explained(error: YunkanError) -> dict[str, str]:
+    """The error for the form's summary, in the request's language: by field, or "" for the whole form."""
+    if isinstance(error, Invalid) and error.fields:
+        return {name: translate(text) for name, text in error.fields.items()}
+    return {"": translate(error.text, **error.params)}

@@ -11,8 +11,8 @@ from aiohttp import web
 from babel.messages.pofile import read_po
 
 from server.settings import ROOT
-from server.web.forms import same_site_path
 from server.web.keys import SETTINGS
+from server.web.paths import same_site_path
 
 LANGUAGES = ("zh-CN", "en")
 COOKIE = "yunkan_language"
