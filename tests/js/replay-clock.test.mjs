@@ -139,3 +139,11 @@ test("a seek forgets who held the clock before it", () => {
   assert.equal(navigation, clock.navigation);
   assert.deepEqual(clock.waitingFor, []);
 });
+
+test("the distance to a moment does not count what is skipped on the way", () => {
+  const { clock } = clockWith({ skips: [{ start: START + 10_000, end: START + 70_000 }] });
+  assert.equal(clock.distance(START + 5000, START + 71_000), 6000);
+  assert.equal(clock.distance(START + 20_000, START + 71_000), 1000);
+  clock.skipping = false;
+  assert.equal(clock.distance(START + 5000, START + 71_000), 66_000);
+});

@@ -120,6 +120,12 @@ export class ReplayClock extends EventTarget {
     this.#changed("release");
   }
 
+  /** Milliseconds of playing (at rate 1) between two moments: stretches that would be skipped do not count. */
+  distance(from, to) {
+    const skipped = (this.#skipping ? this.#skips : []).map((skip) => Math.min(skip.end, to) - Math.max(skip.start, from));
+    return to - from - skipped.filter((ms) => ms > 0).reduce((sum, ms) => sum + ms, 0);
+  }
+
   /** To be called a few times a second: notices the end. */
   tick() {
     if (!this.running || !this.ended) return;

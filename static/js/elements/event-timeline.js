@@ -1,0 +1,163 @@
+import { h } from "../dom.js";
+import { formatMinute, formatTime, t } from "../lib/i18n.js";
+
+const STEPS_MS = { ArrowLeft: -5000, ArrowRight: 5000, ArrowDown: -5000, ArrowUp: 5000, PageDown: -60_000, PageUp: 60_000 };
+const TICKS_MS = [5, 10, 30, 60, 120, 300, 600, 1800, 3600, 7200].map((second) => second * 1000);
+const MOST_TICKS = 8;
+
+/**
+ * The whole inspection on one line: a lane for each slot with its parts and gaps, then lanes of points (snapshots, chat, checklist).
+ *
+ * In: `draw(clock, schedule, points)` with `points` `[{name, kind, entries: [{at, words}]}]`, `show(now)`. Goes by `clock.seek`.
+ * The ruler is a slider for the keyboard (arrows 5 s, page keys a minute, home, end); a lane of points is one tab stop, arrows walk in it.
+ */
+class EventTimeline extends HTMLElement {
+  #clock = null;
+  #slider;
+  #head;
+  #ghost;
+  #area;
+  #abort;
+
+  connectedCallback() {
+    this.#abort = new AbortController();
+  }
+
+  disconnectedCallback() {
+    this.#abort.abort();
+  }
+
+  draw(clock, schedule, points) {
+    this.#clock = clock;
+    this.#abort.abort();
+    this.#abort = new AbortController();
+    const { signal } = this.#abort;
+    this.#slider = h("div", { class: "timeline__slider", role: "slider", tabindex: "0", "aria-label": t("Moment of the inspection"), "aria-valuemin": "0" });
+    this.#slider.setAttribute("aria-valuemax", Math.round((clock.end - clock.start) / 1000));
+    this.#head = h("div", { class: "timeline__head", "aria-hidden": "true" });
+    this.#ghost = h("div", { class: "timeline__ghost numeral", "aria-hidden": "true", hidden: true });
+    const ruler = h("div", { class: "timeline__lane timeline__ruler" }, h("span", { class: "timeline__label" }), this.#slider);
+    this.#slider.append(...this.#ticks());
+    const lanes = schedule.slots.filter((slot) => slot.parts.length).map((slot) => this.#slotLane(slot));
+    const dots = points.filter(({ entries }) => entries.length).map((lane) => this.#pointLane(lane));
+    this.#area = h("div", { class: "timeline__area" }, this.#head, this.#ghost);
+    this.replaceChildren(ruler, ...lanes, ...dots, this.#area);
+    this.#slider.addEventListener("keydown", (event) => this.#slide(event), { signal });
+    this.addEventListener("keydown", (event) => this.#walk(event), { signal });
+    this.addEventListener("click", (event) => this.#point(event), { signal });
+    this.#drags(signal);
+    this.show(clock.now());
+  }
+
+  show(now) {
+    if (!this.#slider) return;
+    this.#head.style.left = this.#percent(now);
+    const second = Math.round((now - this.#clock.start) / 1000);
+    if (this.#slider.getAttribute("aria-valuenow") === String(second)) return;
+    this.#slider.setAttribute("aria-valuenow", second);
+    this.#slider.setAttribute("aria-valuetext", formatTime(now));
+  }
+
+  #percent(at) {
+    const { start, end } = this.#clock;
+    return `${((at - start) / Math.max(end - start, 1)) * 100}%`;
+  }
+
+  #ticks() {
+    const { start, end } = this.#clock;
+    const step = TICKS_MS.find((candidate) => (end - start) / candidate <= MOST_TICKS) ?? TICKS_MS.at(-1);
+    const ticks = [];
+    for (let at = Math.ceil(start / step) * step; at <= end; at += step) {
+      const tick = h("span", { class: "timeline__tick numeral" }, step < 60_000 ? formatTime(at) : formatMinute(at));
+      tick.style.left = this.#percent(at);
+      ticks.push(tick);
+    }
+    return ticks;
+  }
+
+  #slotLane(slot) {
+    const track = h("div", { class: "timeline__track" });
+    for (const [kind, spans] of [["part", slot.parts], ["gap", slot.gaps]]) {
+      for (const span of spans) track.append(this.#bar(kind, span));
+    }
+    return h("div", { class: "timeline__lane", "data-role": slot.role }, h("span", { class: "timeline__label truncate", title: slot.name }, slot.name), track);
+  }
+
+  #bar(kind, { start, end }) {
+    const times = { from: formatTime(start), to: formatTime(end) };
+    const title = kind === "part" ? t("Recorded {from} to {to}", times) : t("Not recorded {from} to {to}", times);
+    const bar = h("div", { class: `timeline__${kind}`, title });
+    bar.style.left = this.#percent(start);
+    bar.style.width = `calc(${this.#percent(end)} - ${this.#percent(start)})`;
+    return bar;
+  }
+
+  #pointLane({ name, kind, entries }) {
+    const track = h("div", { class: "timeline__track timeline__track--points", role: "group", "aria-label": name });
+    entries.forEach(({ at, words, tone }, index) => {
+      const label = t("{time} {words}", { time: formatTime(at), words });
+      const dot = h("button", { type: "button", class: "timeline__point", "data-at": at, "data-tone": tone, tabindex: index === 0 ? "0" : "-1", "aria-label": label, title: label });
+      dot.style.left = this.#percent(at);
+      track.append(dot);
+    });
+    return h("div", { class: "timeline__lane", "data-kind": kind }, h("span", { class: "timeline__label truncate" }, name), track);
+  }
+
+  #slide(event) {
+    const { start, end } = this.#clock;
+    const ends = { Home: start, End: end };
+    const to = event.key in ends ? ends[event.key] : this.#clock.now() + (STEPS_MS[event.key] ?? NaN);
+    if (Number.isNaN(to)) return;
+    event.preventDefault();
+    this.#clock.seek(to);
+  }
+
+  #walk(event) {
+    const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+    if (!step || !event.target.matches(".timeline__point")) return;
+    event.preventDefault();
+    const next = step > 0 ? event.target.nextElementSibling : event.target.previousElementSibling;
+    if (!next) return;
+    event.target.tabIndex = -1;
+    next.tabIndex = 0;
+    next.focus();
+  }
+
+  #point(event) {
+    const point = event.target.closest(".timeline__point");
+    if (point) this.#clock.seek(Number(point.dataset.at));
+  }
+
+  /** Press or drag on the ruler or a slot's lane; the film jumps when the pointer is let go, not at every pixel. */
+  #drags(signal) {
+    const at = (event) => {
+      const { left, width } = this.#area.getBoundingClientRect();
+      const share = Math.min(Math.max((event.clientX - left) / width, 0), 1);
+      return this.#clock.start + share * (this.#clock.end - this.#clock.start);
+    };
+    const ghost = (event) => {
+      const moment = at(event);
+      this.#ghost.hidden = false;
+      this.#ghost.textContent = formatTime(moment);
+      this.#ghost.style.left = this.#percent(moment);
+    };
+    const surface = (event) => event.target.closest(".timeline__slider, .timeline__track") && !event.target.closest(".timeline__point");
+    this.addEventListener("pointerdown", (event) => {
+      if (event.button !== 0 || !surface(event)) return;
+      this.setPointerCapture(event.pointerId);
+      ghost(event);
+    }, { signal });
+    this.addEventListener("pointermove", (event) => {
+      if (this.hasPointerCapture(event.pointerId) || (event.pointerType === "mouse" && surface(event))) ghost(event);
+      else this.#ghost.hidden = true;
+    }, { signal });
+    this.addEventListener("pointerup", (event) => {
+      if (!this.hasPointerCapture(event.pointerId)) return;
+      this.#ghost.hidden = event.pointerType !== "mouse";
+      this.#clock.seek(at(event));
+    }, { signal });
+    for (const type of ["pointerleave", "pointercancel"]) this.addEventListener(type, () => { this.#ghost.hidden = true; }, { signal });
+  }
+}
+
+customElements.define("event-timeline", EventTimeline);

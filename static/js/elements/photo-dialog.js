@@ -1,0 +1,85 @@
+import { formatTime, t } from "../lib/i18n.js";
+
+/**
+ * One snapshot large, in a `<dialog>` of the server's markup with `[data-picture]`, `[data-title]`, `[data-meta]`, `[data-digest]`, `[data-go]`
+ * buttons (-1, 1) and `[data-original]`, a link.
+ *
+ * In: `strip` (the photo-strip whose pictures it shows), `open(id)`.
+ */
+class PhotoDialog extends HTMLElement {
+  strip = null;
+  #id = null;
+  #abort;
+
+  connectedCallback() {
+    this.#abort = new AbortController();
+    const { signal } = this.#abort;
+    this.addEventListener("click", (event) => this.#click(event), { signal });
+    this.addEventListener("keydown", (event) => this.#key(event), { signal });
+  }
+
+  disconnectedCallback() {
+    this.#abort.abort();
+  }
+
+  get #dialog() {
+    return this.querySelector("dialog");
+  }
+
+  async open(id) {
+    const snapshots = this.strip.snapshots;
+    const at = snapshots.findIndex((snapshot) => snapshot.id === id);
+    if (at < 0) return;
+    const snapshot = snapshots[at];
+    this.#id = id;
+    this.dataset.state = "loading";
+    this.#words(snapshot, at, snapshots.length);
+    if (!this.#dialog.open) this.#dialog.showModal();
+    const image = this.querySelector("[data-picture]");
+    try {
+      const address = await this.strip.address(snapshot);
+      // One more press of "next" may have come meanwhile.
+      if (this.#id !== id) return;
+      image.src = address;
+      this.querySelector("[data-original]").href = address;
+      await image.decode();
+      if (this.#id === id) this.dataset.state = "ready";
+    } catch {
+      if (this.#id === id) this.dataset.state = "failed";
+    }
+  }
+
+  #words(snapshot, at, count) {
+    const title = snapshot.item ? (snapshot.item_title ?? this.strip.itemTitle(snapshot.item)) : t("No item");
+    const time = formatTime(snapshot.captured_at ?? snapshot.at);
+    const image = this.querySelector("[data-picture]");
+    image.alt = t("Snapshot {time}, {item}", { time, item: title });
+    this.querySelector("[data-title]").textContent = title;
+    const size = snapshot.width ? `${snapshot.width} × ${snapshot.height}` : "";
+    this.querySelector("[data-meta]").textContent = [time, snapshot.by, size, `${at + 1} / ${count}`].filter(Boolean).join("  ·  ");
+    this.querySelector("[data-digest]").textContent = snapshot.sha256 ?? "";
+    for (const button of this.querySelectorAll("[data-go]")) {
+      const target = at + Number(button.dataset.go);
+      button.disabled = target < 0 || target >= count;
+    }
+  }
+
+  #go(step) {
+    const snapshots = this.strip.snapshots;
+    const next = snapshots[snapshots.findIndex((snapshot) => snapshot.id === this.#id) + step];
+    if (next) this.open(next.id);
+  }
+
+  #click(event) {
+    const go = event.target.closest("[data-go]");
+    if (go) this.#go(Number(go.dataset.go));
+    if (event.target.closest("[data-close]") || event.target === this.#dialog) this.#dialog.close();
+  }
+
+  #key(event) {
+    if (event.key === "ArrowRight") this.#go(1);
+    if (event.key === "ArrowLeft") this.#go(-1);
+  }
+}
+
+customElements.define("photo-dialog", PhotoDialog);

@@ -1,0 +1,152 @@
+/**
+ * An event of the log as one sentence for people. Pure: words come from `t`, names from the `names` of the room.
+ *
+ * @typedef {{person: (id: string) => string, slot: (id: string) => string, item: (key: string) => string}} Names
+ * @typedef {{text: string, kind: string, tone: "neutral"|"ok"|"warn"|"bad", detail?: string}} Sentence
+ *   `kind` picks the icon and the lane: inspection, people, recording, snapshot, chat, checklist, device, location, alarm.
+ */
+
+/** @param {(msgid: string, params?: object) => string} t */
+export function resultWord(t, result) {
+  return {
+    pass: t("Pass"),
+    minor: t("Minor defect"),
+    rectify: t("Pass after rectification"),
+    fail: t("Fail"),
+    unverifiable: t("Cannot be verified remotely"),
+    none: t("Not answered"),
+  }[result] ?? result;
+}
+
+export function resultTone(result) {
+  return { pass: "ok", minor: "warn", rectify: "warn", fail: "bad", unverifiable: "warn" }[result] ?? "neutral";
+}
+
+export function roleWord(t, role) {
+  return {
+    enterprise: t("Enterprise"),
+    reviewer: t("Reviewer"),
+    expert: t("Expert"),
+    observer: t("Observer"),
+    auditor: t("Auditor"),
+    administrator: t("Administrator"),
+    agent: t("Service agent"),
+  }[role] ?? role;
+}
+
+const DEVICE = {
+  hidden: (t, name) => [t("{name} left the page: the phone shows something else", { name }), "warn"],
+  visible: (t, name) => [t("{name} is back on the page", { name }), "neutral"],
+  camera_ended: (t, name) => [t("The camera of {name} stopped", { name }), "warn"],
+  camera_black: (t, name) => [t("The picture of {name} is black", { name }), "warn"],
+  camera_back: (t, name) => [t("The camera of {name} works again", { name }), "neutral"],
+  battery_low: (t, name) => [t("The battery of {name}'s phone is low", { name }), "warn"],
+  wake_lock_lost: (t, name) => [t("{name}'s phone may switch off its screen", { name }), "neutral"],
+};
+
+const WORDS = {
+  "inspection.created": (t) => ["inspection", t("Inspection scheduled")],
+  "inspection.rescheduled": (t) => ["inspection", t("Inspection moved to another time")],
+  "inspection.cancelled": (t, { body }) => ["inspection", t("Inspection cancelled"), "warn", body.reason],
+  "inspection.started": (t) => ["inspection", t("Inspection started"), "ok"],
+  "inspection.ended": (t, { actor }) => ["inspection", t("{name} ended the inspection", { name: actor.name })],
+  "inspection.concluded": (t, { body }) => [
+    "inspection",
+    t("Result: {result}", { result: resultWord(t, body.result) }),
+    resultTone(body.result),
+    body.note,
+  ],
+  "invitation.created": (t, { body }) => ["people", t("{name} was invited", { name: body.name })],
+  "invitation.cancelled": (t, { body }) => ["people", t("The invitation of {name} was cancelled", { name: body.name ?? "" })],
+  "consent.given": (t, { body }, names) => [
+    "people",
+    body.kind === "recording"
+      ? t("{name} agreed to the recording", { name: names.person(body.participant) })
+      : t("{name} agreed to the notice", { name: names.person(body.participant) }),
+  ],
+  "participant.joined": (t, { body }) => [
+    "people",
+    t("{name} joined ({role})", { name: body.name, role: roleWord(t, body.role) }),
+    "neutral",
+    body.device,
+  ],
+  "participant.replaced": (t, { body }, names) => [
+    "people",
+    t("{name} continues on another device", { name: names.person(body.participant) }),
+    "warn",
+    body.device,
+  ],
+  "participant.left": (t, { body }, names) => {
+    const name = names.person(body.participant);
+    if (body.cause === "lost") return ["people", t("The connection to {name} was lost", { name }), "warn"];
+    return ["people", t("{name} left", { name })];
+  },
+  "participant.returned": (t, { body }, names) => ["people", t("{name} is back", { name: names.person(body.participant) })],
+  "slot.live": (t, { body }, names) => ["device", t("Picture and sound of {name} arrive", { name: names.slot(body.slot) })],
+  "slot.interrupted": (t, { body }, names) => {
+    const name = names.slot(body.slot);
+    if (body.cause === "closed") return ["device", t("{name} stopped sending picture and sound", { name })];
+    if (body.cause === "worker_restarted") return ["device", t("The service restarted; {name} connects again", { name }), "warn"];
+    return ["device", t("Picture and sound of {name} no longer arrive", { name }), "warn"];
+  },
+  "slot.muted": (t, { body }, names) => {
+    const name = names.slot(body.slot);
+    if (body.kind === "audio") {
+      return ["device", body.muted ? t("{name} switched the microphone off", { name }) : t("{name} switched the microphone on", { name })];
+    }
+    return ["device", body.muted ? t("{name} switched the camera off", { name }) : t("{name} switched the camera on", { name })];
+  },
+  "part.opened": (t, { body }, names) => [
+    "recording",
+    t("Recording of {name}: part {number} begins", { name: names.slot(body.slot), number: (body.index ?? 0) + 1 }),
+  ],
+  "part.closed": (t, { body }, names) => [
+    "recording",
+    t("Recording of {name}: part {number} saved", { name: names.slot(body.slot), number: (body.index ?? 0) + 1 }),
+  ],
+  "recording.failed": (t, { body }, names) => [
+    "alarm",
+    t("{name} is NOT being recorded", { name: names.slot(body.slot) }),
+    "bad",
+    body.reason,
+  ],
+  "snapshot.taken": (t, { actor, body }, names) => [
+    "snapshot",
+    body.item
+      ? t("{name} took a snapshot for “{item}”", { name: actor.name, item: names.item(body.item) })
+      : t("{name} took a snapshot", { name: actor.name }),
+  ],
+  "photo.added": (t, { actor }) => ["snapshot", t("{name} added a photo", { name: actor.name })],
+  "chat.sent": (t, { actor, body }) => ["chat", t("{name}: {text}", { name: actor.name, text: body.text })],
+  "checklist.answered": (t, { body }, names) => [
+    "checklist",
+    t("{item}: {result}", { item: names.item(body.item), result: resultWord(t, body.result) }),
+    resultTone(body.result),
+    body.note,
+  ],
+  "device.reported": (t, { body }, names) => {
+    const words = DEVICE[body.state];
+    return words ? ["device", ...words(t, names.person(body.participant))] : null;
+  },
+  "location.fixed": (t, { body }, names) => [
+    "location",
+    t("Position of {name}, accurate to {metres} m", {
+      name: names.person(body.participant),
+      metres: Math.round(body.accuracy_m),
+    }),
+  ],
+  "office.warned": (t, { body }) => ["alarm", officeWarning(t, body), "bad", typeof body.detail === "string" ? body.detail : ""],
+};
+
+function officeWarning(t, { code }) {
+  if (code === "disk_low" || code === "disk_nearly_full") return t("The recording disk is nearly full");
+  return t("Warning of the service: {code}", { code });
+}
+
+/** @returns {Sentence|null} null for events that say nothing to people (and for types we do not know). */
+export function describe(t, event, names) {
+  const words = WORDS[event.type]?.(t, event, names);
+  if (!words) return null;
+  const [kind, text, tone = "neutral", detail = ""] = words;
+  return { kind, text, tone, detail: detail ?? "" };
+}
