@@ -20,7 +20,8 @@ ANSWERS = (
 )
 
 PLACES = {
-    "street": N_("street and doorplate"),
+    "street": N_("street in front of the gate"),
+    "doorplate": N_("doorplate"),
     "signboard": N_("signboard"),
     "licence": N_("business licence"),
     "laboratory": N_("laboratory"),

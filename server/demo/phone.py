@@ -188,6 +188,7 @@ class _Phone:
 
     async def _report_location(self) -> None:
         for turn in range(1_000_000):
+            await self._room.connected.wait()
             lat, lon, accuracy_m = self._site.fix(turn)
             taken_at = datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
             try:

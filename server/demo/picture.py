@@ -123,7 +123,7 @@ class Renderer:
 
 
 def _middle(coverage: Plane) -> int:
-    return HEIGHT - (BAR_PX + coverage.shape[0]) // 2
+    return HEIGHT - (BAR_PX + int(coverage.shape[0])) // 2
 
 
 def planes_of(frame: Plane) -> tuple[Plane, Plane, Plane]:

@@ -113,6 +113,7 @@ class RoomClient:
         # Bounded: when the reader is slow the socket is read no further, and TCP holds the service back.
         self._inbox: asyncio.Queue[Message | BaseException] = asyncio.Queue(256)
         self._task: asyncio.Task[None] | None = None
+        self.connected = asyncio.Event()
         self.last_seq = after
 
     async def __aenter__(self) -> Self:
@@ -187,6 +188,7 @@ class RoomClient:
 
     async def _listen(self, socket: ClientWebSocketResponse) -> str | None:
         self._socket = socket
+        self.connected.set()
         try:
             async for frame in socket:
                 if frame.type is not WSMsgType.TEXT:
@@ -203,6 +205,7 @@ class RoomClient:
                 await self._inbox.put(parsed)
         finally:
             self._socket = None
+            self.connected.clear()
             for answer in self._answers.values():
                 if not answer.done():
                     answer.set_exception(ConnectionError("the room was lost"))
