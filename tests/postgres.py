@@ -38,8 +38,21 @@ def running_postgres(binaries: Path) -> Iterator[str]:
         port = probe.getsockname()[1]
     options = f"-c listen_addresses=127.0.0.1 -c port={port} -c unix_socket_directories={folder} -c fsync=off"
     try:
-        run(str(binaries / "initdb"), "-D", str(data), "-A", "trust", "-U", "yunkan", "-E", "UTF8", "--locale=C.UTF-8")
-        run(str(binaries / "pg_ctl"), "-D", str(data), "-o", options, "-l", str(folder / "log"), "-w", "start")
+        run(
+            str(binaries / "initdb"),
+            "-D",
+            str(data),
+            "-A",
+            "trust",
+            "-U",
+            "yunkan",
+            "-E",
+            "UTF8",
+            "--locale=C.UTF-8",
+        )
+        run(
+            str(binaries / "pg_ctl"), "-D", str(data), "-o", options, "-l", str(folder / "log"), "-w", "start"
+        )
         try:
             yield f"postgresql+asyncpg://yunkan@127.0.0.1:{port}"
         finally:

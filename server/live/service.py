@@ -78,6 +78,9 @@ async def publish(live: Live, rooms: Rooms, actor: Actor, source: str, offer: st
         session = await slot.publish(offer)
     except media.OfferRejected as error:
         raise BadOffer(detail=str(error)) from error
+    except media.MediaError as error:
+        # The slot was closed between the look and the call: the inspection is ending.
+        raise NotRunning from error
     async with live.database.transaction() as writing:
         await inspections.start(writing, live.journal, actor, inspection_id, room.epoch)
     await room.catch_up()
@@ -99,6 +102,9 @@ async def view(live: Live, rooms: Rooms, actor: Actor, slot_id: str, offer: str)
         viewing = await slot.view(offer)
     except media.OfferRejected as error:
         raise BadOffer(detail=str(error)) from error
+    except media.MediaError as error:
+        # The slot was closed between the look and the call: the inspection is ending.
+        raise NotRunning from error
     room.keep_session(actor.id, viewing)
     return viewing
 

@@ -43,7 +43,7 @@ async def invitation_page(request: web.Request) -> web.Response:
     context["invitation"] = {"role": invitation.role, "name": invitation.name, "token": token}
     if invitation.role != "enterprise":
         return render(request, "join.html", context)
-    context["texts"] = current_texts(request[LANGUAGE])
+    context["texts"] = [text.as_json() for text in current_texts(request[LANGUAGE])]
     return render(request, "phone/page.html", context)
 
 

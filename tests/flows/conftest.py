@@ -8,7 +8,10 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
 from server.app import build
+from server.inspections.keys import JOURNAL
 from server.settings import Settings
+from server.web.keys import DATABASE
+from tests.cast import Appointment, Office, appoint, found_office
 from tests.clock import SettableClock
 
 Client = TestClient[web.Request, web.Application]
@@ -51,3 +54,15 @@ async def new_client(server: TestServer) -> AsyncIterator[Callable[[], Awaitable
 async def client(new_client: Callable[[], Awaitable[Client]]) -> Client:
     """A browser that nobody signed in with."""
     return await new_client()
+
+
+@pytest.fixture
+async def office(server: TestServer, app: web.Application) -> Office:
+    """The standing cast, in a running application."""
+    return await found_office(app[DATABASE], app[JOURNAL])
+
+
+@pytest.fixture
+async def appointment(app: web.Application, office: Office) -> Appointment:
+    """An inspection that may be joined now."""
+    return await appoint(app[DATABASE], app[JOURNAL], office)

@@ -1,0 +1,143 @@
+"""The main job without a browser: publish by WHIP, look, take a snapshot, end; recording and evidence are there."""
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from aiohttp import ClientSession, web
+from aiohttp.test_utils import TestServer
+
+from server.inspections.log import check
+from server.web.keys import DATABASE
+from tests.cast import Appointment, Office
+from tests.flows.conftest import Client
+from tests.flows.rooms import RoomClient, bearer, join
+from tests.peers import counter
+from tests.peers.clients import counter_tracks, numbers_in, publishing
+
+
+async def video_is_live(reviewer: RoomClient, pictures: float = 1.5) -> dict[str, Any]:
+    """Until the room says that video is coming in and being recorded; the slot."""
+    while True:
+        message = await reviewer.hear("media")
+        for slot in message["slots"]:
+            if slot["live"] and slot["width"] and slot["recorded_bytes"] > 100_000 * pictures:
+                found: dict[str, Any] = slot
+                return found
+
+
+async def test_an_inspection_from_the_first_picture_to_the_evidence(
+    client: Client,
+    server: TestServer,
+    app: web.Application,
+    office: Office,
+    appointment: Appointment,
+    tmp_path: Path,
+) -> None:
+    address = str(server.make_url("/")).rstrip("/")
+    reviewer = await join(client, appointment.invitations["reviewer"])
+    room = await RoomClient.connect(client, reviewer)
+    async with ClientSession() as session:
+        tracks = counter_tracks()
+        async with publishing(session, address, appointment.invitations["enterprise"], "田", tracks):
+            assert (await room.hear_event("inspection.started"))["body"]["epoch"] == 1
+            slot = await video_is_live(room)
+            body = {"slot": slot["id"], "item": None, "request": "click-1"}
+            async with client.post(
+                f"{reviewer['base']}/snapshots", json=body, headers=bearer(reviewer)
+            ) as response:
+                assert response.status == 201, await response.text()
+                snapshot = await response.json()
+            async with client.post(
+                f"{reviewer['base']}/snapshots", json=body, headers=bearer(reviewer)
+            ) as response:
+                assert response.status == 200
+                assert (await response.json())["id"] == snapshot["id"]
+            async with client.post(
+                f"/api/v1/inspections/{appointment.id}/end", headers=bearer(reviewer)
+            ) as response:
+                assert response.status == 200, await response.text()
+            assert (await room.hear("bye"))["code"] == "ended"
+
+    # A second end, and a snapshot after the end, are told so.
+    async with client.post(
+        f"/api/v1/inspections/{appointment.id}/end", headers=office.bearer("reviewer")
+    ) as response:
+        assert (response.status, (await response.json())["error"]["code"]) == (409, "already_ended")
+    async with client.post(
+        f"{reviewer['base']}/snapshots", json={**body, "request": "late"}, headers=bearer(reviewer)
+    ) as response:
+        assert (response.status, (await response.json())["error"]["code"]) == (409, "inspection_not_live")
+
+    # The snapshot is a frame of the very stream, at its full size, and its digest is true.
+    async with client.get(snapshot["url"], headers=bearer(reviewer)) as response:
+        png = await response.read()
+    assert hashlib.sha256(png).hexdigest() == snapshot["sha256"]
+    image = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_COLOR)
+    assert image is not None
+    assert image.shape[:2] == (snapshot["height"], snapshot["width"]) == (360, 640)
+    shown = counter.read(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY))
+    assert shown is not None
+
+    # The recording plays right after the end, without a gap, and holds that frame.
+    auditor = office.bearer("auditor")
+    async with client.get(f"/api/v1/inspections/{appointment.id}", headers=auditor) as response:
+        inspection = await response.json()
+    assert inspection["state"] == "ended"
+    (part,) = [part for part in inspection["parts"] if part["slot"] == slot["id"]]
+    async with client.get(part["url"], headers=auditor) as response:
+        assert response.headers["Accept-Ranges"] == "bytes"
+        recorded = await response.read()
+    assert hashlib.sha256(recorded).hexdigest() == part["sha256"]
+    path = tmp_path / "part.mp4"
+    path.write_bytes(recorded)
+    numbers = [number for _, number in numbers_in(path)]
+    assert None not in numbers
+    assert numbers == list(range(numbers[0] or 0, (numbers[0] or 0) + len(numbers)))
+    assert shown in numbers
+
+    # Everything hangs on the case, and the log is whole.
+    async with client.get(f"/api/v1/cases/{appointment.case_id}/evidence", headers=auditor) as response:
+        evidence = await response.json()
+    assert {(piece["kind"], piece["sha256"]) for piece in evidence} >= {
+        ("part", part["sha256"]),
+        ("snapshot", snapshot["sha256"]),
+    }
+    async with app[DATABASE].reading() as reading:
+        assert await check(reading, appointment.id) is None
+
+
+async def test_a_new_connection_of_the_same_phone_continues_the_slot_as_a_new_part(
+    client: Client, server: TestServer, office: Office, appointment: Appointment
+) -> None:
+    address = str(server.make_url("/")).rstrip("/")
+    reviewer = await join(client, appointment.invitations["reviewer"])
+    room = await RoomClient.connect(client, reviewer)
+    invitation = appointment.invitations["enterprise"]
+    async with ClientSession() as session:
+        async with publishing(session, address, invitation, "田", counter_tracks()):
+            await video_is_live(room, 0.5)
+        await room.hear_event("slot.interrupted")
+        async with publishing(session, address, invitation, "田", counter_tracks()):
+            await room.hear_event("slot.live")
+            while (await room.hear_event("part.opened"))["body"]["index"] != 2:
+                pass
+            async with client.post(
+                f"/api/v1/inspections/{appointment.id}/end", headers=bearer(reviewer)
+            ) as response:
+                assert response.status == 200
+    async with client.get(
+        f"/api/v1/inspections/{appointment.id}", headers=office.bearer("auditor")
+    ) as response:
+        inspection = await response.json()
+    assert len(inspection["slots"]) == 1
+    assert [part["slot"] for part in inspection["parts"]] == [inspection["slots"][0]["id"]] * 2
+
+
+async def test_an_observer_may_not_publish(client: Client, appointment: Appointment) -> None:
+    joined = await join(client, appointment.invitations["observer"])
+    headers = {**bearer(joined), "Content-Type": "application/sdp"}
+    async with client.post(f"{joined['base']}/whip", data="v=0", headers=headers) as response:
+        assert response.status == 403

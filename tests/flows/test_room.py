@@ -1,0 +1,169 @@
+"""The room's WebSocket: who hears what, what is refused, and what a client that comes back is told."""
+
+from typing import Any
+
+import pytest
+from aiohttp import WSServerHandshakeError, web
+
+from server.inspections.log import check
+from server.live.keys import ROOMS
+from server.web.keys import DATABASE
+from tests.cast import Appointment, Office
+from tests.flows.conftest import Client
+from tests.flows.rooms import RoomClient, bearer, join
+
+
+async def enter(client: Client, appointment: Appointment, role: str, after: int = 0) -> RoomClient:
+    joined = await join(client, appointment.invitations[role])
+    room = await RoomClient.connect(client, joined, after)
+    await room.hear("hello")
+    return room
+
+
+async def test_what_one_says_the_others_hear_as_an_event_of_the_chain(
+    client: Client, app: web.Application, appointment: Appointment
+) -> None:
+    reviewer = await enter(client, appointment, "reviewer")
+    phone = await enter(client, appointment, "enterprise")
+    answer = await phone.say(type="chat", text="你好")
+    assert answer["type"] == "ack"
+    event = await reviewer.hear_event("chat.sent")
+    assert (event["seq"], event["body"]["text"]) == (answer["seq"], "你好")
+    assert event["actor"]["role"] == "enterprise"
+    async with app[DATABASE].reading() as session:
+        assert await check(session, appointment.id) is None
+
+
+async def test_a_client_that_comes_back_gets_exactly_the_events_it_missed(
+    client: Client, appointment: Appointment
+) -> None:
+    reviewer = await enter(client, appointment, "reviewer")
+    joined = await join(client, appointment.invitations["enterprise"])
+    phone = await RoomClient.connect(client, joined)
+    seqs = [(await phone.say(type="chat", text=str(number)))["seq"] for number in range(3)]
+    await phone.close()
+    last = (await reviewer.say(type="chat", text="still there?"))["seq"]
+    phone = await RoomClient.connect(client, joined, after=seqs[1])
+    hello = await phone.hear("hello")
+    heard = []
+    while not heard or heard[-1] < max(last, hello["seq"]):
+        heard.append((await phone.hear("event"))["event"]["seq"])
+    assert heard == list(range(seqs[1] + 1, heard[-1] + 1))
+
+
+async def test_presence_says_who_is_online(client: Client, appointment: Appointment) -> None:
+    reviewer = await enter(client, appointment, "reviewer")
+    phone = await enter(client, appointment, "enterprise")
+
+    async def online(count: int) -> dict[str, Any]:
+        while True:
+            message = await reviewer.hear("presence")
+            if sum(person["online"] for person in message["participants"]) == count:
+                return message
+
+    everybody = await online(2)
+    assert {person["role"] for person in everybody["participants"]} == {"reviewer", "enterprise"}
+    await phone.close()
+    await online(1)
+
+
+@pytest.mark.parametrize(
+    ("message", "code"),
+    [
+        ({"type": "sing"}, "unknown_message"),
+        ({"type": "chat", "text": ""}, "unknown_message"),
+        ({"type": "chat", "text": "x" * 2001}, "unknown_message"),
+        ({"type": "answer", "item": "no-such-item", "result": "pass"}, "item_unknown"),
+        ({"type": "mute", "slot": "nobody's", "kind": "audio", "muted": True}, "slot_unknown"),
+        (
+            {"type": "location", "lat": 91, "lon": 0, "accuracy_m": 1, "taken_at": "", "permission": ""},
+            "unknown_message",
+        ),
+    ],
+)
+async def test_a_message_that_cannot_be_is_answered_in_words_and_the_room_goes_on(
+    client: Client, appointment: Appointment, message: dict[str, Any], code: str
+) -> None:
+    reviewer = await enter(client, appointment, "reviewer")
+    answer = await reviewer.say(**message)
+    assert (answer["type"], answer["code"]) == ("error", code)
+    assert answer["message"]
+    assert (await reviewer.say(type="ping"))["type"] == "ack"
+
+
+async def test_what_is_no_json_is_answered_and_the_room_goes_on(
+    client: Client, appointment: Appointment
+) -> None:
+    reviewer = await enter(client, appointment, "reviewer")
+    await reviewer.socket.send_str("{not json")
+    assert (await reviewer.hear("error"))["code"] == "unknown_message"
+    assert (await reviewer.say(type="ping"))["type"] == "ack"
+
+
+async def test_who_talks_too_fast_is_slowed_down(client: Client, appointment: Appointment) -> None:
+    reviewer = await enter(client, appointment, "reviewer")
+    for number in range(200):
+        await reviewer.socket.send_json({"type": "ping", "id": str(number)})
+    assert (await reviewer.hear("error"))["code"] == "throttled"
+
+
+async def test_an_observer_only_watches(client: Client, appointment: Appointment) -> None:
+    observer = await enter(client, appointment, "observer")
+    for message in (
+        {"type": "chat", "text": "hello"},
+        {"type": "answer", "item": "doorplate", "result": "pass"},
+    ):
+        assert (await observer.say(**message))["code"] == "forbidden"
+
+
+async def test_an_enterprise_cannot_answer_the_checklist(client: Client, appointment: Appointment) -> None:
+    phone = await enter(client, appointment, "enterprise")
+    answer = await phone.say(type="answer", item="doorplate", result="pass")
+    assert answer["code"] == "forbidden"
+
+
+async def test_without_a_token_the_room_stays_shut(client: Client, appointment: Appointment) -> None:
+    joined = await join(client, appointment.invitations["reviewer"])
+    with pytest.raises(WSServerHandshakeError) as refused:
+        await client.ws_connect(f"{joined['base']}/room", protocols=("yunkan.v1", "bearer.yp_wrong"))
+    assert refused.value.status == 401
+
+
+async def test_an_api_token_is_no_participant(
+    client: Client, office: Office, appointment: Appointment
+) -> None:
+    path = f"/live/0/{appointment.id}/whip"
+    headers = {**office.bearer("administrator"), "Content-Type": "application/sdp"}
+    async with client.post(path, data="v=0", headers=headers) as response:
+        assert response.status == 401
+
+
+async def test_a_bad_offer_is_refused_in_words(client: Client, appointment: Appointment) -> None:
+    joined = await join(client, appointment.invitations["enterprise"])
+    headers = {**bearer(joined), "Content-Type": "application/sdp"}
+    async with client.post(f"{joined['base']}/whip", data="hello", headers=headers) as response:
+        assert response.status == 422
+        assert (await response.json())["error"]["code"] == "bad_offer"
+
+
+async def test_an_offer_of_absurd_size_is_refused(client: Client, appointment: Appointment) -> None:
+    joined = await join(client, appointment.invitations["enterprise"])
+    headers = {**bearer(joined), "Content-Type": "application/sdp"}
+    async with client.post(f"{joined['base']}/whip", data="v" * 200_000, headers=headers) as response:
+        assert response.status == 413
+
+
+async def test_a_restart_tells_clients_to_come_back(
+    client: Client, app: web.Application, appointment: Appointment
+) -> None:
+    reviewer = await enter(client, appointment, "reviewer")
+    await app[ROOMS].close()
+    assert (await reviewer.hear("bye"))["code"] == "restarting"
+
+
+async def test_a_participant_who_says_goodbye_has_left(client: Client, appointment: Appointment) -> None:
+    reviewer = await enter(client, appointment, "reviewer")
+    phone = await enter(client, appointment, "enterprise")
+    assert (await phone.say(type="leave"))["type"] == "ack"
+    event = await reviewer.hear_event("participant.left")
+    assert event["body"]["cause"] == "left"
