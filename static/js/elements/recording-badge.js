@@ -3,7 +3,7 @@ import { t } from "../lib/i18n.js";
 const WORDS = {
   idle: () => t("Not recording"),
   starting: () => t("Recording is starting"),
-  recording: () => t("Recording"),
+  recording: () => t("Now recording"),
   failed: () => t("Recording failed"),
   unknown: () => t("Recording state unknown"),
 };

@@ -168,6 +168,7 @@ export class Camera extends EventTarget {
 
   async #replaceVideo() {
     const old = this.video;
+    this.#set("opening");
     // Many phones open one camera at a time: the old one must go first.
     old?.stop();
     const wish = this.lens ? { ...SIZE, deviceId: { exact: this.lens } } : { ...SIZE, facingMode: { ideal: this.facing } };

@@ -1,0 +1,148 @@
+import { h } from "../dom.js";
+import { missingAbility } from "../lib/camera.js";
+import { t } from "../lib/i18n.js";
+import { SoundLevel } from "../lib/sound-level.js";
+import { cameraProblem } from "../camera-problems.js";
+import "./live-video.js";
+
+const LATE_AFTER_MS = 10_000;
+
+/**
+ * <camera-check>: asks for camera and microphone after a tap, shows both working, and a way out of each failure.
+ * `data-state`: idle, asking, ready, problem (with `data-problem`: insecure, no_api, denied, busy, none, unknown).
+ * Dispatches `camera-check-ready` when the person says that the picture is good (or at once after `begin({auto: true})`).
+ */
+class CameraCheck extends HTMLElement {
+  #camera;
+  #late = null;
+  #level = null;
+
+  set camera(camera) {
+    this.#camera = camera;
+    camera.addEventListener("track", () => this.#listen());
+  }
+
+  connectedCallback() {
+    this.addEventListener("click", (event) => {
+      const { action } = event.target.closest("[data-action]")?.dataset ?? {};
+      ACTIONS[action]?.(this, event);
+    });
+  }
+
+  disconnectedCallback() {
+    this.#rest();
+  }
+
+  /** `auto`: the permission was given before, so open at once and go on without a word. */
+  async begin({ auto = false } = {}) {
+    const missing = missingAbility();
+    if (missing) this.#problem(missing);
+    else if (auto) await this.open({ auto });
+    else this.#show("idle");
+  }
+
+  async open({ auto = false } = {}) {
+    this.#show("asking");
+    this.#late = setTimeout(() => { this.querySelector("[data-late]").hidden = false; }, LATE_AFTER_MS);
+    try {
+      await this.#camera.open();
+      if (auto) this.finish();
+      else this.#ready();
+    } catch (error) {
+      this.#problem(error.problem ?? "unknown");
+    } finally {
+      clearTimeout(this.#late);
+    }
+  }
+
+  finish() {
+    this.#rest();
+    this.dispatchEvent(new CustomEvent("camera-check-ready", { bubbles: true }));
+  }
+
+  async switchCamera() {
+    await this.#camera.switchFacing().catch((error) => this.#problem(error.problem ?? "unknown"));
+  }
+
+  /** The rear camera is taken: the front one may be free. */
+  async otherCamera() {
+    this.#camera.facing = this.#camera.facing === "environment" ? "user" : "environment";
+    await this.open();
+  }
+
+  async copyLink(button) {
+    const address = location.href;
+    try {
+      await navigator.clipboard.writeText(address);
+    } catch {
+      // No permission or no https: mark the address for the phone's own "copy".
+      const range = document.createRange();
+      range.selectNodeContents(this.querySelector(".phone-link"));
+      getSelection().removeAllRanges();
+      getSelection().addRange(range);
+      if (!document.execCommand("copy")) return;
+    }
+    button.textContent = t("Copied");
+  }
+
+  #ready() {
+    this.#show("ready");
+    this.querySelector("live-video").stream = this.#camera.stream;
+    this.#listen();
+  }
+
+  #listen() {
+    if (this.dataset.state !== "ready") return;
+    const { audio } = this.#camera;
+    this.querySelector("[data-sound]").dataset.sound = audio ? "ok" : "none";
+    this.#level?.close();
+    const meter = this.querySelector("meter");
+    this.#level = audio ? new SoundLevel(audio, (level) => { meter.value = level; }) : null;
+  }
+
+  #problem(code) {
+    this.#rest();
+    const pane = this.querySelector('[data-shown="problem"]');
+    const { title, body, steps = [], picture = false, link = false, actions } = cameraProblem(code, navigator.userAgent);
+    const drawing = picture && this.querySelector("template").content.cloneNode(true);
+    pane.replaceChildren(
+      ...[
+        h("h1", { tabindex: "-1" }, title),
+        ...body.map((text) => h("p", {}, text)),
+        drawing,
+        steps.length > 0 && h("ol", { class: "phone-steps" }, steps.map((text) => h("li", {}, h("span", {}, text)))),
+        link && h("p", { class: "phone-link" }, location.href),
+        h("div", { class: "phone-action" }, actions.map(([name, label], i) =>
+          h("button", { class: `button button--large button--block${i ? "" : " button--primary"}`, type: "button", "data-action": name }, label))),
+      ].filter(Boolean),
+    );
+    this.dataset.problem = code;
+    this.#show("problem");
+  }
+
+  #rest() {
+    clearTimeout(this.#late);
+    this.#level?.close();
+    this.#level = null;
+  }
+
+  #show(state) {
+    this.dataset.state = state;
+    if (state !== "problem") delete this.dataset.problem;
+    this.querySelector("[data-late]").hidden = true;
+    for (const pane of this.querySelectorAll("[data-shown]")) pane.hidden = pane.dataset.shown !== state;
+    this.querySelector(`[data-shown="${state}"] h1`)?.focus({ preventScroll: true });
+    globalThis.scrollTo(0, 0);
+  }
+}
+
+const ACTIONS = {
+  "open-camera": (check) => check.open(),
+  "camera-good": (check) => check.finish(),
+  "switch-camera": (check) => check.switchCamera(),
+  "other-camera": (check) => check.otherCamera(),
+  "copy-link": (check, event) => check.copyLink(event.target.closest("button")),
+  reload: () => location.reload(),
+};
+
+customElements.define("camera-check", CameraCheck);

@@ -1,0 +1,324 @@
+import { pageData } from "../dom.js";
+import { Camera, missingAbility } from "../lib/camera.js";
+import { formatDateTime, t } from "../lib/i18n.js";
+import { consentTo, joinInspection, Seat } from "../lib/join.js";
+import { deviceName } from "../lib/phone-device.js";
+import { PhoneSession } from "../lib/phone-session.js";
+import { nextTextSize } from "../text-size.js";
+import "./camera-check.js";
+import "./phone-stage.js";
+import "./status-screen.js";
+
+// The server has a page of its own for each of these.
+const PAGE_CODES = new Set([
+  "invitation_unknown", "invitation_expired", "invitation_cancelled", "inspection_ended", "inspection_cancelled", "too_early",
+  "consent_required",
+]);
+const OVER = new Set(["ended", "concluded", "cancelled"]);
+
+/**
+ * <phone-inspection data-invitation data-number data-office data-telephone>: the way of an enterprise's contact through
+ * one inspection. `data-step`: start, consent, check, stage, notice. Markup in phone/page.html.
+ */
+class PhoneInspection extends HTMLElement {
+  #texts = [];
+  #camera = new Camera();
+  #seat = null;
+  #answer = null;
+  #session = null;
+  #tabs = null;
+
+  async connectedCallback() {
+    this.#texts = pageData().texts ?? [];
+    this.#part("check").querySelector("camera-check").camera = this.#camera;
+    this.addEventListener("submit", (event) => this.#submit(event));
+    this.addEventListener("click", (event) => this.#click(event));
+    this.addEventListener("status-screen-action", ({ detail }) => this.#noticeAction(detail));
+    this.addEventListener("camera-check-ready", () => this.#enterStage());
+    this.addEventListener("phone-stage-leave", () => this.#leave());
+    this.dataset.ready = "";
+    await this.#resume();
+  }
+
+  /** The person joined before in this browser: the same place again, without a question if the phone allows it. */
+  async #resume() {
+    if (missingAbility()) return;
+    this.#seat = await Seat.of(this.dataset.invitation);
+    this.#answer = this.#seat.find();
+    if (!this.#answer) return;
+    this.#show("check");
+    await this.#check.begin({ auto: await cameraAllowed() });
+  }
+
+  get #check() {
+    return this.#part("check").querySelector("camera-check");
+  }
+
+  get #name() {
+    return this.querySelector("#name").value.trim();
+  }
+
+  #part(step) {
+    return this.querySelector(`[data-for=${step}]`);
+  }
+
+  #show(step) {
+    this.dataset.step = step;
+    for (const part of this.querySelectorAll("[data-for]")) part.hidden = part.dataset.for !== step;
+    globalThis.scrollTo(0, 0);
+    this.#part(step).querySelector("h1[tabindex]")?.focus({ preventScroll: true });
+  }
+
+  #submit(event) {
+    const { form } = event.target.dataset;
+    if (form !== "start" && form !== "consent") return;
+    event.preventDefault();
+    if (form === "start") this.#start();
+    else this.#agree(event.target);
+  }
+
+  #click(event) {
+    const { action } = event.target.closest("[data-action]")?.dataset ?? {};
+    if (action === "text-size") nextTextSize();
+    if (action === "disagree") this.#disagree();
+  }
+
+  #start() {
+    const named = Boolean(this.#name);
+    this.querySelector("#name-error").hidden = named;
+    this.querySelector("#name").setAttribute("aria-invalid", String(!named));
+    if (!named) {
+      this.querySelector("#name").focus();
+    } else if (missingAbility()) {
+      // No use reading two texts on a phone that cannot go on.
+      this.#show("check");
+      this.#check.begin();
+    } else {
+      this.#show("consent");
+    }
+  }
+
+  async #agree(form) {
+    const missing = this.#texts.map(({ kind }) => kind).filter((kind) => !form.elements[kind].checked);
+    const summary = form.querySelector("[data-consent-errors]");
+    summary.hidden = missing.length === 0;
+    for (const line of summary.querySelectorAll("[data-error-of]")) line.hidden = !missing.includes(line.dataset.errorOf);
+    if (missing.length > 0) summary.focus();
+    else await this.#join();
+  }
+
+  async #join({ takeover = false } = {}) {
+    const button = this.#part("consent").querySelector("form .button--primary");
+    if (button.dataset.state === "busy") return;
+    button.dataset.state = "busy";
+    this.#joinError("");
+    try {
+      this.#answer = await joinInspection({
+        invitation: this.dataset.invitation,
+        name: this.#name,
+        consent: consentTo(this.#texts),
+        device: deviceName(navigator.userAgent, navigator.userAgentData?.model),
+        takeover,
+      });
+      this.#seat.keep(this.#answer);
+      this.#entered();
+    } catch (error) {
+      this.#refused(error);
+    } finally {
+      delete button.dataset.state;
+    }
+  }
+
+  #entered() {
+    if (this.#camera.state === "open" || this.#camera.state === "interrupted") {
+      this.#enterStage();
+      return;
+    }
+    this.#show("check");
+    this.#check.begin();
+  }
+
+  #refused(error) {
+    if (error.code === "already_joined") {
+      this.#notice("choose", error);
+    } else if (PAGE_CODES.has(error.code)) {
+      this.#seat?.forget();
+      location.reload();
+    } else {
+      this.#show("consent");
+      this.#joinError(error.code === "network" ? t("No connection to the service. Check the network and try again.") : error.message);
+    }
+  }
+
+  #joinError(text) {
+    const line = this.querySelector("[data-join-error]");
+    line.textContent = text;
+    line.hidden = !text;
+  }
+
+  #enterStage() {
+    this.#session?.close();
+    const session = new PhoneSession({ seat: this.#answer, camera: this.#camera });
+    this.#session = session;
+    session.addEventListener("bye", ({ detail }) => this.#bye(detail));
+    session.addEventListener("change", () => OVER.has(session.state.state) && this.#over(session.state.state));
+    this.#show("stage");
+    this.#part("stage").querySelector("phone-stage").begin(session, this.#camera);
+    this.#claimTab();
+    session.start();
+  }
+
+  /** Two pages with one seat would push each other's camera out for ever: the newest keeps it. */
+  #claimTab() {
+    this.#tabs?.close();
+    if (!this.#seat || !globalThis.BroadcastChannel) return;
+    this.#tabs = new BroadcastChannel(this.#seat.key);
+    this.#tabs.postMessage("here");
+    this.#tabs.addEventListener("message", () => {
+      this.#quit();
+      this.#notice("other-tab");
+    });
+  }
+
+  #bye({ code }) {
+    if (code === "ended") return this.#over("ended");
+    this.#quit({ keepCamera: code === "expired" });
+    if (code === "expired") {
+      // Another device took the seat while we were away, or the day is over: joining again tells which.
+      this.#seat?.forget();
+      return this.#join();
+    }
+    if (code === "removed") this.#seat?.forget();
+    return this.#notice(code === "replaced" ? "replaced" : "removed");
+  }
+
+  #over(state) {
+    if (this.dataset.step !== "stage") return;
+    this.#quit();
+    this.#seat?.forget();
+    if (state === "cancelled") location.reload();
+    else this.#notice("ended");
+  }
+
+  async #leave() {
+    const session = this.#session;
+    this.#quit({ close: false });
+    this.#notice("left");
+    await session?.leave();
+  }
+
+  /** Off the stage: camera and microphone go dark, so that nobody feels watched. */
+  #quit({ keepCamera = false, close = true } = {}) {
+    this.#part("stage").querySelector("phone-stage").end();
+    if (close) this.#session?.close();
+    this.#session = null;
+    this.#tabs?.close();
+    this.#tabs = null;
+    if (!keepCamera) this.#camera.close();
+  }
+
+  #disagree() {
+    this.#notice("disagreed");
+  }
+
+  #noticeAction(name) {
+    if (name === "takeover") this.#join({ takeover: true });
+    if (name === "stay-away") this.#notice("stays-there");
+    if (name === "consent") this.#show("consent");
+    if (name === "return") {
+      this.#show("check");
+      this.#check.begin({ auto: true });
+    }
+  }
+
+  #notice(code, details = {}) {
+    this.#show("notice");
+    const { number, office, telephone } = this.dataset;
+    const screen = NOTICES[code]({ ...details, number, office });
+    const call = telephone ? { label: t("Call {number}", { number: telephone }), href: `tel:${telephone.replaceAll(" ", "")}` } : null;
+    const actions = [...(screen.actions ?? []), ...(call && screen.call ? [call] : [])];
+    this.#part("notice").show({ state: code, ...screen, actions });
+  }
+}
+
+const NOTICES = {
+  choose: ({ device, joined_at: since }) => ({
+    tone: "warn",
+    icon: "devices",
+    title: t("Which phone goes on?"),
+    body: [
+      device
+        ? t("This link is already in use on another device: {device}, since {time}.", { device, time: since ? formatDateTime(since) : "" })
+        : t("This link is already in use on another device."),
+      t("Only one device can film at a time."),
+    ],
+    actions: [
+      { name: "takeover", label: t("Go on with this phone"), primary: true },
+      { name: "stay-away", label: t("Stay with the other one") },
+    ],
+  }),
+  "stays-there": () => ({
+    icon: "device",
+    title: t("Please go on with the other phone"),
+    body: [t("You can close this page.")],
+    actions: [{ name: "takeover", label: t("Use this phone after all") }],
+  }),
+  replaced: () => ({
+    tone: "warn",
+    icon: "devices",
+    title: t("Opened on another device"),
+    body: [t("The inspection goes on there. Nothing is lost.")],
+    actions: [{ name: "takeover", label: t("Go on with this phone"), primary: true }],
+  }),
+  "other-tab": () => ({
+    tone: "warn",
+    icon: "devices",
+    title: t("Opened in another page of this phone"),
+    body: [t("The inspection goes on there. Nothing is lost.")],
+    actions: [{ name: "return", label: t("Go on with this page"), primary: true }],
+  }),
+  removed: ({ office }) => ({
+    tone: "warn",
+    icon: "warning",
+    title: t("You were taken out of the inspection"),
+    body: [t("{office} has ended your part. If this is a mistake, please call.", { office })],
+    call: true,
+  }),
+  left: () => ({
+    icon: "sign-out",
+    title: t("You have left the inspection"),
+    body: [t("Camera and microphone are off. As long as the inspection is not over, you can come back.")],
+    actions: [{ name: "return", label: t("Back to the inspection"), primary: true }],
+    call: true,
+  }),
+  disagreed: ({ office }) => ({
+    icon: "info",
+    title: t("Without agreement there is no remote inspection"),
+    body: [t("That is your right. {office} can inspect on site instead; please call to arrange it.", { office })],
+    actions: [{ name: "consent", label: t("Back to the texts") }],
+    call: true,
+  }),
+  ended: ({ number, office }) => ({
+    tone: "ok",
+    icon: "check-circle",
+    title: t("The inspection has ended. Thank you."),
+    body: [
+      t("Reference number: {number}", { number }),
+      t("{office} will check the recording and tell you the result. You need not do anything now.", { office }),
+      t("Camera and microphone are off. You can close this page."),
+    ],
+    call: true,
+  }),
+};
+
+/** Whether opening the camera needs no question. In doubt: no, and the person taps. */
+async function cameraAllowed() {
+  try {
+    const answers = await Promise.all(["camera", "microphone"].map((name) => navigator.permissions.query({ name })));
+    return answers.every(({ state }) => state === "granted");
+  } catch {
+    return false;
+  }
+}
+
+customElements.define("phone-inspection", PhoneInspection);

@@ -1,0 +1,62 @@
+// A guest joins from a computer: name, notice, and on to the console.
+
+import { pageData } from "./dom.js";
+import { t } from "./lib/i18n.js";
+import { consentTo, joinInspection } from "./lib/join.js";
+import { deviceName } from "./lib/phone-device.js";
+
+const form = document.getElementById("join-form");
+const { invitation } = form.dataset;
+
+form.addEventListener("submit", (event) => {
+  event.preventDefault();
+  const missing = [["name", !form.elements.name.value.trim()], ["agree", !form.elements.agree.checked]];
+  for (const [name, wrong] of missing) {
+    form.elements[name].setAttribute("aria-invalid", String(wrong));
+    document.getElementById(`${name}-error`).hidden = !wrong;
+  }
+  const first = missing.find(([, wrong]) => wrong);
+  if (first) form.elements[first[0]].focus();
+  else join(false);
+});
+form.querySelector("[data-action=takeover]").addEventListener("click", () => join(true));
+
+async function join(takeover) {
+  const button = form.querySelector("[data-action=join]");
+  if (button.dataset.state === "busy") return;
+  button.dataset.state = "busy";
+  show("[data-problem]", false);
+  show("[data-elsewhere]", false);
+  try {
+    const answer = await joinInspection({
+      invitation,
+      name: form.elements.name.value.trim(),
+      consent: consentTo(pageData().texts ?? []),
+      device: deviceName(navigator.userAgent),
+      takeover,
+    });
+    sessionStorage.setItem(`yunkan.join.${answer.inspection}`, JSON.stringify(answer));
+    location.assign(`/i/${encodeURIComponent(invitation)}/console`);
+  } catch (error) {
+    refused(error);
+  } finally {
+    delete button.dataset.state;
+  }
+}
+
+function refused(error) {
+  if (error.code === "already_joined") {
+    show("[data-elsewhere]", true);
+  } else if (/^(invitation_|inspection_|too_early|consent_required)/.test(error.code)) {
+    // The server has a page of its own for each of these.
+    location.reload();
+  } else {
+    form.querySelector("[data-problem] p").textContent =
+      error.code === "network" ? t("No connection to the service. Check the network and try again.") : error.message;
+    show("[data-problem]", true);
+  }
+}
+
+function show(selector, visible) {
+  form.querySelector(selector).hidden = !visible;
+}

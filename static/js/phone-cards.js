@@ -1,0 +1,35 @@
+// The words of the card; lib/phone-card.js decides which one.
+
+import { formatTime, t } from "./lib/i18n.js";
+
+const CARDS = {
+  interrupted: () => ({ tone: "bad", text: t("The camera was interrupted."), recover: true }),
+  recovering: () => ({ tone: "warn", text: t("Restoring the picture…") }),
+  restarting: (session) => ({
+    tone: "warn", text: t("The service is restarting. Stay here, nothing to do."), detail: waited(session),
+  }),
+  lost: (session) => ({ tone: "warn", text: t("Network lost, reconnecting…"), detail: waited(session) }),
+  "media-lost": (session) => ({ tone: "warn", text: t("The picture is cut off, reconnecting…"), detail: recorded(session) }),
+  black: () => ({ tone: "warn", text: t("The picture is black. Is the lens covered?"), recover: true }),
+  battery: () => ({ tone: "warn", text: t("Battery is low. Please connect the charger.") }),
+  waiting: () => ({ tone: "brand", text: t("Waiting for the reviewer. Keep this page open.") }),
+  away: () => ({ tone: "brand", text: t("The reviewer is away for a moment. Stay here, nothing to do.") }),
+  connecting: () => ({ tone: "brand", text: t("The reviewer is here, connecting…") }),
+  weak: () => ({ tone: "warn", text: t("Network is weak. Please move to a better place.") }),
+  message: ({ message }) => ({ tone: "brand", who: message.name ?? "", text: message.text }),
+  live: () => ({ tone: "ok", text: t("The reviewer sees the site. Listen and show what is asked for.") }),
+};
+
+/** {tone, text, who?, detail?, recover?} of the card `code`. */
+export function phoneCard(code, session) {
+  return CARDS[code](session);
+}
+
+function recorded({ recordedUntil }) {
+  return recordedUntil === null ? "" : t("Recorded until {time}", { time: formatTime(recordedUntil) });
+}
+
+function waited(session) {
+  const waiting = t("Waited {seconds} s", { seconds: session.lostSeconds });
+  return [waiting, recorded(session)].filter(Boolean).join(" · ");
+}
