@@ -31,6 +31,7 @@ SETTLE_S = 1.0
 PICTURE_WAIT_S = 3.0
 # A stream whose own clock leaves the time of day so far cannot be placed: it begins anew.
 _MAX_STRAY_S = 10.0
+_MAX_LATE_SOUND = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,17 +209,27 @@ class Recording:
             run.held.append(sample)
             self._start_if_ready(run, sample.arrived_s)
             return
-        shape = self._file.head.video
-        new_shape = sample.size is not None and (shape is None or (shape.width, shape.height) != sample.size)
-        if new_shape or (sample.kind == "video" and shape is None):
-            if not sample.keyframe or sample.size is None:
-                return
+        if self._is_turning_point(run, sample):
+            held = [item for item in run.held if item.arrived_s >= sample.arrived_s]
             self._close_part()
-            run.held = [sample]
+            run.held = [*held, sample]
             run.last.clear()
             self._start(run, with_video=True)
-            return
-        self._write(run, sample)
+        elif sample.kind == "audio" and not self._file.head.audio:
+            # Sound that begins late needs a part with a track for it, and that needs a keyframe to begin with.
+            # Only what comes with that keyframe is kept, so that parts do not overlap in time.
+            run.held = [*run.held[-_MAX_LATE_SOUND:], sample]
+        elif sample.kind == "audio" or self._file.head.video is not None:
+            self._write(run, sample)
+
+    def _is_turning_point(self, run: _Run, sample: _Sample) -> bool:
+        """Whether this keyframe begins another part: the first picture, another size, or sound that came late."""
+        if sample.size is None or self._file is None:
+            return False
+        head = self._file.head
+        if head.video is None or (head.video.width, head.video.height) != sample.size:
+            return True
+        return not head.audio and any(item.kind == "audio" for item in run.held)
 
     # -- parts ----------------------------------------------------------------------------------
 
@@ -253,7 +264,7 @@ class Recording:
             started_at=run.begin.at.astimezone(UTC)
             + timedelta(seconds=self._origin_s - run.begin.monotonic_s),
             video=shape,
-            audio="audio" in run.order,
+            audio=any(item.kind == "audio" for _, item in placed),
             first_rtp_timestamp=first.timestamp & 0xFFFFFFFF if first is not None else None,
             first_video_s=first_at_s - self._origin_s if first_at_s is not None else None,
         )

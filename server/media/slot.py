@@ -187,8 +187,8 @@ class Slot:
         for viewer in self._sessions:
             if isinstance(viewer, ViewSession):
                 viewer.restart(kind)
-        if kind == "video":
-            self.request_keyframe()
+        # For sound as well: the recorder can begin a part with sound only at a keyframe.
+        self.request_keyframe()
 
     def clock_reported(self, kind: Kind, report: ClockReport) -> None:
         if self._recorder is not None:
