@@ -86,7 +86,7 @@ def welcome(access: DemoAccess, address: str, *, is_reachable: bool) -> str:
     }
     lines = [
         "",
-        f"  云勘 Yunkan   {address}/",
+        f"  {translate(N_('Yunkan'))}   {address}/",
         "",
         *(f"  {translate(roles[one.role])}: {one.username} / {one.password}" for one in access.sign_ins),
         "",
