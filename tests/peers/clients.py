@@ -7,7 +7,7 @@ from pathlib import Path
 import av
 import numpy as np
 from aiohttp import ClientSession
-from aiortc import MediaStreamTrack
+from aiortc import MediaStreamTrack, RTCRtpCodecCapability, RTCRtpSender
 from aiortc.mediastreams import MediaStreamError
 
 from server.demo.whip import WhipPublisher, h264_codecs, join
@@ -44,16 +44,29 @@ class CounterTrack(MediaStreamTrack):
 
 @asynccontextmanager
 async def publishing(
-    session: ClientSession, address: str, invitation: str, name: str, tracks: Sequence[MediaStreamTrack]
+    session: ClientSession,
+    address: str,
+    invitation: str,
+    name: str,
+    tracks: Sequence[MediaStreamTrack],
+    *,
+    video_codecs: Sequence[RTCRtpCodecCapability] | None = None,
 ) -> AsyncIterator[WhipPublisher]:
-    """Join by an invitation and publish H.264 and Opus until the block ends."""
+    """Join by an invitation and publish until the block ends: Opus, and H.264 unless other codecs are named."""
     joined = await join(session, address, invitation, name, device="tests")
-    publisher = WhipPublisher(session, joined, tracks, video_codecs=h264_codecs())
+    publisher = WhipPublisher(session, joined, tracks, video_codecs=video_codecs or h264_codecs())
     try:
         await publisher.start()
         yield publisher
     finally:
         await publisher.close()
+
+
+def vp8_codecs() -> list[RTCRtpCodecCapability]:
+    """The codecs to offer for VP8 alone; only with frames to encode (`counter_tracks`), not with encoded ones."""
+    return [
+        c for c in RTCRtpSender.getCapabilities("video").codecs if c.mimeType in {"video/VP8", "video/rtx"}
+    ]
 
 
 def counter_tracks() -> tuple[CounterTrack, BeepTrack]:

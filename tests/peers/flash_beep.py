@@ -1,5 +1,8 @@
 """A picture that flashes white and a sound that beeps at the same instants, and analysers that find both again."""
 
+from __future__ import annotations
+
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,7 +13,15 @@ from aiortc import MediaStreamTrack
 from aiortc.mediastreams import MediaStreamError
 from numpy.typing import NDArray
 
-from tests.peers.pacing import AUDIO_FRAME, AUDIO_RATE_HZ, AUDIO_TIME_BASE, VIDEO_TIME_BASE, Epoch
+from server.demo.tracks import encoder
+from tests.peers.pacing import (
+    AUDIO_FRAME,
+    AUDIO_RATE_HZ,
+    AUDIO_TIME_BASE,
+    VIDEO_CLOCK_HZ,
+    VIDEO_TIME_BASE,
+    Epoch,
+)
 
 PERIOD_S = 1.0
 LENGTH_S = 0.1
@@ -50,25 +61,36 @@ def flash(media_s: float, size: tuple[int, int]) -> NDArray[np.uint8]:
 
 
 class FlashTrack(MediaStreamTrack):
+    """Flashing frames, encoded ahead of time.
+
+    aiortc's sender reports say that a frame was captured when its last packet left. A frame encoded before it is
+    due leaves when it is due, so the reports are right however slowly a busy machine encodes.
+    """
+
     kind = "video"
 
     def __init__(self, epoch: Epoch, size: tuple[int, int] = (640, 360)) -> None:
         super().__init__()
         self._epoch = epoch
         self._size = size
-        self._frame = 0
+        self._encoder = encoder(*size, FPS)
+        self._frame = -1
 
-    async def recv(self) -> av.VideoFrame:
+    async def recv(self) -> av.Packet[av.VideoStream]:
         if self.readyState != "live":
             raise MediaStreamError
         # Frames that are overdue are left out: a burst would put them all at one arrival time.
-        self._frame = max(self._frame + 1, int(self._epoch.now_s() * FPS))
+        self._frame = max(self._frame, math.floor(self._epoch.now_s() * FPS)) + 1
+        packet = self._encode(self._frame)
         await self._epoch.wait_until(self._frame / FPS)
-        frame = av.VideoFrame.from_ndarray(flash(self._frame / FPS, self._size), format="gray")
-        frame = frame.reformat(format="yuv420p")
-        frame.pts = self._frame * 90_000 // FPS
-        frame.time_base = VIDEO_TIME_BASE
-        return frame
+        return packet
+
+    def _encode(self, number: int) -> av.Packet[av.VideoStream]:
+        grey = av.VideoFrame.from_ndarray(flash(number / FPS, self._size), format="gray")
+        frame = grey.reformat(format="yuv420p")
+        frame.pts, frame.time_base = number * VIDEO_CLOCK_HZ // FPS, VIDEO_TIME_BASE
+        (packet,) = self._encoder.encode(frame)
+        return packet
 
 
 class BeepTrack(MediaStreamTrack):

@@ -11,7 +11,7 @@ from server.demo.joining import Joined
 from server.demo.loopback import is_loopback
 from server.demo.whip import WhepViewer, WhipPublisher, h264_codecs
 from tests.peers import counter
-from tests.peers.clients import counter_tracks, publishing
+from tests.peers.clients import counter_tracks, publishing, vp8_codecs
 from tests.unit.demo.service import Service, refused
 
 
@@ -110,3 +110,16 @@ async def test_a_viewer_sees_what_a_slot_plays(
     beeps.stop()
     service.playing.stop()
     assert service.deleted == ["1"]
+
+
+async def test_a_phone_that_speaks_vp8_only_can_publish_too(
+    session: ClientSession, service: Service, address: str
+) -> None:
+    async with publishing(
+        session, address, "link", "王芳", counter_tracks(), video_codecs=vp8_codecs()
+    ) as publisher:
+        assert "H264" not in publisher.connection.localDescription.sdp
+        video = next(track for track in service.tracks if track.kind == "video")
+        async with asyncio.timeout(20):
+            frame = await video.recv()
+        assert counter.read(frame.to_ndarray(format="bgr24")) is not None

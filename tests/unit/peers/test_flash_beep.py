@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests.peers import flash_beep
-from tests.peers.pacing import AUDIO_FRAME, AUDIO_RATE_HZ
+from tests.peers.pacing import AUDIO_FRAME, AUDIO_RATE_HZ, Epoch
 
 SECONDS = 3
 EXPECTED = [0.5, 1.5, 2.5]
@@ -74,3 +74,29 @@ def test_sound_and_picture_switch_at_the_same_instants() -> None:
         first = round(time * AUDIO_RATE_HZ)
         assert np.abs(loud[first : first + 96]).max() > 10_000
     assert len(on) == 9
+
+
+async def test_the_track_s_frames_flash_by_their_own_timestamps_and_none_comes_before_its_time() -> None:
+    epoch = Epoch()
+    track = flash_beep.FlashTrack(epoch, (320, 180))
+    decoder = av.CodecContext.create("h264", "r")
+    seen: list[tuple[float, bool]] = []
+    for _ in range(24):
+        packet = await track.recv()
+        assert packet.pts is not None
+        assert epoch.now_s() >= packet.pts / 90_000 - 0.001
+        for frame in decoder.decode(packet):
+            assert isinstance(frame, av.VideoFrame)
+            seen.append(
+                (packet.pts / 90_000, bool(frame.to_ndarray(format="gray").mean() > flash_beep.BRIGHT))
+            )
+    assert [bright for _, bright in seen] == [flash_beep.is_on(time) for time, _ in seen]
+    assert len(seen) >= 20
+
+
+async def test_the_track_s_sound_beeps_by_its_own_timestamps() -> None:
+    track = flash_beep.BeepTrack(Epoch())
+    for _ in range(30):
+        frame = await track.recv()
+        assert frame.pts is not None
+        assert np.array_equal(frame.to_ndarray()[0], flash_beep.beep(frame.pts))
