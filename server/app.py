@@ -33,9 +33,9 @@ from server.live.keys import LIVE, ROOMS
 from server.live.recording import repair_after_kill
 from server.live.rooms import Rooms
 from server.media import MediaConfig, MediaEngine
-from server.settings import ROOT, Settings
+from server.settings import Settings
 from server.storage.files import Files
-from server.web import languages, openapi
+from server.web import languages, openapi, static
 from server.web.keys import AUTHENTICATE, CLOCK, DATABASE, FILES, SECRET, SETTINGS
 from server.web.middlewares import MIDDLEWARES
 from server.web.templates import ENVIRONMENT, build_environment
@@ -45,6 +45,7 @@ log = structlog.get_logger("app")
 ROUTES = (
     languages,
     openapi,
+    static,
     accounts_views,
     cases_views,
     cases_api,
@@ -73,7 +74,6 @@ def build(settings: Settings, clock: Clock | None = None) -> web.Application:
     app.on_shutdown.append(_say_goodbye)
     for room in ROUTES:
         app.add_routes(room.routes())
-    app.router.add_static("/static", ROOT / "static", append_version=False)
     return app
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 from datetime import datetime
-from functools import cache
 from typing import Any
 
 import jinja2
@@ -17,15 +15,9 @@ from server.settings import ROOT
 from server.web.csrf import FIELD, csrf_token
 from server.web.keys import LANGUAGE, PRINCIPAL
 from server.web.languages import current_language, translate
+from server.web.static import static_url
 
 _BABEL = {"zh-CN": "zh_CN", "en": "en_GB"}
-
-
-@cache
-def static_url(path: str) -> str:
-    """The address of a file in `static/`, with its digest, so that browsers may keep it for ever."""
-    digest = hashlib.sha256((ROOT / "static" / path).read_bytes()).hexdigest()[:12]
-    return f"/static/{path}?v={digest}"
 
 
 def _datetime(moment: datetime | None) -> str:
