@@ -1,4 +1,4 @@
-import { pageData } from "../dom.js";
+import { h, pageData } from "../dom.js";
 import { Camera, missingAbility } from "../lib/camera.js";
 import { formatDateTime, t } from "../lib/i18n.js";
 import { consentTo, joinInspection, Seat } from "../lib/join.js";
@@ -302,8 +302,8 @@ const NOTICES = {
     tone: "ok",
     icon: "check-circle",
     title: t("The inspection has ended. Thank you."),
+    content: h("dl", { class: "phone-receipt" }, h("dt", {}, t("Reference number")), h("dd", { class: "numeral numeral--large" }, number)),
     body: [
-      t("Reference number: {number}", { number }),
       t("{office} will check the recording and tell you the result. You need not do anything now.", { office }),
       t("Camera and microphone are off. You can close this page."),
     ],

@@ -1,4 +1,4 @@
-import { h } from "../dom.js";
+import { h, icon } from "../dom.js";
 import "./live-video.js";
 
 /** The reviewers' pictures and voices, small, in `box`: one tile for each viewer of the session. */
@@ -32,9 +32,9 @@ export class PhoneOthers {
   }
 
   #add(slot, viewer) {
-    const name = h("p", { class: "phone-other__name" });
+    const name = h("span", { class: "truncate" });
     const picture = h("live-video", { data: { fit: "cover" } });
-    const tile = h("div", { class: "phone-other", data: { slot: slot.id } }, picture, name);
+    const tile = h("div", { class: "phone-other", data: { slot: slot.id } }, picture, h("p", { class: "phone-other__name" }, icon("speaker"), name));
     this.#box.append(tile);
     picture.attach(viewer);
     const entry = { tile, name, participant: slot.participant };

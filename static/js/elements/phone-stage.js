@@ -176,7 +176,7 @@ class PhoneStage extends HTMLElement {
     const reviewer = session.office.length > 0;
     this.dataset.phase = reviewer || session.wasLive ? "live" : "waiting";
     this.querySelector("recording-badge").dataset.state = session.recording;
-    this.querySelector("network-meter").network = session.connection === "open" ? session.network : { grade: "lost" };
+    this.#drawNetwork(session.connection === "open" ? session.network : { grade: "lost" });
     this.#drawControls(camera);
     this.#drawCard(cardFor({
       ...this.#facts,
@@ -189,6 +189,13 @@ class PhoneStage extends HTMLElement {
       network: session.network.grade,
       message: session.message,
     }));
+  }
+
+  #drawNetwork(network) {
+    const meter = this.querySelector("network-meter");
+    meter.network = network;
+    // The bar is narrow: the word is spelled out when it matters.
+    meter.toggleAttribute("data-brief", !["poor", "lost"].includes(network.grade));
   }
 
   #drawControls(camera) {

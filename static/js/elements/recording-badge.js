@@ -1,11 +1,11 @@
 import { t } from "../lib/i18n.js";
 
 const WORDS = {
-  idle: () => t("Not recording"),
-  starting: () => t("Recording is starting"),
-  recording: () => t("Now recording"),
+  idle: () => t("Recording off"),
+  starting: () => t("Recording starts"),
+  recording: () => t("Recording on"),
   failed: () => t("Recording failed"),
-  unknown: () => t("Recording state unknown"),
+  unknown: () => t("Recording unknown"),
 };
 
 /**

@@ -1,7 +1,7 @@
 import { h, icon } from "../dom.js";
 
 /**
- * <status-screen>: one thing said on a whole page or pane. `show({state, tone, icon, title, body: [text], actions: [{name, label, primary, href}], foot})`
+ * <status-screen>: one thing said on a whole page or pane. `show({state, tone, icon, title, content: Element, body: [text], actions: [{name, label, primary, href}], foot})`
  * replaces what it says and moves the focus to its heading. Dispatches `status-screen-action` with the name of the pressed button.
  */
 class StatusScreen extends HTMLElement {
@@ -12,8 +12,8 @@ class StatusScreen extends HTMLElement {
       { class: "status-screen", data: { tone } },
       icon(drawing, "status-screen__icon"),
       heading,
-      body.map((text) => h("p", { class: "status-screen__body" }, text)),
       content,
+      body.map((text) => h("p", { class: "status-screen__body" }, text)),
       actions.length > 0 && h("div", { class: "status-screen__actions" }, actions.map((action) => this.#action(action))),
       foot && h("p", { class: "status-screen__foot" }, foot),
     );

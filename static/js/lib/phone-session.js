@@ -39,7 +39,7 @@ export class PhoneSession extends EventTarget {
     this.publishing = "closed";
     this.presence = [];
     this.media = [];
-    this.recording = "unknown";
+    this.recording = "idle";
     this.recordedUntil = null;
     this.wasLive = false;
   }
