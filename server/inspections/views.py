@@ -252,13 +252,13 @@ async def _inspection_page(
     now = request.app[CLOCK].now()
     invitations = await list_invitations(session, inspection.id)
     reviewers = await list_reviewers(session, inspection.id)
+    template = get_template(inspection.template_key, inspection.template_version)
     context = {
         "inspection": inspection,
         "case": case,
         "matter": MATTERS.get(case.matter),
-        "template": get_template(inspection.template_key, inspection.template_version).localised(
-            request[LANGUAGE]
-        ),
+        "template": template.localised(request[LANGUAGE]),
+        "item_count": len(template.items),
         "summary": summarise(events),
         "evidence": await list_evidence(session, case.id, inspection_id=inspection.id),
         "invitations": [(entry, _invitation_state(inspection, entry, now)) for entry in invitations],
