@@ -3,7 +3,7 @@
 import math
 
 from tests.assets.scenes.canvas import Canvas, Colour, darker
-from tests.assets.scenes.facts import ADDRESS, COMPANY, CREDIT_CODE
+from tests.assets.scenes.facts import ADDRESS, COMPANY, CREDIT_CODE, PERSON
 from tests.assets.scenes.things import pot
 
 GOLD: Colour = (178, 140, 70)
@@ -11,7 +11,7 @@ INK: Colour = (44, 40, 36)
 ROWS = (
     ("名        称", COMPANY),
     ("类        型", "有限责任公司"),
-    ("法定代表人", "示范人"),
+    ("法定代表人", PERSON),
     ("住        所", ADDRESS),
     ("注册资本", "叁仟万元整"),
     ("成立日期", "2012年05月18日"),

@@ -3,7 +3,7 @@
 import random
 
 from tests.assets.scenes.canvas import Canvas, Colour, darker, lighter, mix
-from tests.assets.scenes.facts import COMPANY, NUMBER, SHORT, STREET
+from tests.assets.scenes.facts import COMPANY, DISTRICT, NUMBER, SHORT, STREET, STREET_LATIN
 from tests.assets.scenes.things import GREEN, pot, tree
 
 BRICK: Colour = (176, 104, 82)
@@ -88,7 +88,7 @@ def _gate(c: Canvas) -> None:
         c.rect((x - 8, 384, x + 64, 404), (226, 216, 200))
         c.disc((x + 28, 368), 18, (252, 246, 224))
     c.rect((572, 418, 604, 640), (250, 248, 240), outline=(160, 140, 110), width=2)
-    c.column((588, 424), COMPANY, 15, (30, 30, 32))
+    c.column((588, 426), COMPANY, 16, (30, 30, 32))
     _plate(c, 968, 452, 40)
     for index in range(22):
         bar = 622 + index * 15.4
@@ -124,7 +124,7 @@ def _road_sign(c: Canvas) -> None:
     c.fade((1208, 430, 1216, 710), (190, 196, 202), (120, 126, 132), across=True)
     c.rect((1120, 428, 1304, 496), (20, 96, 170), radius=6, outline=(250, 250, 250), width=3)
     c.text((1212, 452), STREET, 32, (255, 255, 255))
-    c.text((1212, 482), "Shili Rd", 19, (226, 238, 250), face="sans")
+    c.text((1212, 482), STREET_LATIN, 19, (226, 238, 250), face="sans")
 
 
 def doorplate() -> Canvas:
@@ -153,8 +153,8 @@ def doorplate() -> Canvas:
     c.shade_box((462, 232, 1164, 692), blur=20, strength=0.6)
     c.fade((450, 215, 1150, 675), (34, 104, 186), (14, 66, 136), radius=22)
     c.frame((464, 229, 1136, 661), (244, 247, 250), 6, 16)
-    c.text((800, 300), "垦 利 区", 50, (244, 247, 250))
-    c.text((800, 372), "示 例 路", 74, (255, 255, 255))
+    c.text((800, 300), " ".join(DISTRICT), 50, (244, 247, 250))
+    c.text((800, 372), " ".join(STREET), 74, (255, 255, 255))
     c.line([(520, 424), (1080, 424)], (150, 190, 226), 2)
     c.text((780, 545), NUMBER, 210, (255, 255, 255), anchor="mm")
     c.text((985, 590), "号", 92, (255, 255, 255))
@@ -205,7 +205,7 @@ def signboard() -> Canvas:
     c.fade((306, 96, 506, 720), (252, 250, 244), (234, 230, 220), radius=4)
     c.frame((306, 96, 506, 720), (176, 150, 96), 7, 4)
     c.frame((320, 110, 492, 706), (206, 186, 136), 2, 2)
-    c.column((406, 124), COMPANY, 40.5, (26, 24, 24))
+    c.column((406, 126), COMPANY, 43.5, (26, 24, 24))
     c.rect((96, 330, 262, 440), (206, 170, 84), radius=4, outline=(150, 116, 48), width=2)
     c.text((179, 362), "种子质量", 27, (84, 54, 16))
     c.text((179, 404), "诚信单位", 27, (84, 54, 16))

@@ -8,9 +8,12 @@ import cv2
 import numpy as np
 import pytest
 
+from server import demo_data
 from server.demo import picture, route
 from server.demo.ambience import RATE_HZ, chime, soundtrack
+from server.demo.phone import SITE
 from server.demo.picture import ASSETS, HEIGHT, WIDTH, Renderer, planes_of
+from tests.assets.scenes import facts
 
 NOW = datetime.datetime(2026, 3, 1, 2, 3, 4, 560_000, tzinfo=datetime.UTC)
 TIMES = np.arange(0, route.LOOP_S * 2, 0.05)
@@ -112,6 +115,15 @@ def test_every_scene_has_its_small_picture_of_even_size() -> None:
         y = picture.load(ASSETS / f"{scene.name}.webp").y
         assert y.shape == (900, 1600)
     assert sum(file.stat().st_size for file in ASSETS.iterdir()) < 1_500_000
+
+
+def test_the_pictures_show_the_enterprise_of_the_demonstration_case() -> None:
+    case = demo_data._CASE
+    assert case.enterprise_name == facts.COMPANY
+    assert case.credit_code == facts.CREDIT_CODE
+    assert case.new_address == facts.ADDRESS
+    assert SITE.lat == case.latitude
+    assert SITE.lon == case.longitude
 
 
 def test_a_missing_picture_is_named(tmp_path: Path) -> None:
