@@ -31,7 +31,6 @@ SETTLE_S = 1.0
 PICTURE_WAIT_S = 3.0
 # A stream whose own clock leaves the time of day so far cannot be placed: it begins anew.
 _MAX_STRAY_S = 10.0
-_MAX_LATE_SOUND = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +67,7 @@ class _Run:
         self.held: list[_Sample] = []
         self.last: dict[Kind, int] = {}
         self.parameter_sets = b""
+        self.late_sound = False
 
 
 class Recording:
@@ -210,15 +210,15 @@ class Recording:
             self._start_if_ready(run, sample.arrived_s)
             return
         if self._is_turning_point(run, sample):
-            held = [item for item in run.held if item.arrived_s >= sample.arrived_s]
             self._close_part()
-            run.held = [*held, sample]
+            run.held = [sample]
             run.last.clear()
-            self._start(run, with_video=True)
+            run.late_sound = False
+            self._start_if_ready(run, sample.arrived_s)
         elif sample.kind == "audio" and not self._file.head.audio:
-            # Sound that begins late needs a part with a track for it, and that needs a keyframe to begin with.
-            # Only what comes with that keyframe is kept, so that parts do not overlap in time.
-            run.held = [*run.held[-_MAX_LATE_SOUND:], sample]
+            # Sound that begins late needs a part with a track for it, and that needs a keyframe to begin with;
+            # the slot asks for one. What comes before it has no place: parts do not overlap in time.
+            run.late_sound = True
         elif sample.kind == "audio" or self._file.head.video is not None:
             self._write(run, sample)
 
@@ -229,7 +229,7 @@ class Recording:
         head = self._file.head
         if head.video is None or (head.video.width, head.video.height) != sample.size:
             return True
-        return not head.audio and any(item.kind == "audio" for item in run.held)
+        return run.late_sound
 
     # -- parts ----------------------------------------------------------------------------------
 

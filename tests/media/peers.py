@@ -65,7 +65,7 @@ class Observer:
 
 async def until(condition: Callable[[], bool], timeout_s: float = 20.0) -> None:
     async def poll() -> None:
-        while not condition():
+        while not condition():  # noqa: ASYNC110 - a condition of the engine, which sets no event for it
             await asyncio.sleep(0.02)
 
     await asyncio.wait_for(poll(), timeout_s)
