@@ -52,6 +52,8 @@ class CommandBar extends HTMLElement {
     const [drawing, words, pressed] = LOOKS[command][state]();
     button.querySelector(".icon").replaceWith(icon(drawing));
     button.querySelector("[data-label]").textContent = words;
+    // Where the row is too narrow the words are only read aloud, and shown here.
+    button.title = words;
     button.setAttribute("aria-pressed", String(pressed));
   }
 

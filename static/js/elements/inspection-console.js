@@ -236,8 +236,8 @@ class InspectionConsole extends HTMLElement {
   async #post(click) {
     try {
       const answer = await this.#session.takeSnapshot(click);
-      const at = new Date(this.#session.clock.now()).toISOString();
-      this.#strip.settle(click.request, { by: this.#inspection.me, captured_at: at, item: click.item, ...answer });
+      const by = this.#session.room.participants.get(this.#session.me.participant)?.name;
+      this.#strip.settle(click.request, { by, ...answer });
     } catch (error) {
       this.#strip.fail(click.request, failureWords(error), this.#remedy(error, click));
     }

@@ -49,7 +49,7 @@ const WORDS = {
   }),
   camera: ({ name }) => ({ cover: "banner", tone: "warn", icon: "camera-off", title: t("The camera of {name} gives no picture", { name }), body: t("A call or another app may be using it.") }),
   frozen: ({ name }) => ({ cover: "banner", tone: "warn", icon: "no-signal", title: t("No new picture from {name}", { name }), body: t("The network at the site is weak or interrupted.") }),
-  live: ({ size }) => ({ cover: null, tone: "ok", icon: "video", title: size ? t("Live, {size}", { size }) : t("Live") }),
+  live: ({ size }) => ({ cover: null, tone: "ok", icon: "video", title: size ? t("Live picture, {size}", { size }) : t("Live picture") }),
 };
 
 /** @returns {{cover: "screen"|"banner"|null, tone: string, icon: string, title: string, body: string, rejoin: string|null, links: boolean}} */

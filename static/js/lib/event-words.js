@@ -34,6 +34,31 @@ export function roleWord(t, role) {
   }[role] ?? role;
 }
 
+const BROWSERS = [
+  [/MicroMessenger/, "WeChat"],
+  [/HuaweiBrowser/, "Huawei"],
+  [/MiuiBrowser/, "MIUI"],
+  [/Edg(e|A|iOS)?\//, "Edge"],
+  [/Firefox|FxiOS/, "Firefox"],
+  [/Chrome|CriOS/, "Chrome"],
+  [/Safari/, "Safari"],
+];
+const SYSTEMS = [
+  [/HarmonyOS|OpenHarmony/, "HarmonyOS"],
+  [/iPhone|iPad/, "iOS"],
+  [/Android/, "Android"],
+  [/Windows/, "Windows"],
+  [/Mac OS X/, "macOS"],
+  [/Linux/, "Linux"],
+];
+
+/** A browser's User-Agent as "Chrome, Android"; other descriptions of a device as they are. */
+export function deviceName(device) {
+  if (!device?.startsWith("Mozilla/")) return device ?? "";
+  const known = (list) => list.find(([pattern]) => pattern.test(device))?.[1];
+  return [known(BROWSERS), known(SYSTEMS)].filter(Boolean).join(", ");
+}
+
 const DEVICE = {
   hidden: (t, name) => [t("{name} left the page: the phone shows something else", { name }), "warn"],
   visible: (t, name) => [t("{name} is back on the page", { name }), "neutral"],
@@ -68,13 +93,13 @@ const WORDS = {
     "people",
     t("{name} joined ({role})", { name: body.name, role: roleWord(t, body.role) }),
     "neutral",
-    body.device,
+    deviceName(body.device),
   ],
   "participant.replaced": (t, { body }, names) => [
     "people",
-    t("{name} continues on another device", { name: names.person(body.participant) }),
-    "warn",
-    body.device,
+    t("{name} continues on another device or in another window", { name: names.person(body.participant) }),
+    "neutral",
+    deviceName(body.device),
   ],
   "participant.left": (t, { body }, names) => {
     const name = names.person(body.participant);
@@ -98,11 +123,11 @@ const WORDS = {
   },
   "part.opened": (t, { body }, names) => [
     "recording",
-    t("Recording of {name}: part {number} begins", { name: names.slot(body.slot), number: (body.index ?? 0) + 1 }),
+    t("Recording of {name}: part {number} begins", { name: names.slot(body.slot), number: body.index }),
   ],
   "part.closed": (t, { body }, names) => [
     "recording",
-    t("Recording of {name}: part {number} saved", { name: names.slot(body.slot), number: (body.index ?? 0) + 1 }),
+    t("Recording of {name}: part {number} saved", { name: names.slot(body.slot), number: body.index }),
   ],
   "recording.failed": (t, { body }, names) => [
     "alarm",
