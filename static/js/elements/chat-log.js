@@ -13,6 +13,8 @@ import { stickyScroll } from "../sticky-scroll.js";
 class ChatLog extends HTMLElement {
   me = null;
   #entries = [];
+  /** How many of the messages a replay has reached; null when that has to be looked at again. */
+  #happened = null;
   #log;
   #empty;
   #scroll;
@@ -44,6 +46,7 @@ class ChatLog extends HTMLElement {
       const line = this.#message(message);
       this.#entries.push({ at: Date.parse(message.at), line });
       this.#log.append(line);
+      this.#happened = null;
     }
     this.#empty.hidden = this.#entries.length > 0;
     this.#scroll.follow();
@@ -52,8 +55,8 @@ class ChatLog extends HTMLElement {
   /** In a replay a message appears at its moment. */
   moment(now) {
     const count = countUntil(this.#entries, now);
-    if (Number(this.dataset.count) === count) return;
-    this.dataset.count = count;
+    if (this.#happened === count) return;
+    this.#happened = count;
     for (const [index, { line }] of this.#entries.entries()) line.hidden = index >= count;
     this.#empty.hidden = count > 0;
     this.#scroll.follow();

@@ -342,12 +342,13 @@ class InspectionConsole extends HTMLElement {
       own: this.#own,
       sound: this.#audible,
     });
+    this.#part(".console-people").hidden = session.over;
     const present = people.filter(({ online }) => online).map(({ name }) => name);
     this.#part("[data-present]").hidden = present.length === 0;
     this.#part("[data-names]").textContent = present.join(t(", "));
     const [site] = sites(session.room, people);
     const meter = this.#part("[data-network]");
-    meter.hidden = !site;
+    meter.hidden = !site || session.over;
     if (site) meter.network = site.online ? (site.network ?? { grade: "unknown" }) : { grade: "lost" };
   }
 

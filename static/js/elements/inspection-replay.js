@@ -40,6 +40,8 @@ class InspectionReplay extends HTMLElement {
     const { inspection, slots, parts } = recording;
     this.#schedule = buildSchedule({ slots, parts, startedAt: inspection.started_at, endedAt: inspection.ended_at });
     this.#clock = new ReplayClock(this.#schedule);
+    // Between the start and the first picture there is nothing to see.
+    if (this.#schedule.covered.length) this.#clock.seek(this.#schedule.covered[0].start);
     this.#prepare();
     try {
       this.#events = await this.#load();

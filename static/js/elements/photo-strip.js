@@ -16,6 +16,8 @@ class PhotoStrip extends HTMLElement {
   #entries = [];
   #pending = new Map();
   #addresses = new Map();
+  /** How many of the entries a replay has reached; null when that has to be looked at again. */
+  #happened = null;
   /** Pictures are the full frames: each is fetched when its place in the strip comes into view. */
   #load = new WeakMap();
   #visible;
@@ -96,8 +98,8 @@ class PhotoStrip extends HTMLElement {
 
   moment(now) {
     const count = countUntil(this.#entries, now);
-    if (this.dataset.shown === String(count)) return;
-    this.dataset.shown = count;
+    if (this.#happened === count) return;
+    this.#happened = count;
     for (const [index, { item }] of this.#entries.entries()) item.hidden = index >= count;
     this.#empty.hidden = count > 0;
     this.#scroll.follow();
@@ -126,6 +128,7 @@ class PhotoStrip extends HTMLElement {
     this.#visible.observe(item);
     if (!line) item.append(place, words);
     this.#entries.push({ snapshot, item, at: Date.parse(snapshot.captured_at ?? snapshot.at) });
+    this.#happened = null;
     if (!line) this.#append(item);
     this.dataset.count = this.#entries.length;
   }

@@ -9,6 +9,8 @@ const PRELOAD_BEFORE_MS = 8000;
 /** A seek is not repeated while the last one may still be under way. */
 const SEEK_PATIENCE_MS = 1500;
 const HAVE_FUTURE_DATA = 3;
+/** While playing, a shortage this short is caught up by the nudge; holding the clock for it would only stutter. */
+const SHORTAGE_BEFORE_HOLD_MS = 400;
 
 /**
  * One slot of a replay: plays the part that the clock asks for, stays in step with it, and holds it while data is missing.
@@ -25,6 +27,8 @@ class ReplayVideo extends HTMLElement {
   #missing = new Set();
   #navigation = -1;
   #seekingUntil = 0;
+  /** Since when data has been missing (ms), null while there is enough. */
+  #shortSince = null;
   #abort;
 
   connectedCallback() {
@@ -144,12 +148,18 @@ class ReplayVideo extends HTMLElement {
     const ready = !video.seeking && video.readyState >= HAVE_FUTURE_DATA;
     // At its very end a file has no future data and needs none.
     const atEnd = video.ended || (video.readyState >= 2 && !video.seeking && video.duration - video.currentTime < 0.25);
-    if (ready || atEnd) this.#release();
-    else this.#clock.hold(this.dataset.slot, this.#clock.navigation);
+    if (ready || atEnd) {
+      this.#shortSince = null;
+      this.#release();
+    } else {
+      this.#shortSince ??= performance.now();
+      const isStarting = video.seeking || video.readyState < 2 || !this.#clock.playing;
+      if (isStarting || performance.now() - this.#shortSince > SHORTAGE_BEFORE_HOLD_MS) this.#clock.hold(this.dataset.slot, this.#clock.navigation);
+    }
     if (this.#clock.running && !video.ended) {
       if (video.paused) video.play().catch((error) => this.#refused(error));
     } else if (!video.paused) video.pause();
-    if (!ready && !atEnd) this.#say(video.readyState === 0 ? "loading" : "buffering");
+    if (this.#clock.waitingFor.includes(this.dataset.slot)) this.#say(video.readyState === 0 ? "loading" : "buffering");
     else this.#say(this.#clock.playing ? "playing" : "paused");
   }
 
