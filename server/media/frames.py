@@ -7,6 +7,9 @@ from typing import NamedTuple
 from .codecs import VideoCodec
 from .rtp import HEADER_SIZE, timestamp_of
 
+# What may come before a keyframe's parameter sets: an access unit delimiter, supplemental information.
+_MAX_PREAMBLE = 2
+
 
 class Ordered(NamedTuple):
     """A packet in its turn."""
@@ -107,6 +110,9 @@ class FrameAssembler:
             if len(packet) <= HEADER_SIZE:
                 return frames  # padding between frames
             self._begin(packet, timestamp, arrived_s)
+        elif not self._keyframe and len(self._payloads) <= _MAX_PREAMBLE:
+            self._keyframe = self._codec.starts_keyframe(packet, HEADER_SIZE)
+            self._whole = self._whole or self._keyframe
         if len(packet) > HEADER_SIZE:
             self._payloads.append(packet[HEADER_SIZE:])
         if packet[1] & 0x80:

@@ -8,20 +8,22 @@ _NON_IDR, _IDR, _SPS, _PPS, _STAP_A, _FU_A = 1, 5, 7, 8, 24, 28
 
 
 def starts_keyframe(packet: bytes, start: int) -> bool:
-    """Whether the payload that begins at `start` is the beginning of a keyframe: parameter sets,
-    or the first slice (first_mb_in_slice = 0) of an IDR picture."""
-    size = len(packet) - start
-    if size < 3:
+    """Whether the payload that begins at `start` is the beginning of a keyframe: a sequence parameter set.
+
+    An IDR slice alone does not count: without the parameter sets before it, it cannot be told from one that lost them.
+    """
+    if len(packet) <= start:
         return False
     kind = packet[start] & 0x1F
     if kind == _SPS:
         return True
-    if kind == _IDR:
-        return bool(packet[start + 1] & 0x80)
-    if kind == _FU_A:
-        return packet[start + 1] & 0x9F == 0x80 | _IDR and bool(packet[start + 2] & 0x80)
-    if kind == _STAP_A and size > 4:
-        return packet[start + 3] & 0x1F in (_SPS, _IDR)
+    if kind != _STAP_A:
+        return False
+    position = start + 1
+    while position + 3 <= len(packet):
+        if packet[position + 2] & 0x1F == _SPS:
+            return True
+        position += 2 + ((packet[position] << 8) | packet[position + 1])
     return False
 
 

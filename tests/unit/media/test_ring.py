@@ -1,0 +1,103 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from server.media.ring import Ring
+
+
+def ring_of(*numbers: int, capacity: int = 16, max_bytes: int = 10_000, max_age_s: float = 10.0) -> Ring:
+    ring = Ring(capacity, max_bytes, max_age_s)
+    for number in numbers:
+        ring.add(number, b"%d" % number, float(number))
+    return ring
+
+
+def kept(ring: Ring) -> list[int]:
+    return [number for number, _, _ in ring.packets()]
+
+
+def test_a_packet_is_found_by_its_sixteen_bits() -> None:
+    ring = ring_of(65_535, 65_536, 65_537)
+    assert ring.find(65_535) == b"65535"
+    assert ring.find(1) == b"65537"
+    assert ring.find(2) is None
+    assert ring.find(65_534) is None
+
+
+def test_an_empty_ring_finds_nothing() -> None:
+    assert ring_of().find(0) is None
+    assert ring_of().packets() == []
+
+
+def test_a_packet_out_of_order_takes_its_place() -> None:
+    assert kept(ring_of(1, 4, 2)) == [1, 2, 4]
+
+
+def test_a_duplicate_is_refused() -> None:
+    ring = ring_of(1, 2)
+    assert not ring.add(1, b"again", 3.0)
+    assert ring.find(1) == b"1"
+
+
+def test_what_is_older_than_everything_kept_is_refused() -> None:
+    ring = ring_of(*range(100, 140))
+    assert not ring.add(100, b"late", 140.0)
+    assert kept(ring)[0] == 129  # by age: ten seconds
+
+
+def test_the_count_is_bounded() -> None:
+    ring = ring_of(*range(100), max_age_s=1000)
+    assert kept(ring) == list(range(84, 100))
+
+
+def test_the_bytes_are_bounded() -> None:
+    ring = Ring(1024, 1000, 1000.0)
+    for number in range(100):
+        ring.add(number, bytes(100), 0.0)
+    assert ring.size_bytes == 1000
+    assert len(kept(ring)) == 10
+
+
+def test_the_newest_packet_is_kept_however_big_it_is() -> None:
+    ring = Ring(1024, 10, 1000.0)
+    ring.add(1, bytes(100), 0.0)
+    ring.add(2, bytes(100), 0.0)
+    assert kept(ring) == [2]
+
+
+def test_a_jump_beyond_the_ring_empties_it() -> None:
+    ring = ring_of(1, 2, 3, 1000)
+    assert kept(ring) == [1000]
+    assert ring.size_bytes == 4
+
+
+def test_a_cleared_ring_begins_anew() -> None:
+    ring = ring_of(50, 51)
+    ring.clear()
+    assert ring.packets() == []
+    assert ring.add(7, b"x", 0.0)
+    assert kept(ring) == [7]
+
+
+def test_the_capacity_is_a_power_of_two() -> None:
+    with pytest.raises(ValueError, match="power of two"):
+        Ring(10, 10, 1.0)
+
+
+@given(st.lists(st.tuples(st.integers(-40, 40), st.integers(1, 30)), max_size=200))
+def test_whatever_comes_the_books_are_right(steps: list[tuple[int, int]]) -> None:
+    ring = Ring(32, 300, 5.0)
+    newest, now = 1000, 0.0
+    for step, size in steps:
+        number = newest + step
+        newest = max(newest, number)
+        now += 0.1
+        ring.add(number, bytes(size), now)
+        packets = ring.packets()
+        assert ring.size_bytes == sum(len(packet) for _, packet, _ in packets)
+        assert len(packets) <= 32
+        assert len(packets) <= 1 or ring.size_bytes <= 300
+        numbers = [entry[0] for entry in packets]
+        assert numbers == sorted(set(numbers))
+        for entry_number, packet, _ in packets:
+            assert ring.find(entry_number & 0xFFFF) is packet
