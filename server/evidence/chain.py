@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import rfc8785
 
+from server.evidence.canonical import BadJson, parse_canonical
+
 VERSION = 1
 GENESIS = "0" * 64
 """`prev` of the first line."""
+MAX_LINE = 1 << 20
+_FIELDS = {"v", "inspection", "seq", "type", "actor", "t_utc", "t_mono", "t_client", "body", "prev"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,18 +75,21 @@ def link_of(line: bytes) -> str:
 def check_chain(lines: Iterable[bytes]) -> tuple[str, BadLine | None]:
     """The head after the last good line, and the first bad line if there is one."""
     head = GENESIS
+    inspection: str | None = None
     for number, line in enumerate(lines, start=1):
         try:
-            value = json.loads(line)
-            seq, prev = value["seq"], value["prev"]
-            canonical = rfc8785.dumps(value)
-        except (ValueError, KeyError, TypeError, rfc8785.CanonicalizationError) as error:
+            value = parse_canonical(line, limit=MAX_LINE)
+        except BadJson as error:
             return head, BadLine(number, f"not a log line: {error}")
-        if canonical != line:
-            return head, BadLine(number, "not in canonical form")
-        if seq != number:
-            return head, BadLine(number, f"seq is {seq}, expected {number}")
-        if prev != head:
+        if not isinstance(value, dict) or value.keys() != _FIELDS or value["v"] != VERSION:
+            return head, BadLine(number, "not a log line: its fields are not those of an event")
+        if value["seq"] != number:
+            return head, BadLine(number, f"seq is {value['seq']}, expected {number}")
+        if value["prev"] != head:
             return head, BadLine(number, "prev is not the link of the line before")
+        if inspection is None:
+            inspection = value["inspection"]
+        elif value["inspection"] != inspection:
+            return head, BadLine(number, "it belongs to another inspection")
         head = link_of(line)
     return head, None

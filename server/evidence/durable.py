@@ -1,0 +1,33 @@
+"""Small files that are there whole or not at all, also after a power cut."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+
+
+def write(path: Path, data: bytes, *, mode: int = 0o644) -> None:
+    """Interim file with the mode from its first byte on, fsync, rename, fsync of the folder. Makes the folder."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    interim = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    descriptor = os.open(interim, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        interim.replace(path)
+    except OSError:
+        interim.unlink(missing_ok=True)
+        raise
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a new name in `folder` durable."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,398 @@
+"""The office's keys: Ed25519 for heads and receipts, X.509 P-256 for seals, in one folder that only the service reads.
+
+`keys.jsonl` is the history: one signed statement for each key that was ever in use. A key that replaces another is
+signed by the one before, and the key for heads by the one for seals, so a stranger who trusts the root
+certificate, or an earlier key, follows the line to every later one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import stat
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+
+from server.evidence import certificates, durable, keyfiles
+from server.evidence.canonical import BadJson, dump, parse_canonical, time_text
+from server.evidence.errors import N_, EvidenceError
+
+Purpose = Literal["seal", "head"]
+PrivateKey = ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
+PublicKey = ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey
+
+LOG = "keys.jsonl"
+_KEY_FILES: dict[str, str] = {"seal": "office.key", "head": "head.key"}
+
+
+class KeysExist(EvidenceError):
+    code = "keys_exist"
+    text = N_("There are keys in {folder} already.")
+
+
+class KeysMissing(EvidenceError):
+    code = "keys_missing"
+    text = N_("There are no keys in {folder}: {file} is missing.")
+
+
+class KeyExposed(EvidenceError):
+    code = "key_exposed"
+    text = N_("The key file {file} can be read by others (mode {mode}); it must have mode 0600.")
+
+
+class KeyUnusable(EvidenceError):
+    code = "key_unusable"
+    text = N_("The key in {file} cannot be used: {detail}")
+
+
+class RootKeyAway(EvidenceError):
+    code = "root_key_away"
+    text = N_(
+        "The root's key is not in {folder}: have the new certificate issued by its authority and import it."
+    )
+
+
+class BadKeyLog(EvidenceError):
+    code = "bad_key_log"
+    text = N_("Line {line} of the key history does not hold: {detail}")
+
+
+@dataclass(frozen=True, slots=True)
+class KeyStatement:
+    """A key comes into use. `public` is SubjectPublicKeyInfo in hex; `certificate` PEM for the purpose `seal`."""
+
+    number: int
+    office: str
+    purpose: Purpose
+    at: str
+    public: str
+    certificate: str | None
+    replaces: str | None
+    "Fingerprint of the key that it takes the place of."
+
+    @property
+    def fingerprint(self) -> str:
+        return fingerprint_of(bytes.fromhex(self.public))
+
+    def to_bytes(self) -> bytes:
+        """What is signed."""
+        return dump(
+            {
+                "v": 1,
+                "kind": "key",
+                "number": self.number,
+                "office": self.office,
+                "purpose": self.purpose,
+                "at": self.at,
+                "public": self.public,
+                "certificate": self.certificate,
+                "replaces": self.replaces,
+            }
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class OfficeKeys:
+    """Everything that sealing needs. `chain` goes from the certificate for seals up to, not including, the root."""
+
+    office: str
+    root: x509.Certificate
+    chain: list[x509.Certificate]
+    seal_key: ec.EllipticCurvePrivateKey
+    head_key: ed25519.Ed25519PrivateKey
+    log: bytes
+
+    @property
+    def certificate(self) -> x509.Certificate:
+        return self.chain[0]
+
+
+@dataclass(frozen=True, slots=True)
+class KeySummary:
+    """What `keys show` says. Fingerprints are SHA-256 in hex, of the certificate's DER or of the public key."""
+
+    office: str
+    root_fingerprint: str
+    root_until: datetime
+    seal_fingerprint: str
+    seal_until: datetime
+    head_fingerprint: str
+    statements: list[KeyStatement]
+
+
+def init(folder: Path, office: str, now: datetime) -> OfficeKeys:
+    """A root of the office's own, a certificate for seals under it, a key for heads. KeysExist if there are any."""
+    root_key = ec.generate_private_key(ec.SECP256R1())
+    root = certificates.make_root(office, root_key, now)
+    seal_key = ec.generate_private_key(ec.SECP256R1())
+    certificate = certificates.issue(office, seal_key.public_key(), root, root_key, now)
+    _begin(folder, office, root, [certificate], seal_key, now, root_key)
+    return load(folder)
+
+
+def import_certificate(
+    folder: Path, office: str, now: datetime, *, certificate: bytes, key: bytes, root: bytes
+) -> OfficeKeys:
+    """Begin with, or go over to, a certificate of an authority. All PEM; `certificate` may hold its chain behind it.
+
+    KeyUnusable if it is not for P-256, not for this key, not under this root, or not for signing.
+    """
+    chain = x509.load_pem_x509_certificates(certificate)
+    root_certificate = x509.load_pem_x509_certificate(root)
+    private = keyfiles.parse(key, "imported key")
+    if not isinstance(private, ec.EllipticCurvePrivateKey):
+        raise KeyUnusable(file="imported key", detail="not an elliptic-curve key")
+    if public_bytes(private.public_key()) != public_bytes(_public_of(chain[0])):
+        raise KeyUnusable(file="imported key", detail="it does not belong to the certificate")
+    reason = certificates.why_not(chain[0], chain[1:], [root_certificate], now)
+    if reason is not None:
+        raise KeyUnusable(file="imported certificate", detail=reason)
+    if (folder / LOG).exists():
+        durable.write(folder / "root.pem", root)
+        _change(folder, "seal", private, chain, now)
+    else:
+        _begin(folder, office, root_certificate, chain, private, now, None)
+    return load(folder)
+
+
+def rotate(folder: Path, purpose: Purpose, now: datetime) -> KeyStatement:
+    """A new key takes over, signed by the one before it; the old private key is gone afterwards."""
+    keys = load(folder)
+    if purpose == "head":
+        return _change(folder, "head", ed25519.Ed25519PrivateKey.generate(), None, now)
+    path = folder / "root.key"
+    if not path.exists():
+        raise RootKeyAway(folder=folder)
+    root_key = _read_key(path)
+    if not isinstance(root_key, ec.EllipticCurvePrivateKey):
+        raise KeyUnusable(file="root.key", detail="not an elliptic-curve key")
+    new = ec.generate_private_key(ec.SECP256R1())
+    certificate = certificates.issue(keys.office, new.public_key(), keys.root, root_key, now)
+    return _change(folder, "seal", new, [certificate], now)
+
+
+def load(folder: Path) -> OfficeKeys:
+    """KeysMissing, KeyExposed, KeyUnusable, BadKeyLog. Completes a rotation that was interrupted."""
+    path = folder / LOG
+    if not path.exists():
+        raise KeysMissing(folder=folder, file=LOG)
+    log = path.read_bytes()
+    statements = check_log(log)
+    seal = _settle(folder, "seal", statements)
+    head = _settle(folder, "head", statements)
+    if not isinstance(seal, ec.EllipticCurvePrivateKey) or not isinstance(head, ed25519.Ed25519PrivateKey):
+        raise KeyUnusable(file=LOG, detail="a key is of the wrong kind for its purpose")
+    chain = x509.load_pem_x509_certificates((_current(statements, "seal").certificate or "").encode())
+    root_path = folder / "root.pem"
+    if not root_path.exists():
+        raise KeysMissing(folder=folder, file="root.pem")
+    root = x509.load_pem_x509_certificate(root_path.read_bytes())
+    return OfficeKeys(statements[-1].office, root, chain, seal, head, log)
+
+
+def show(folder: Path) -> KeySummary:
+    keys = load(folder)
+    return KeySummary(
+        office=keys.office,
+        root_fingerprint=certificates.fingerprint(keys.root),
+        root_until=keys.root.not_valid_after_utc,
+        seal_fingerprint=certificates.fingerprint(keys.certificate),
+        seal_until=keys.certificate.not_valid_after_utc,
+        head_fingerprint=fingerprint_of(public_bytes(keys.head_key.public_key())),
+        statements=check_log(keys.log),
+    )
+
+
+def check_log(log: bytes) -> list[KeyStatement]:
+    """The statements of a key history, every signature checked. BadKeyLog names the first line that does not hold."""
+    statements: list[KeyStatement] = []
+    for number, line in enumerate(log.splitlines(), start=1):
+        try:
+            statements.append(_check_line(line, statements))
+        except (BadJson, ValueError, KeyError, TypeError, InvalidSignature) as error:
+            raise BadKeyLog(line=number, detail=str(error) or "a signature is wrong") from error
+    if {each.purpose for each in statements} != {"seal", "head"}:
+        raise BadKeyLog(line=len(statements), detail="it does not name both keys")
+    return statements
+
+
+def sign(key: PrivateKey, data: bytes) -> bytes:
+    """Ed25519: 64 bytes; P-256: ECDSA with SHA-256, DER."""
+    return (
+        key.sign(data)
+        if isinstance(key, ed25519.Ed25519PrivateKey)
+        else key.sign(data, ec.ECDSA(hashes.SHA256()))
+    )
+
+
+def require_signature(public: PublicKey, signature: bytes, data: bytes) -> None:
+    """InvalidSignature unless it holds."""
+    if isinstance(public, ed25519.Ed25519PublicKey):
+        public.verify(signature, data)
+    else:
+        public.verify(signature, data, ec.ECDSA(hashes.SHA256()))
+
+
+def public_bytes(key: PublicKey) -> bytes:
+    """SubjectPublicKeyInfo, DER."""
+    return key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+
+
+def parse_public(data: bytes) -> PublicKey:
+    """ValueError unless it is Ed25519 or P-256."""
+    key = serialization.load_der_public_key(data)
+    if isinstance(key, ed25519.Ed25519PublicKey):
+        return key
+    if isinstance(key, ec.EllipticCurvePublicKey) and isinstance(key.curve, ec.SECP256R1):
+        return key
+    raise ValueError("neither Ed25519 nor P-256")
+
+
+def fingerprint_of(public: bytes) -> str:
+    return hashlib.sha256(public).hexdigest()
+
+
+def _check_line(line: bytes, before: list[KeyStatement]) -> KeyStatement:
+    value = parse_canonical(line)
+    told: dict[str, Any] = dict(value["statement"])
+    if told.pop("v") != 1 or told.pop("kind") != "key" or told["purpose"] not in ("seal", "head"):
+        raise ValueError("not a statement about a key")
+    statement = KeyStatement(**told)
+    if statement.number != len(before) + 1:
+        raise ValueError(f"it is number {statement.number}")
+    signed = statement.to_bytes()
+    signatures: dict[str, str] = value["signatures"]
+    own = parse_public(bytes.fromhex(statement.public))
+    require_signature(own, bytes.fromhex(signatures["own"]), signed)
+    if statement.purpose == "seal":
+        certificate = x509.load_pem_x509_certificates((statement.certificate or "").encode())[0]
+        if public_bytes(_public_of(certificate)).hex() != statement.public:
+            raise ValueError("the certificate is for another key")
+    earlier = (
+        _current(before, statement.purpose) if statement.replaces or _has(before, statement.purpose) else None
+    )
+    if earlier is not None:
+        if statement.replaces != earlier.fingerprint:
+            raise ValueError("it does not name the key before it")
+        previous = parse_public(bytes.fromhex(earlier.public))
+        require_signature(previous, bytes.fromhex(signatures["previous"]), signed)
+    if statement.purpose == "head":
+        seal = parse_public(bytes.fromhex(_current(before, "seal").public))
+        require_signature(seal, bytes.fromhex(signatures["seal"]), signed)
+    return statement
+
+
+def _has(statements: list[KeyStatement], purpose: Purpose) -> bool:
+    return any(each.purpose == purpose for each in statements)
+
+
+def _current(statements: list[KeyStatement], purpose: Purpose) -> KeyStatement:
+    for statement in reversed(statements):
+        if statement.purpose == purpose:
+            return statement
+    raise ValueError(f"there is no key for {purpose} before")
+
+
+def _public_of(certificate: x509.Certificate) -> PublicKey:
+    return parse_public(
+        certificate.public_key().public_bytes(
+            serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+        )
+    )
+
+
+def _begin(
+    folder: Path,
+    office: str,
+    root: x509.Certificate,
+    chain: list[x509.Certificate],
+    seal_key: ec.EllipticCurvePrivateKey,
+    now: datetime,
+    root_key: ec.EllipticCurvePrivateKey | None,
+) -> None:
+    if (folder / LOG).exists():
+        raise KeysExist(folder=folder)
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    head_key = ed25519.Ed25519PrivateKey.generate()
+    if root_key is not None:
+        keyfiles.write_key(folder / "root.key", root_key)
+    keyfiles.write_key(folder / "office.key", seal_key)
+    keyfiles.write_key(folder / "head.key", head_key)
+    durable.write(folder / "root.pem", certificates.to_pem([root]))
+    seal = _statement([], office, "seal", seal_key, chain, now)
+    first = _line(seal, own=seal_key)
+    head = _statement([seal], office, "head", head_key, None, now)
+    # Last, in one step: without it the folder counts as empty.
+    durable.write(folder / LOG, first + _line(head, own=head_key, seal=seal_key))
+
+
+def _change(
+    folder: Path, purpose: Purpose, new: PrivateKey, chain: list[x509.Certificate] | None, now: datetime
+) -> KeyStatement:
+    keys = load(folder)
+    statements = check_log(keys.log)
+    statement = _statement(statements, keys.office, purpose, new, chain, now)
+    previous: PrivateKey = keys.seal_key if purpose == "seal" else keys.head_key
+    line = _line(statement, own=new, previous=previous, seal=keys.seal_key if purpose == "head" else None)
+    path = folder / _KEY_FILES[purpose]
+    keyfiles.write_key(path.with_suffix(".next"), new)
+    durable.write(folder / LOG, keys.log + line)
+    load(folder)  # puts the new key in its place
+    return statement
+
+
+def _settle(folder: Path, purpose: Purpose, statements: list[KeyStatement]) -> PrivateKey:
+    """The key in use is the one that the history names last; a new one may still wait under its interim name."""
+    path = folder / _KEY_FILES[purpose]
+    named = _current(statements, purpose).public
+    interim = path.with_suffix(".next")
+    if interim.exists() and public_bytes(_read_key(interim).public_key()).hex() == named:
+        interim.replace(path)
+    interim.unlink(missing_ok=True)
+    if not path.exists():
+        raise KeysMissing(folder=folder, file=path.name)
+    key = _read_key(path)
+    if public_bytes(key.public_key()).hex() != named:
+        raise KeyUnusable(file=path.name, detail="the key history names another one")
+    return key
+
+
+def _read_key(path: Path) -> PrivateKey:
+    mode = stat.S_IMODE(path.stat().st_mode)
+    if mode & 0o077:
+        raise KeyExposed(file=path, mode=f"{mode:04o}")
+    try:
+        return keyfiles.parse(path.read_bytes(), path.name)
+    except ValueError as error:
+        raise KeyUnusable(file=path.name, detail=str(error)) from error
+
+
+def _statement(
+    before: list[KeyStatement],
+    office: str,
+    purpose: Purpose,
+    key: PrivateKey,
+    chain: list[x509.Certificate] | None,
+    now: datetime,
+) -> KeyStatement:
+    return KeyStatement(
+        number=len(before) + 1,
+        office=office,
+        purpose=purpose,
+        at=time_text(now),
+        public=public_bytes(key.public_key()).hex(),
+        certificate=certificates.to_pem(chain).decode() if chain is not None else None,
+        replaces=_current(before, purpose).fingerprint if _has(before, purpose) else None,
+    )
+
+
+def _line(statement: KeyStatement, **signers: PrivateKey | None) -> bytes:
+    data = statement.to_bytes()
+    signatures = {name: sign(key, data).hex() for name, key in signers.items() if key is not None}
+    return dump({"statement": parse_canonical(data), "signatures": signatures}) + b"\n"
