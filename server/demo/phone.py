@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 LOCATION_EVERY_S = 60.0
 NETWORK_EVERY_S = 5.0
 ANSWER_AFTER_S = 1.5
+CHECK_EVERY_S = 0.5
 
 
 @dataclass(frozen=True)
@@ -108,7 +109,13 @@ class _Phone:
         listening = asyncio.create_task(self._listen())
         tasks = [
             asyncio.create_task(work)
-            for work in (self._publish(), self._chat(), self._report_location(), self._report_network())
+            for work in (
+                self._publish(),
+                self._check_arrival(),
+                self._chat(),
+                self._report_location(),
+                self._report_network(),
+            )
         ]
         stopping = asyncio.create_task(stop.wait())
         everything = [listening, stopping, *tasks]
@@ -133,13 +140,13 @@ class _Phone:
                     if presence.has_reviewer():
                         self._reviewer_here.set()
                 case Media() as media:
-                    if self._watch.heard(media.is_live(self._joined.participant), clock()):
-                        self._publish_anew.set()
+                    self._watch.heard(media.is_live(self._joined.participant), clock())
                 # What was said before we came (or while we were away) is not answered again.
                 case Happened(seq, "chat.sent", actor) if seq > newest_at_hello:
                     if actor.get("id") != self._joined.participant:
                         self._unanswered.set()
                 case Lost():
+                    self._watch.out_of_touch()
                     log.info("the room is lost; coming back")
                 case Bye(code):
                     log.info("the room says bye: %s", code)
@@ -171,6 +178,13 @@ class _Phone:
             if wait is None:
                 raise ServiceUnreachable(str(self._joined.base))
             await asyncio.sleep(wait)
+
+    async def _check_arrival(self) -> None:
+        while True:
+            await asyncio.sleep(CHECK_EVERY_S)
+            if self._watch.is_due(asyncio.get_running_loop().time()) and not self._publish_anew.is_set():
+                log.info("our camera does not arrive; publishing anew")
+                self._publish_anew.set()
 
     async def _chat(self) -> None:
         await self._reviewer_here.wait()

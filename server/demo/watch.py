@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass
 
-PATIENCE_S = 4.0
-"""Two `media` messages' worth, and longer than connecting takes."""
+PATIENCE_S = 2.0
+"""How long the service may say that nothing arrives: it may just have started and still be listening."""
+GRACE_S = 4.0
+"""What the service needs at most to see a new connection's first packets."""
 
 
 @dataclass
@@ -14,22 +16,29 @@ class ArrivalWatch:
     """
 
     published_at: float | None = None
-    _missing_since: float | None = None
+    missing_since: float | None = None
 
     def published(self, now: float) -> None:
         """A connection has just been made."""
         self.published_at = now
-        self._missing_since = None
 
     def closed(self) -> None:
         """There is no connection; nothing is expected to arrive."""
         self.published_at = None
 
-    def heard(self, live: bool, now: float) -> bool:
-        """Take what a `media` message says; True if a new connection should replace the present one."""
-        if live or self.published_at is None:
-            self._missing_since = None
+    def heard(self, live: bool, now: float) -> None:
+        """Take what a `media` message says; the service repeats it only when it changes."""
+        if live:
+            self.missing_since = None
+        elif self.missing_since is None:
+            self.missing_since = now
+
+    def out_of_touch(self) -> None:
+        """The room is lost: what it said last is no longer known to be so."""
+        self.missing_since = None
+
+    def is_due(self, now: float) -> bool:
+        """Whether a new connection should replace the present one."""
+        if self.published_at is None or self.missing_since is None:
             return False
-        if self._missing_since is None:
-            self._missing_since = now
-        return now - max(self._missing_since, self.published_at) >= PATIENCE_S
+        return now - self.missing_since >= PATIENCE_S and now - self.published_at >= GRACE_S

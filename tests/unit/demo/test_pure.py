@@ -28,35 +28,46 @@ def test_jitter_shortens_a_wait_by_up_to_half() -> None:
     assert next(delays(2.0, jitter=lambda: 1.0)) == 1.0
 
 
-def test_a_picture_that_does_not_arrive_for_four_seconds_is_published_anew() -> None:
+def test_a_picture_that_does_not_arrive_for_two_seconds_is_published_anew() -> None:
     watch = ArrivalWatch()
-    watch.published(10.0)
-    assert [watch.heard(False, at) for at in (11.0, 13.0, 14.9, 15.0)] == [False, False, False, True]
+    watch.published(0.0)
+    watch.heard(False, 11.0)
+    watch.heard(False, 12.0)
+    assert [watch.is_due(at) for at in (12.9, 13.0)] == [False, True]
 
 
 def test_a_picture_that_arrives_again_in_time_is_left_alone() -> None:
     watch = ArrivalWatch()
     watch.published(0.0)
-    assert [watch.heard(live, at) for live, at in ((False, 2), (True, 4), (False, 6), (False, 8))] == [
-        False
-    ] * 4
+    watch.heard(False, 5.0)
+    watch.heard(True, 6.0)
+    assert not watch.is_due(100.0)
+    watch.heard(False, 100.0)
+    assert not watch.is_due(101.9)
 
 
 def test_a_new_connection_is_given_its_time() -> None:
     watch = ArrivalWatch()
-    watch.published(0.0)
     watch.heard(False, 1.0)
     watch.published(4.0)
-    assert not watch.heard(False, 7.9)
+    assert [watch.is_due(at) for at in (7.9, 8.0)] == [False, True]
 
 
 def test_nothing_is_expected_to_arrive_while_nothing_is_published() -> None:
     watch = ArrivalWatch()
-    assert not watch.heard(False, 0.0)
+    watch.heard(False, 0.0)
+    assert not watch.is_due(100.0)
     watch.published(0.0)
-    watch.heard(False, 1.0)
     watch.closed()
-    assert not watch.heard(False, 100.0)
+    assert not watch.is_due(100.0)
+
+
+def test_what_a_lost_room_said_last_does_not_count() -> None:
+    watch = ArrivalWatch()
+    watch.published(0.0)
+    watch.heard(False, 5.0)
+    watch.out_of_touch()
+    assert not watch.is_due(100.0)
 
 
 def test_the_site_s_fixes_wander_within_some_metres() -> None:
