@@ -95,12 +95,9 @@ async def test_a_lost_connection_is_published_anew(service: Service, address: st
 async def test_a_picture_that_the_service_does_not_receive_is_published_anew(
     service: Service, address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in (
-        "server.demo.watch.PATIENCE_S",
-        "server.demo.watch.GRACE_S",
-        "server.demo.phone.CHECK_EVERY_S",
-    ):
-        monkeypatch.setattr(name, 0.0)
+    monkeypatch.setattr("server.demo.watch.PATIENCE_S", 0.0)
+    monkeypatch.setattr("server.demo.watch.GRACE_S", 0.0)
+    monkeypatch.setattr(phone, "CHECK_EVERY_S", 0.02)
     async with running_phone(address):
         await service.until(lambda: len(service.tracks) == 2 and bool(service.sockets))
         await service.until_connected()
