@@ -39,6 +39,11 @@ class SyncClock:
         if track.earliest is None or offset < track.earliest:
             track.earliest = offset
 
+    def stray_s(self, kind: Kind, timestamp: int, arrived_s: float) -> float:
+        """How much later than the stream's own clock says a packet arrives; 0 for the first one."""
+        track = self._tracks[kind]
+        return 0.0 if track.earliest is None else arrived_s - timestamp / track.hz - track.earliest
+
     def reported(self, kind: Kind, timestamp: int, sender_s: float) -> None:
         """A sender report: at `sender_s` on the sender's clock its RTP clock stood at `timestamp`."""
         track = self._tracks.get(kind)

@@ -21,9 +21,6 @@ from .codecs import AUDIO_CLOCK_HZ, CLOCK_HZ, VIDEO_CLOCK_HZ, Kind
 from .model import VideoShape
 
 FRAGMENT_S = 0.5
-# libopus' own lead-in, which the muxers subtract from every timestamp of an Opus track. The packets of a live stream
-# have no such lead-in to be cut off, so it is added beforehand.
-OPUS_LEAD_IN = 312
 
 _FORMATS: dict[str, tuple[str, dict[str, str]]] = {
     "mp4": (
@@ -186,7 +183,7 @@ class PartFile:
         packet = av.Packet(data)
         packet.stream = stream
         packet.time_base = Fraction(1, hz)
-        packet.pts = packet.dts = pts + (OPUS_LEAD_IN if kind == "audio" else 0)
+        packet.pts = packet.dts = pts
         packet.duration = max(1, round(duration_s * hz))
         packet.is_keyframe = keyframe
         self._container.mux(packet)

@@ -116,8 +116,14 @@ class Recording:
             run = self._run = _Run(self._begin)
         if kind not in run.order:
             return
+        timestamp = run.timestamps[kind](timestamp_of(packet))
+        if abs(run.clock.stray_s(kind, timestamp, arrived_s)) > _MAX_STRAY_S:
+            logger.warning("%s leaves the time of day: a new part", kind)
+            self.cut()
+            run = self._run = _Run(run.begin)
+            timestamp = run.timestamps[kind](timestamp_of(packet))
         number = run.numbers[kind](sequence_of(packet))
-        run.clock.arrived(kind, run.timestamps[kind](timestamp_of(packet)), arrived_s)
+        run.clock.arrived(kind, timestamp, arrived_s)
         for ordered in run.order[kind].push(number, packet, arrived_s):
             self._ordered(run, kind, ordered)
 
@@ -206,6 +212,10 @@ class Recording:
 
     def _sample(self, run: _Run, sample: _Sample) -> None:
         if self._file is None:
+            if sample.size is not None and any(item.size not in (None, sample.size) for item in run.held):
+                self._start(run, with_video=True)  # what is held is of another size: a part of its own
+                self._sample(run, sample)
+                return
             run.held.append(sample)
             self._start_if_ready(run, sample.arrived_s)
             return
@@ -291,15 +301,8 @@ class Recording:
 
     def _write(self, run: _Run, sample: _Sample) -> None:
         if self._file is None:
-            return  # an earlier one of the samples that were held ended the part
-        at_s = run.clock.place(sample.kind, sample.timestamp)
-        if abs(at_s - sample.arrived_s) > _MAX_STRAY_S:
-            logger.warning(
-                "%s leaves the time of day by %.1f s: a new part", sample.kind, at_s - sample.arrived_s
-            )
-            self._run = None
-            self._close_part()
             return
+        at_s = run.clock.place(sample.kind, sample.timestamp)
         if sample.kind == "audio":
             duration_s = duration_of(sample.data) / AUDIO_CLOCK_HZ
         else:

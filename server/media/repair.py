@@ -12,7 +12,7 @@ from pathlib import Path
 import av
 
 from .model import Part
-from .part import OPUS_LEAD_IN, PartHead, sha256_of
+from .part import PartHead, sha256_of
 
 logger = logging.getLogger(__name__)
 
@@ -76,10 +76,6 @@ def _remux(source: Path, target: Path) -> tuple[PartHead, float]:
                         base = packet.time_base or Fraction(1, 1000)
                         end = packet.pts + (packet.duration or 0)
                         duration = max(duration, float(end * base))
-                        if packet.stream.type == "audio":
-                            shift = round(Fraction(OPUS_LEAD_IN, 48_000) / base)
-                            packet.pts += shift
-                            packet.dts += shift
                         packet.stream = streams[packet.stream.index]
                         made.mux(packet)
                 except (av.error.InvalidDataError, av.error.EOFError):

@@ -1,0 +1,237 @@
+"""Packets in, files out, with times that the tests make up: no network, no waiting."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from server.media.codecs import Kind
+from server.media.model import Part
+from server.media.recording import Begin, Recording
+from server.media.rtcp import ntp_from_seconds
+from server.media.rtp import slot_form
+from tests.peers.clients import numbers_in
+from tests.unit.media.material import encoded, opus, payloads_of
+
+STARTED = datetime(2026, 5, 4, 8, 0, tzinfo=UTC)
+MONOTONIC_S = 500.0
+
+
+class Studio:
+    """Feeds a recording as a slot would."""
+
+    def __init__(self, directory: Path) -> None:
+        self.opened: list[Part] = []
+        self.finished: list[Part] = []
+        self.recording = Recording(
+            directory, "part-{:03d}".format, 1, opened=self.opened.append, finished=self.finished.append
+        )
+        self.number = {"audio": 65_500, "video": 65_500}
+        self.lost: set[tuple[Kind, int]] = set()
+
+    def begin(self, *kinds: Kind, video: str = "H264") -> None:
+        codecs: dict[Kind, str] = {kind: "opus" if kind == "audio" else video for kind in kinds}
+        self.recording.begin(Begin(codecs, MONOTONIC_S, STARTED))
+
+    def _push(self, kind: Kind, index: int, timestamp: int, payload: bytes, marker: int, at_s: float) -> None:
+        number = self.number[kind]
+        self.number[kind] += 1
+        if (kind, index) not in self.lost:
+            packet = slot_form(marker, number, timestamp, payload)
+            self.recording.packet(kind, packet, MONOTONIC_S + at_s)
+
+    def picture(
+        self, index: int, frame: bytes, at_s: float, *, codec: str = "H264", timestamp: int | None = None
+    ) -> None:
+        payloads = payloads_of(codec, frame)
+        stamp = 2**32 - 9000 + index * 3000 if timestamp is None else timestamp
+        for position, payload in enumerate(payloads):
+            self._push("video", index, stamp, payload, 0x80 * (position == len(payloads) - 1), at_s)
+
+    def sound(self, index: int, at_s: float) -> None:
+        self._push("audio", index, 2**32 - 960 + index * 960, opus()[index % 50], 0, at_s)
+
+    def play(self, seconds: float, *, first_s: float = 0.0, sound: bool = True, delay_s: float = 0.0) -> None:
+        """Picture (by `delay_s` late) and sound from `first_s` on, in the order of their arrival."""
+        frames = encoded(count=round((first_s + seconds) * 30) + 1, keyframe_every=30)
+        events = [
+            (i / 30 + delay_s, i, True) for i in range(round(first_s * 30), round((first_s + seconds) * 30))
+        ]
+        if sound:
+            events += [
+                (i / 50, i, False) for i in range(round(first_s * 50), round((first_s + seconds) * 50))
+            ]
+        for at_s, index, is_picture in sorted(events):
+            if is_picture:
+                self.picture(index, frames[index], at_s)
+            else:
+                self.sound(index, at_s)
+
+    def end(self) -> Part:
+        self.recording.cut()
+        return self.finished[-1]
+
+
+@pytest.fixture
+def studio(tmp_path: Path) -> Studio:
+    return Studio(tmp_path)
+
+
+def pictures(part: Part) -> list[int | None]:
+    return [number for _, number in numbers_in(part.path)]
+
+
+def start_times(part: Part) -> tuple[float, float]:
+    """When the first picture and the first sound of the file are due."""
+    with av.open(str(part.path)) as container:
+        video, audio = container.streams.video[0], container.streams.audio[0]
+        assert video.time_base is not None
+        assert audio.time_base is not None
+        return float((video.start_time or 0) * video.time_base), float(
+            (audio.start_time or 0) * audio.time_base
+        )
+
+
+def test_numbers_and_timestamps_may_wrap_in_the_middle_of_a_part(studio: Studio) -> None:
+    studio.begin("audio", "video")
+    studio.play(4)
+    part = studio.end()
+    assert pictures(part) == list(range(120))
+    assert part.duration_s == pytest.approx(4.0, abs=0.03)
+    times = np.diff([time for time, _ in numbers_in(part.path)])
+    assert times == pytest.approx(np.full(119, 1 / 30), abs=0.001)
+
+
+def test_a_part_starts_at_the_wall_time_of_its_first_sample(studio: Studio) -> None:
+    studio.begin("video")
+    studio.play(2, first_s=1.0, sound=False)
+    part = studio.end()
+    # The material has a keyframe each second, so the one at 1 s is the first.
+    assert part.started_at == STARTED + timedelta(seconds=1)
+    assert part.first_video_s == 0
+    assert part.first_rtp_timestamp == (2**32 - 9000 + 30 * 3000) & 0xFFFFFFFF
+
+
+def test_sound_from_before_the_first_keyframe_is_kept_in_its_place(studio: Studio) -> None:
+    studio.begin("audio", "video")
+    frames = encoded(count=90, keyframe_every=30)
+    for index in range(20):
+        studio.sound(index, index / 50)
+    for index in range(60):
+        studio.picture(index, frames[index], 0.4 + index / 30)
+        studio.sound(20 + index, 0.4 + index / 50)
+    part = studio.end()
+    video_s, audio_s = start_times(part)
+    assert video_s == pytest.approx(0.4, abs=0.002)
+    assert audio_s == pytest.approx(0.0, abs=0.007)
+    assert part.first_video_s == pytest.approx(0.4, abs=0.002)
+
+
+def test_the_senders_clock_undoes_a_late_picture(studio: Studio) -> None:
+    studio.begin("audio", "video")
+    studio.sound(0, 0.0)
+    studio.picture(0, encoded(count=121, keyframe_every=30)[0], 0.09)
+    # At one instant of the sender's clock both streams stand at their beginning.
+    studio.recording.report("audio", 2**32 - 960, ntp_from_seconds(1e9))
+    studio.recording.report("video", 2**32 - 9000, ntp_from_seconds(1e9))
+    studio.play(3, first_s=1 / 30, delay_s=0.09)
+    video_s, audio_s = start_times(studio.end())
+    assert video_s == pytest.approx(audio_s, abs=0.008)
+
+
+def test_a_lost_packet_costs_frames_up_to_the_next_keyframe_and_no_more(studio: Studio) -> None:
+    studio.begin("video")
+    studio.lost = {("video", 40)}
+    studio.play(3, sound=False)
+    studio.recording.tick(MONOTONIC_S + 3.0)
+    part = studio.end()
+    assert pictures(part) == [*range(40), *range(60, 90)]
+    assert studio.recording.frames_dropped >= 19
+
+
+def test_a_lost_sound_leaves_a_gap_and_not_a_shift(studio: Studio) -> None:
+    studio.begin("audio")
+    studio.lost = {("audio", index) for index in range(60, 70)}
+    studio.play(3)
+    part = studio.end()
+    with av.open(str(part.path)) as container:
+        times = [float(p.pts * p.time_base) for p in container.demux() if p.pts is not None and p.time_base]
+    assert times[-1] - times[0] == pytest.approx(149 / 50, abs=0.01)
+    assert max(np.diff(times)) == pytest.approx(0.22, abs=0.01)
+
+
+def test_another_size_is_another_part_without_a_gap(studio: Studio) -> None:
+    studio.begin("video")
+    for index, frame in enumerate(encoded(count=30, keyframe_every=30)):
+        studio.picture(index, frame, index / 30)
+    for index, frame in enumerate(encoded(count=30, keyframe_every=30, size=(180, 320))):
+        studio.picture(30 + index, frame, 1 + index / 30)
+    studio.end()
+    first, second = studio.finished
+    assert (first.index, second.index) == (1, 2)
+    assert second.video is not None
+    assert (second.video.width, second.video.height) == (180, 320)
+    assert second.started_at - first.started_at == timedelta(seconds=1)
+    assert len(pictures(first)) == len(pictures(second)) == 30
+
+
+def test_a_new_session_is_a_new_part(studio: Studio) -> None:
+    for round_ in range(2):
+        studio.begin("video")
+        for index, frame in enumerate(encoded(count=30, keyframe_every=30)):
+            studio.picture(index, frame, round_ * 10 + index / 30)
+    studio.end()
+    assert [part.index for part in studio.finished] == [1, 2]
+    assert studio.finished[1].started_at == STARTED + timedelta(seconds=10)
+
+
+def test_sound_begins_a_part_when_the_picture_does_not_come(studio: Studio) -> None:
+    studio.begin("audio", "video")
+    studio.play(0)
+    for index in range(250):
+        studio.sound(index, index / 50)
+        if index == 240:
+            assert studio.opened[0].video is None
+    frames = encoded(count=30, keyframe_every=30)
+    for index in range(30):
+        studio.picture(index, frames[index], 5 + index / 30)
+        studio.sound(250 + index, 5 + index / 50)
+    studio.end()
+    sound, both = studio.finished
+    assert (sound.media_type, both.media_type) == ("audio/mp4", "video/mp4")
+    assert sound.duration_s == pytest.approx(5.0, abs=0.05)
+    assert both.audio
+
+
+def test_a_part_is_not_opened_over_a_file_that_is_there(tmp_path: Path) -> None:
+    (tmp_path / "part-001.mp4").write_bytes(b"precious")
+    studio = Studio(tmp_path)
+    studio.begin("video")
+    studio.play(1, sound=False)
+    with pytest.raises(FileExistsError):
+        studio.end()
+    assert (tmp_path / "part-001.mp4").read_bytes() == b"precious"
+
+
+def test_a_stream_whose_clock_goes_astray_begins_a_new_part(studio: Studio) -> None:
+    studio.begin("video")
+    for index, frame in enumerate(encoded(count=60, keyframe_every=30)):
+        stamp = index * 3000 + (90_000 * 3600 if index >= 30 else 0)
+        studio.picture(index, frame, index / 30, timestamp=stamp)
+    studio.end()
+    assert len(studio.finished) == 2
+    assert studio.finished[1].started_at < STARTED + timedelta(seconds=3)
+
+
+def test_vp8_goes_into_webm(studio: Studio) -> None:
+    studio.begin("audio", "video", video="VP8")
+    for index, frame in enumerate(encoded("VP8", count=45, keyframe_every=30)):
+        studio.picture(index, frame, index / 30, codec="VP8")
+        studio.sound(index, index / 50)
+    part = studio.end()
+    assert part.path.suffix == ".webm"
+    assert pictures(part) == list(range(45))
+    video_s, audio_s = start_times(part)
+    assert video_s == pytest.approx(audio_s, abs=0.010)
