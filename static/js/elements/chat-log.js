@@ -23,10 +23,11 @@ class ChatLog extends HTMLElement {
   connectedCallback() {
     this.#abort = new AbortController();
     const { signal } = this.#abort;
-    this.#log = h("ol", { class: "chat-log__messages", role: "log", "aria-label": t("Messages"), tabindex: "0" });
+    this.#log = h("ol", { class: "chat-log__list" });
+    const box = h("div", { class: "chat-log__messages", role: "log", "aria-label": t("Messages"), tabindex: "0" }, this.#log);
     this.#empty = h("p", { class: "chat-log__empty muted" }, t("No messages yet"));
-    this.prepend(this.#log, this.#empty);
-    this.#scroll = stickyScroll(this.#log, () => null, { signal });
+    this.prepend(box, this.#empty);
+    this.#scroll = stickyScroll(box, () => null, { signal });
     const form = this.querySelector("form");
     form?.addEventListener("submit", (event) => this.#submit(event), { signal });
     form?.addEventListener("keydown", (event) => this.#key(event), { signal });

@@ -42,7 +42,9 @@ class EventList extends HTMLElement {
     this.#scroll = stickyScroll(this.#list, target, { signal, onchange: (following) => { this.#more.hidden = following; } });
     this.#more.addEventListener("click", () => this.#scroll.resume(), { signal });
     this.#list.addEventListener("click", (event) => this.#click(event), { signal });
-    this.#list.tabIndex = -1;
+    // Lines that are buttons take the focus themselves; a list of plain ones must, to be scrolled by keys.
+    this.#list.tabIndex = this.hasAttribute("data-seekable") ? -1 : 0;
+    this.#list.setAttribute("aria-label", t("Events"));
   }
 
   disconnectedCallback() {

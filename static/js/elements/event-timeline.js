@@ -3,7 +3,8 @@ import { formatMinute, formatTime, t } from "../lib/i18n.js";
 
 const STEPS_MS = { ArrowLeft: -5000, ArrowRight: 5000, ArrowDown: -5000, ArrowUp: 5000, PageDown: -60_000, PageUp: 60_000 };
 const TICKS_MS = [5, 10, 30, 60, 120, 300, 600, 1800, 3600, 7200].map((second) => second * 1000);
-const MOST_TICKS = 8;
+/** A tick and its time of day need about this much. */
+const TICK_PX = 84;
 
 /**
  * The whole inspection on one line: a lane for each slot with its parts and gaps, then lanes of points (snapshots, chat, checklist).
@@ -37,11 +38,13 @@ class EventTimeline extends HTMLElement {
     this.#head = h("div", { class: "timeline__head", "aria-hidden": "true" });
     this.#ghost = h("div", { class: "timeline__ghost numeral", "aria-hidden": "true", hidden: true });
     const ruler = h("div", { class: "timeline__lane timeline__ruler" }, h("span", { class: "timeline__label" }), this.#slider);
-    this.#slider.append(...this.#ticks());
     const lanes = schedule.slots.filter((slot) => slot.parts.length).map((slot) => this.#slotLane(slot));
     const dots = points.filter(({ entries }) => entries.length).map((lane) => this.#pointLane(lane));
     this.#area = h("div", { class: "timeline__area" }, this.#head, this.#ghost);
     this.replaceChildren(ruler, ...lanes, ...dots, this.#area);
+    const resized = new ResizeObserver(() => this.#slider.replaceChildren(...this.#ticks()));
+    resized.observe(this.#slider);
+    signal.addEventListener("abort", () => resized.disconnect());
     this.#slider.addEventListener("keydown", (event) => this.#slide(event), { signal });
     this.addEventListener("keydown", (event) => this.#walk(event), { signal });
     this.addEventListener("click", (event) => this.#point(event), { signal });
@@ -65,9 +68,11 @@ class EventTimeline extends HTMLElement {
 
   #ticks() {
     const { start, end } = this.#clock;
-    const step = TICKS_MS.find((candidate) => (end - start) / candidate <= MOST_TICKS) ?? TICKS_MS.at(-1);
+    const msPerPx = (end - start) / Math.max(this.#slider.clientWidth, 1);
+    const step = TICKS_MS.find((candidate) => candidate / msPerPx >= TICK_PX) ?? TICKS_MS.at(-1);
     const ticks = [];
-    for (let at = Math.ceil(start / step) * step; at <= end; at += step) {
+    // The last one stands where its words still fit.
+    for (let at = Math.ceil(start / step) * step; at <= end - TICK_PX * 0.75 * msPerPx; at += step) {
       const tick = h("span", { class: "timeline__tick numeral" }, step < 60_000 ? formatTime(at) : formatMinute(at));
       tick.style.left = this.#percent(at);
       ticks.push(tick);

@@ -18,6 +18,7 @@ import "./status-line.js";
 import "./tab-panels.js";
 
 const CLOCK_EVERY_MS = 500;
+const VIEW_AGAIN_MS = 5000;
 /** Codes after which the very same request may simply be sent again. */
 const REPEATABLE = new Set(["unreachable", "http_502", "http_503", "http_504"]);
 
@@ -34,6 +35,7 @@ class InspectionConsole extends HTMLElement {
   #can;
   #staff;
   #viewers = new Map();
+  #askAgainAt = new Map();
   #chosen = null;
   #sound = { wanted: true, allowed: false };
   #abort = new AbortController();
@@ -202,6 +204,9 @@ class InspectionConsole extends HTMLElement {
     for (const slot of media) {
       if (slot.participant === me.participant || !slot.live) continue;
       if (this.#viewers.get(slot.id)?.closed === false) continue;
+      // Refused for good: not before a while, lest we ask at every message of the room.
+      if (performance.now() < (this.#askAgainAt.get(slot.id) ?? 0)) continue;
+      this.#askAgainAt.set(slot.id, performance.now() + VIEW_AGAIN_MS);
       const viewer = new Viewer({ base: me.base, token: me.token, iceServers: me.ice_servers, slot: slot.id });
       this.#viewers.set(slot.id, viewer);
       viewer.play();
@@ -211,6 +216,7 @@ class InspectionConsole extends HTMLElement {
   #closeViewers() {
     for (const viewer of this.#viewers.values()) viewer.close();
     this.#viewers.clear();
+    this.#askAgainAt.clear();
   }
 
   get #main() {

@@ -32,6 +32,8 @@ class InspectionReplay extends HTMLElement {
   #answered = -1;
   #room = initialState();
   #promoted = null;
+  #touched = false;
+  #untouched = 0;
   #recording;
   #abort = new AbortController();
 
@@ -41,7 +43,7 @@ class InspectionReplay extends HTMLElement {
     this.#schedule = buildSchedule({ slots, parts, startedAt: inspection.started_at, endedAt: inspection.ended_at });
     this.#clock = new ReplayClock(this.#schedule);
     // Between the start and the first picture there is nothing to see.
-    if (this.#schedule.covered.length) this.#clock.seek(this.#schedule.covered[0].start);
+    if (this.#schedule.covered.length) this.#untouched = this.#clock.seek(this.#schedule.covered[0].start);
     this.#prepare();
     try {
       this.#events = await this.#load();
@@ -99,6 +101,7 @@ class InspectionReplay extends HTMLElement {
     const on = (name, handler) => this.addEventListener(name, (event) => handler(event.detail), { signal });
     on("event-list:seek", ({ at }) => this.#clock.seek(at));
     on("photo-strip:open", ({ id }) => this.#part("photo-dialog").open(id));
+    on("photo-dialog:seek", ({ at }) => this.#clock.seek(at));
     on("replay-video:promote", ({ slot }) => this.#promote(slot));
     on("replay-video:state", () => this.#state());
     on("tab-panels:show", () => { this.#part("event-list").follow(); this.#part("chat-log").follow(); });
@@ -190,7 +193,9 @@ class InspectionReplay extends HTMLElement {
       button.replaceChildren(icon(clock.playing ? "pause" : "play"));
       button.setAttribute("aria-label", clock.playing ? t("Pause") : t("Play"));
     }
-    this.#part("[data-play-large]").hidden = clock.playing || this.dataset.state !== "ready";
+    // Only before anything was played or looked for: later it would cover the very picture that was stopped at.
+    this.#touched ||= clock.playing || clock.navigation > this.#untouched;
+    this.#part("[data-play-large]").hidden = this.#touched || this.dataset.state !== "ready";
     if (clock.playing && waiting.length) this.#say(t("Loading: {names}", { names: waiting.join(t(", ")) }));
     else this.#say(this.#gapWords());
     this.#arrange();

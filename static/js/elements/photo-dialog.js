@@ -4,7 +4,7 @@ import { formatTime, t } from "../lib/i18n.js";
  * One snapshot large, in a `<dialog>` of the server's markup with `[data-picture]`, `[data-title]`, `[data-meta]`, `[data-digest]`, `[data-go]`
  * buttons (-1, 1) and `[data-original]`, a link.
  *
- * In: `strip` (the photo-strip whose pictures it shows), `open(id)`.
+ * In: `strip` (the photo-strip whose pictures it shows), `open(id)`. Out: `photo-dialog:seek` `{at}` where the markup has a `[data-seek]` button.
  */
 class PhotoDialog extends HTMLElement {
   strip = null;
@@ -73,6 +73,11 @@ class PhotoDialog extends HTMLElement {
   #click(event) {
     const go = event.target.closest("[data-go]");
     if (go) this.#go(Number(go.dataset.go));
+    if (event.target.closest("[data-seek]")) {
+      const snapshot = this.strip.snapshots.find(({ id }) => id === this.#id);
+      this.#dialog.close();
+      this.dispatchEvent(new CustomEvent("photo-dialog:seek", { bubbles: true, detail: { at: Date.parse(snapshot.captured_at) } }));
+    }
     if (event.target.closest("[data-close]") || event.target === this.#dialog) this.#dialog.close();
   }
 
