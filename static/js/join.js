@@ -7,6 +7,7 @@ import { deviceName } from "./lib/phone-device.js";
 
 const form = document.getElementById("join-form");
 const { invitation } = form.dataset;
+const texts = pageData().texts ?? [];
 
 form.addEventListener("submit", (event) => {
   event.preventDefault();
@@ -31,7 +32,8 @@ async function join(takeover) {
     const answer = await joinInspection({
       invitation,
       name: form.elements.name.value.trim(),
-      consent: consentTo(pageData().texts ?? []),
+      // Nothing to agree to is left out: half a consent would be refused.
+      consent: texts.length ? consentTo(texts) : undefined,
       device: deviceName(navigator.userAgent),
       takeover,
     });
