@@ -44,13 +44,12 @@ check: install-dev ## Lint, types, import contracts, templates, catalogues
 	$(BIN)/ruff format --check server tests
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
-	$(BIN)/djlint --check --lint --quiet templates
+	$(BIN)/djlint --lint --quiet templates
 	$(BIN)/python -m tests.tools.catalogues --check
 
 format: install-dev ## Put code, templates and catalogues into shape
 	$(BIN)/ruff check --fix --quiet server tests
 	$(BIN)/ruff format --quiet server tests
-	$(BIN)/djlint --reformat --quiet templates
 
 messages: install-dev ## Take new messages from code and templates into both catalogues
 	$(BIN)/python -m tests.tools.catalogues --update

@@ -28,7 +28,8 @@ def draft(url: str, metadata: MetaData, message: str) -> None:
     """Write a new revision with what differs between the database at `url` and `metadata`. For developers."""
     settings = config(url)
     settings.attributes["metadata"] = metadata
-    command.revision(settings, message, autogenerate=True)
+    number = len(list((MIGRATIONS / "versions").glob("*.py"))) + 1
+    command.revision(settings, message, autogenerate=True, rev_id=f"{number:04d}")
 
 
 def differences(url: str, metadata: MetaData) -> None:

@@ -18,13 +18,13 @@ from babel.messages.pofile import read_po, write_po
 ROOT = Path(__file__).resolve().parents[2]
 LOCALES = ROOT / "locales"
 LANGUAGES = ("zh_CN", "en")
-METHODS = [
-    ("server/**.py", "python"),
-    ("templates/**.html", "jinja2.ext.babel_extract"),
-    ("static/js/**.js", "javascript"),
-]
+METHODS = {
+    "server": [("**.py", "python")],
+    "templates": [("**.html", "jinja2.ext.babel_extract")],
+    "static/js": [("**.js", "javascript")],
+}
 KEYWORDS = {"_": None, "N_": None, "t": None, "gettext": None, "ngettext": (1, 2), "translate": None}
-OPTIONS = {"templates/**.html": {"trimmed": "true", "silent": "false"}}
+OPTIONS = {"**.html": {"trimmed": "true", "silent": "false"}}
 HAN = re.compile(r"[\u4e00-\u9fff]")
 HAN_ALLOWED = (
     "server/demo",
@@ -42,14 +42,9 @@ def path_of(language: str) -> Path:
 def used() -> Catalog:
     """Every message of code, templates and scripts, with where it is used."""
     catalogue = Catalog(project="Yunkan", charset="utf-8")
-    for folder in ("server", "templates", "static/js"):
-        for name, line, message, comments, _ in extract_from_dir(
-            ROOT / folder,
-            [(pattern.partition("/")[2].replace("js/", ""), kind) for pattern, kind in METHODS if pattern.startswith(folder.split("/")[0])],
-            {pattern.partition("/")[2]: options for pattern, options in OPTIONS.items()},
-            KEYWORDS,
-            comment_tags=("Translators:",),
-        ):
+    for folder, methods in METHODS.items():
+        found = extract_from_dir(ROOT / folder, methods, OPTIONS, KEYWORDS, comment_tags=("Translators:",))
+        for name, line, message, comments, _ in found:
             text = message[0] if isinstance(message, tuple) else message
             for one in message if isinstance(message, tuple) else (text,):
                 catalogue.add(one, None, [(f"{folder}/{name}", line)], auto_comments=comments)
@@ -80,11 +75,15 @@ def build(language: str, messages: Catalog) -> bytes:
         if not message.id:
             continue
         known = before.get(message.id)
-        text = message.id if language == "en" else parts.get(str(message.id)) or (known.string if known else "")
+        text = (
+            message.id if language == "en" else parts.get(str(message.id)) or (known.string if known else "")
+        )
         result.add(message.id, text)
     buffer = io.BytesIO()
     write_po(buffer, result, omit_header=True, width=0)
-    header = f'msgid ""\nmsgstr ""\n"Language: {language}\\n"\n"Content-Type: text/plain; charset=utf-8\\n"\n\n'
+    header = (
+        f'msgid ""\nmsgstr ""\n"Language: {language}\\n"\n"Content-Type: text/plain; charset=utf-8\\n"\n\n'
+    )
     return header.encode() + buffer.getvalue()
 
 

@@ -8,9 +8,12 @@ from alembic import context
 from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import create_async_engine
 
+
 def _run(connection: Connection) -> None:
     # The tables to compare with are passed in: the kernel knows no feature.
-    context.configure(connection=connection, target_metadata=context.config.attributes.get("metadata"), render_as_batch=True)
+    context.configure(
+        connection=connection, target_metadata=context.config.attributes.get("metadata"), render_as_batch=True
+    )
     with context.begin_transaction():
         context.run_migrations()
 
