@@ -58,7 +58,7 @@ def recognise(data: bytes) -> PaperType:
 
 def _open_picture(data: bytes, kind: PaperType) -> None:
     size = {JPEG: _jpeg_size, PNG: _png_size, WEBP: _webp_size}[kind](data)
-    if size is None or not 0 < size[0] * size[1] <= MOST_PIXELS:
+    if size is None or not 0 < size[0] * size[1] <= MOST_PIXELS or not _has_its_end(data, kind):
         raise BrokenPaper
     try:
         picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_REDUCED_GRAYSCALE_8)
@@ -66,6 +66,17 @@ def _open_picture(data: bytes, kind: PaperType) -> None:
         raise BrokenPaper from error
     if picture is None or picture.size == 0:
         raise BrokenPaper
+
+
+def _has_its_end(data: bytes, kind: PaperType) -> bool:
+    """Whether the file was not cut off; decoders fill the missing part with grey and say nothing."""
+    if kind is PNG:
+        return b"IEND" in data[-64:]
+    if kind is WEBP:
+        return len(data) >= 8 + int.from_bytes(data[4:8], "little")
+    # In coded picture data FF is always followed by 00 or a restart marker: FF D9 behind the scan is the end.
+    # A preview inside the header has an end of its own, so the search begins at the picture's own scan.
+    return data.find(b"\xff\xd9", data.rfind(b"\xff\xda")) != -1
 
 
 def _png_size(data: bytes) -> tuple[int, int] | None:
