@@ -50,6 +50,11 @@ export class DeviceWatch extends EventTarget {
     this.#tell("visible");
   }
 
+  /** Another camera: what was black before says nothing about it. */
+  lookAgain() {
+    this.#dark = 0;
+  }
+
   async #stayAwake() {
     if (!navigator.wakeLock || (this.#wakeLock && !this.#wakeLock.released)) return;
     try {
@@ -88,7 +93,13 @@ export class DeviceWatch extends EventTarget {
 
   #look() {
     const video = this.#video;
+    const track = video.srcObject?.getVideoTracks()[0];
     if (document.visibilityState === "hidden" || video.readyState < 2) return;
+    if (!track || track.readyState !== "live" || track.muted) {
+      // No camera is another trouble than a covered one.
+      this.#dark = 0;
+      return;
+    }
     this.#thumbnail.drawImage(video, 0, 0, 16, 16);
     const black = isBlack(this.#thumbnail.getImageData(0, 0, 16, 16).data);
     const before = this.#dark;

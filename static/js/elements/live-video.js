@@ -8,7 +8,7 @@ const WATCH_EVERY_MS = 500;
  * <live-video data-muted data-mirror data-fit="cover|contain" data-label="…">: a picture that says when it is not live.
  *
  * `stream = MediaStream | null`, or `attach(viewer)` for a WHEP viewer or publisher whose `status` it follows.
- * `data-state`: empty, loading, live, frozen (no new frame for 3 s), lost (the connection is). Dispatches `live-video-state` with
+ * `data-state`: empty, loading, live (a voice without a picture too), frozen (no new frame for 3 s), lost (the connection is). Dispatches `live-video-state` with
  * {state, age_s} at each change. `video` is the <video>. Where the browser refuses to start sound without a tap, a button asks for it.
  */
 class LiveVideo extends HTMLElement {
@@ -68,9 +68,14 @@ class LiveVideo extends HTMLElement {
       this.#connection = detail.status;
       this.#judge();
     });
-    // A stream gets its tracks after it was attached: Safari starts only when asked again.
-    viewer?.addEventListener("track", () => this.stream === viewer.stream && this.#start());
+    viewer?.addEventListener("track", () => this.stream === viewer.stream && this.#tracksCame());
     this.#judge();
+  }
+
+  /** A stream gets its tracks after it was attached. Chromium never loads one that was empty and got only a voice. */
+  #tracksCame() {
+    if (this.#video.readyState === HTMLMediaElement.HAVE_NOTHING) this.#video.srcObject = this.stream;
+    this.#start();
   }
 
   #build() {
@@ -120,6 +125,9 @@ class LiveVideo extends HTMLElement {
   #state(age) {
     if (!this.stream) return "empty";
     if (this.#connection === "lost" || this.#connection === "closed") return "lost";
+    if (this.stream.getVideoTracks().length === 0) {
+      return this.stream.getAudioTracks().length > 0 ? "live" : "loading";
+    }
     if (age === null) return "loading";
     return age * 1000 > FROZEN_AFTER_MS ? "frozen" : "live";
   }

@@ -12,7 +12,7 @@ export class PhoneOthers {
     this.#session = session;
     this.clear();
     session.addEventListener("viewer", ({ detail }) => this.#viewer(detail), { signal });
-    session.addEventListener("change", () => this.#names(), { signal });
+    session.addEventListener("change", () => this.#draw(), { signal });
   }
 
   clear() {
@@ -27,8 +27,9 @@ export class PhoneOthers {
       return;
     }
     const known = this.#tiles.get(slot.id);
-    const { tile } = known ?? this.#add(slot, viewer);
-    tile.dataset.kind = slot.kinds?.includes("video") ? "video" : "audio";
+    const entry = known ?? this.#add(slot, viewer);
+    entry.kinds = slot.kinds ?? [];
+    this.#draw();
   }
 
   #add(slot, viewer) {
@@ -37,16 +38,18 @@ export class PhoneOthers {
     const tile = h("div", { class: "phone-other", data: { slot: slot.id } }, picture, h("p", { class: "phone-other__name" }, icon("speaker"), name));
     this.#box.append(tile);
     picture.attach(viewer);
-    const entry = { tile, name, participant: slot.participant };
+    const entry = { tile, name, participant: slot.participant, kinds: [] };
     this.#tiles.set(slot.id, entry);
-    this.#names();
     return entry;
   }
 
-  #names() {
-    for (const { name, participant } of this.#tiles.values()) {
-      const person = this.#session.presence.find(({ id }) => id === participant);
-      const text = person?.name ?? "";
+  #draw() {
+    const { presence, state } = this.#session;
+    for (const [id, { tile, name, participant, kinds }] of this.#tiles) {
+      // A camera that was turned off keeps its place in the connection, but there is nothing to see.
+      const seen = kinds.includes("video") && !state.slots.get(id)?.muted.video;
+      tile.dataset.kind = seen ? "video" : "audio";
+      const text = presence.find((person) => person.id === participant)?.name ?? "";
       if (name.textContent !== text) name.textContent = text;
     }
   }

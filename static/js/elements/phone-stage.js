@@ -48,6 +48,7 @@ class PhoneStage extends HTMLElement {
     this.#others = new PhoneOthers(this.querySelector(".phone-others"), session, signal);
     this.querySelector("[data-sheet=chat]").session = session;
     session.addEventListener("change", () => this.#draw(), { signal });
+    camera.addEventListener("track", () => this.#newTrack(), { signal });
     camera.addEventListener("change", () => this.#cameraChanged(), { signal });
     camera.addEventListener("interrupted", ({ detail }) => this.#interrupted(detail.cause), { signal });
     this.#watchDevice(own.video, signal);
@@ -91,7 +92,6 @@ class PhoneStage extends HTMLElement {
     this.#recovering = true;
     await this.#camera.recover({ force }).catch(() => {});
     this.#recovering = false;
-    this.#facts.black = false;
     this.#draw();
   }
 
@@ -159,6 +159,11 @@ class PhoneStage extends HTMLElement {
     if (first) this.#session.report("camera_ended", cause);
     this.#draw();
     if (first && !this.#hidden) this.recover();
+  }
+
+  #newTrack() {
+    this.#device?.lookAgain();
+    if (this.#facts.black) this.#black(false);
   }
 
   #cameraChanged() {

@@ -124,7 +124,11 @@ export class PhoneSession extends EventTarget {
   #status({ status, seconds }) {
     this.connection = status;
     this.lostSeconds = seconds;
-    if (status === "open") this.restarting = false;
+    if (status === "open") {
+      this.restarting = false;
+      // The service can be reached again: the camera need not wait for its own timer.
+      if (this.publishing === "lost") this.#publisher.restart();
+    }
     // What we last heard about the recording is not true for ever.
     if (status === "lost") this.recording = "unknown";
     this.#changed();

@@ -3,13 +3,15 @@
 import { Peer } from "./peer.js";
 import { preferCodecs } from "./whip.js";
 
+const KEEP_LAST_PICTURE_MS = 5000;
+
 export class Viewer extends Peer {
   #last = null;
 
   constructor({ base, token, iceServers, slot }) {
     super({ endpoint: `${base.replace(/\/$/, "")}/whep/${encodeURIComponent(slot)}`, token, iceServers });
     this.slot = slot;
-    /** One stream for good: its tracks are exchanged at each reconnection, so a <video> keeps its srcObject. */
+    /** One stream for good: its tracks come with their first packet and are exchanged at each reconnection, so a <video> keeps its srcObject. */
     this.stream = new MediaStream();
   }
 
@@ -21,16 +23,30 @@ export class Viewer extends Peer {
 
   prepare(pc) {
     this.#last = null;
-    pc.addEventListener("track", ({ track }) => {
-      for (const old of this.stream.getTracks()) {
-        if (old.kind === track.kind) this.stream.removeTrack(old);
-      }
-      this.stream.addTrack(track);
-      this.dispatchEvent(new CustomEvent("track", { detail: track }));
-    });
+    pc.addEventListener("track", ({ track }) => this.#await(track));
     const video = pc.addTransceiver("video", { direction: "recvonly" });
     preferCodecs(video, RTCRtpReceiver.getCapabilities("video"));
     pc.addTransceiver("audio", { direction: "recvonly" });
+  }
+
+  /**
+   * A track joins the stream with its first packet: an element that waits for a video which never comes would not
+   * even play the voice. Until then the last picture of the connection before stays, for a moment.
+   */
+  #await(track) {
+    const old = this.stream.getTracks().filter(({ kind }) => kind === track.kind);
+    const drop = () => old.forEach((each) => this.stream.removeTrack(each));
+    const add = () => {
+      drop();
+      this.stream.addTrack(track);
+      this.dispatchEvent(new CustomEvent("track", { detail: track }));
+    };
+    if (!track.muted) {
+      add();
+      return;
+    }
+    track.addEventListener("unmute", add, { once: true });
+    if (old.length > 0) setTimeout(drop, KEEP_LAST_PICTURE_MS);
   }
 
   /** {rtt_s, loss, bitrate_bps, width, height, fps, frames, frozen_s}; null while there is no connection. */
