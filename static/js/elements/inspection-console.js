@@ -1,7 +1,7 @@
 import { formatDuration, t } from "../lib/i18n.js";
 import { mainSlot, sites } from "../lib/console-state.js";
 import { failureWords, stageWords } from "../lib/console-words.js";
-import { Viewer } from "../lib/whep.js";
+import { RoomViewers } from "../lib/room-viewers.js";
 import "./chat-log.js";
 import "./check-list.js";
 import "./command-bar.js";
@@ -18,7 +18,6 @@ import "./status-line.js";
 import "./tab-panels.js";
 
 const CLOCK_EVERY_MS = 500;
-const VIEW_AGAIN_MS = 5000;
 /** Codes after which the very same request may simply be sent again. */
 const REPEATABLE = new Set(["unreachable", "http_502", "http_503", "http_504"]);
 
@@ -34,8 +33,7 @@ class InspectionConsole extends HTMLElement {
   #inspection;
   #can;
   #staff;
-  #viewers = new Map();
-  #askAgainAt = new Map();
+  #viewers = new RoomViewers();
   #chosen = null;
   #sound = { wanted: true, allowed: false };
   #abort = new AbortController();
@@ -63,7 +61,7 @@ class InspectionConsole extends HTMLElement {
 
   disconnectedCallback() {
     this.#abort.abort();
-    this.#closeViewers();
+    this.#viewers.close();
     this.#own?.close();
     this.#session?.close();
   }
@@ -134,7 +132,7 @@ class InspectionConsole extends HTMLElement {
   }
 
   #joined(seat) {
-    this.#closeViewers();
+    this.#viewers.close();
     this.#part("chat-log").me = seat.participant;
     this.#own.takeSeat(seat).catch((error) => this.#complain(error.message));
   }
@@ -196,27 +194,9 @@ class InspectionConsole extends HTMLElement {
   }
 
   #keepViewers() {
-    const { media, me } = this.#session;
-    if (!me || this.#session.over || this.#session.bye) {
-      this.#closeViewers();
-      return;
-    }
-    for (const slot of media) {
-      if (slot.participant === me.participant || !slot.live) continue;
-      if (this.#viewers.get(slot.id)?.closed === false) continue;
-      // Refused for good: not before a while, lest we ask at every message of the room.
-      if (performance.now() < (this.#askAgainAt.get(slot.id) ?? 0)) continue;
-      this.#askAgainAt.set(slot.id, performance.now() + VIEW_AGAIN_MS);
-      const viewer = new Viewer({ base: me.base, token: me.token, iceServers: me.ice_servers, slot: slot.id });
-      this.#viewers.set(slot.id, viewer);
-      viewer.play();
-    }
-  }
-
-  #closeViewers() {
-    for (const viewer of this.#viewers.values()) viewer.close();
-    this.#viewers.clear();
-    this.#askAgainAt.clear();
+    const { media, me, over, bye } = this.#session;
+    if (!me || over || bye) this.#viewers.close();
+    else this.#viewers.keep(media, me);
   }
 
   get #main() {
@@ -316,7 +296,7 @@ class InspectionConsole extends HTMLElement {
     const session = this.#session;
     const stage = session.stage;
     const main = this.#main;
-    this.#stage.show(this.#viewers.get(main) ?? null);
+    this.#stage.show(this.#viewers.get(main));
     this.#stage.video.muted = !this.#audible;
     const words = stageWords(stage.state, {
       name: stage.site?.name,
@@ -328,9 +308,11 @@ class InspectionConsole extends HTMLElement {
       size: this.#stage.size,
     });
     // Somebody else's picture was chosen: what is the matter with the phone is said in the line below it.
-    const elsewhere = this.#chosen !== null && stage.site !== undefined;
+    const owner = session.media.find(({ id }) => id === main)?.participant;
+    const elsewhere = stage.site !== undefined && owner !== undefined && owner !== stage.site.id;
     this.#stage.say(stage.state, elsewhere ? { ...words, cover: null } : words);
-    this.#part("status-line").say(words.tone, words.title);
+    const whose = t("Picture of {name}", { name: this.#names().person(owner) });
+    this.#part("status-line").say(words.tone, elsewhere && stage.state === "live" ? whose : words.title);
     this.dataset.state = stage.state;
     this.#stage.askForSound = this.#viewers.size > 0 && this.#sound.wanted && !this.#sound.allowed;
   }
@@ -354,13 +336,14 @@ class InspectionConsole extends HTMLElement {
     this.#part("[data-names]").textContent = present.join(t(", "));
     const [site] = sites(session.room, people);
     const meter = this.#part("[data-network]");
-    meter.hidden = !site || session.over;
+    meter.hidden = !site || session.over || session.bye !== null;
     if (site) meter.network = site.online ? (site.network ?? { grade: "unknown" }) : { grade: "lost" };
   }
 
   #renderRecording() {
-    const { recording, over, phase } = this.#session;
-    const state = over ? "idle" : phase === "lost" ? "unknown" : recording.state;
+    const { recording, over, phase, bye } = this.#session;
+    const blind = phase === "lost" || bye !== null;
+    const state = over ? "idle" : blind ? "unknown" : recording.state;
     this.#part("[data-recording]").dataset.state = state;
     const alarm = this.#part("[data-alarm]");
     const failed = state === "failed";
@@ -378,7 +361,7 @@ class InspectionConsole extends HTMLElement {
     bar.show("camera", may("room.publish"));
     bar.show("snapshot", may("room.snapshot"));
     bar.show("end", may("inspection.end"));
-    bar.show("sound", !over);
+    bar.show("sound", !over && !bye);
     bar.enable("snapshot", room.state === "live" && phase !== "joining" && this.#stage.size !== "");
     bar.look("microphone", this.#own.microphone);
     bar.look("camera", this.#own.camera);

@@ -56,7 +56,7 @@ class ParticipantList extends HTMLElement {
     line.dataset.state = person.online ? "present" : "away";
     line.toggleAttribute("data-mine", mine);
     const tile = line.querySelector("live-video");
-    const viewer = slot && !onStage && !mine ? (viewers.get(slot.id) ?? null) : null;
+    const viewer = slot && !onStage && !mine ? viewers.get(slot.id) : null;
     if (mine) {
       tile.toggleAttribute("data-mirror", true);
       tile.stream = own.camera === "on" ? own.stream : null;
