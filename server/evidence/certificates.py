@@ -64,6 +64,18 @@ def why_not(
     at: datetime,
 ) -> str | None:
     """Why a certificate cannot have made a seal at that time under one of these roots; None if it can."""
+    try:
+        return _why_not(certificate, intermediates, roots, at)
+    except Exception as error:  # extensions are parsed late, and hostile ones raise nearly anything
+        return f"it cannot be read: {error}"
+
+
+def _why_not(
+    certificate: x509.Certificate,
+    intermediates: Sequence[x509.Certificate],
+    roots: Sequence[x509.Certificate],
+    at: datetime,
+) -> str | None:
     usage = _find(certificate, x509.KeyUsage)
     if usage is None or not (usage.digital_signature or usage.content_commitment):
         return "its purpose is not signing"
@@ -82,6 +94,11 @@ def why_not(
 
 def to_pem(chain: Sequence[x509.Certificate]) -> bytes:
     return b"".join(each.public_bytes(serialization.Encoding.PEM) for each in chain)
+
+
+def from_pem(data: bytes) -> list[x509.Certificate]:
+    """ValueError unless it holds at least one certificate and nothing that cannot be read."""
+    return x509.load_pem_x509_certificates(data)
 
 
 def fingerprint(certificate: x509.Certificate) -> str:

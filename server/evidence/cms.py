@@ -59,6 +59,8 @@ def _verify(signature: bytes, content: bytes) -> Signed:
     if info["content_type"].native != "signed_data":
         raise BadSignature("it is not signed data")
     signed = info["content"]
+    if signed["encap_content_info"]["content_type"].native != "data":
+        raise BadSignature("it is about something else than data")
     if signed["encap_content_info"]["content"].native is not None:
         raise BadSignature("it encloses content of its own")
     if len(signed["signer_infos"]) != 1:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 from pathlib import Path
+
+_INTERIM = re.compile(r"\..+\.[0-9a-f]{8}")
 
 
 def write(path: Path, data: bytes, *, mode: int = 0o644) -> None:
@@ -31,3 +34,10 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def sweep(folder: Path) -> None:
+    """Removes the interim files that a kill left behind, in all folders below. Nobody else may be writing there."""
+    for path in folder.rglob(".*"):
+        if _INTERIM.fullmatch(path.name) and path.is_file() and not path.is_symlink():
+            path.unlink(missing_ok=True)

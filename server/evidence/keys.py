@@ -254,6 +254,11 @@ def parse_public(data: bytes) -> PublicKey:
     raise ValueError("neither Ed25519 nor P-256")
 
 
+def certificate_fingerprint(statement: KeyStatement) -> str:
+    """Of the certificate that a statement for seals brings; ValueError for others."""
+    return certificates.fingerprint(certificates.from_pem((statement.certificate or "").encode())[0])
+
+
 def fingerprint_of(public: bytes) -> str:
     return hashlib.sha256(public).hexdigest()
 

@@ -1,0 +1,211 @@
+"""Steps 1 to 4 and 9: the files, the seal over them, its signature, its time stamps, the tree of the files."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import timedelta
+
+from cryptography import x509
+
+from server.evidence import bag, certificates, cms, sealing, timestamps
+from server.evidence.canonical import parse_time
+from server.evidence.errors import N_
+from server.evidence.seal import BadSeal, parse_leaves, root_of
+from server.evidence.verify.evidence import Evidence
+from server.evidence.verify.report import Step
+
+LATE_STAMP = timedelta(days=1)
+
+
+def check_files(evidence: Evidence, step: Step) -> None:
+    """1. Listed and there, there and listed, digests right, amounts right."""
+    for name, reason in evidence.list_problems:
+        step.fail("bad_list", N_("the list of files does not hold: {reason}"), name, reason=reason)
+    for path in evidence.listed:
+        if not path.startswith("data/"):
+            step.fail("bad_list", N_("the payload's list names a file outside data/"), path)
+    for path in evidence.tags:
+        if path.startswith("data/") or path == bag.TAG_MANIFEST:
+            step.fail("bad_list", N_("the list of the files beside the payload names it"), path)
+    listed = {**evidence.tags, **evidence.listed}
+    for path in sorted(evidence.source.sizes):
+        if path == bag.TAG_MANIFEST:
+            continue
+        if path in evidence.read_problems:
+            step.fail("unreadable", N_("cannot be read: {reason}"), path, reason=evidence.read_problems[path])
+        elif path not in listed:
+            step.fail("unlisted", N_("is not listed: it does not belong to the package"), path)
+        elif evidence.found[path].sha256 != listed[path]:
+            step.fail("changed", N_("was changed: its digest is not the listed one"), path)
+    for path in sorted(listed):
+        if path not in evidence.source.sizes:
+            step.fail("missing", N_("is listed and missing"), path)
+    _check_declaration(evidence, step)
+    step.numbers = {"files": len(evidence.found), "bytes": sum(f.size_bytes for f in evidence.found.values())}
+
+
+def _check_declaration(evidence: Evidence, step: Step) -> None:
+    if evidence.find("bagit.txt") != bag.DECLARATION:
+        step.fail("bad_bag", N_("is not the declaration of a bag"), "bagit.txt")
+    payload = [f for path, f in evidence.found.items() if path.startswith("data/")]
+    oxum = f"Payload-Oxum: {sum(f.size_bytes for f in payload)}.{len(payload)}"
+    if oxum not in (evidence.find("bag-info.txt") or b"").decode(errors="replace").splitlines():
+        step.fail("bad_bag", N_("does not state the amount of data that is there"), "bag-info.txt")
+
+
+def check_seal(evidence: Evidence, step: Step) -> None:
+    """2. The seal names this manifest, these amounts, these files beside the payload."""
+    seal = evidence.seal
+    if seal is None:
+        step.fail("bad_seal", N_("is not a seal: {reason}"), sealing.SEAL, reason=evidence.seal_problem)
+        return
+    found = evidence.found
+    manifest = found.get(bag.MANIFEST)
+    if manifest is None or manifest.sha256 != seal.manifest:
+        step.fail("not_sealed", N_("is not the list that was sealed"), bag.MANIFEST)
+    payload = [f for path, f in found.items() if path.startswith("data/")]
+    if (len(payload), sum(f.size_bytes for f in payload)) != (seal.files, seal.size_bytes):
+        step.fail("not_sealed", N_("holds another number of files or bytes than was sealed"), "data/")
+    for path, digest in sorted(seal.tags.items()):
+        if path not in found:
+            step.fail("missing", N_("was sealed and is missing"), path)
+        elif found[path].sha256 != digest:
+            step.fail("not_sealed", N_("is not the file that was sealed"), path)
+    for path in sorted(found):
+        if not path.startswith("data/") and path not in seal.tags and path not in _later(evidence):
+            step.fail("unlisted", N_("is not covered by the seal"), path)
+    step.numbers = {"files": seal.files, "tags": len(seal.tags)}
+
+
+def _later(evidence: Evidence) -> set[str]:
+    """What a package holds beside the sealed files: lists, the seal itself, and what comes after it."""
+    stamps = {name for n in range(1, sealing.MAX_STAMPS + 1) for name in sealing.stamp_names(n)}
+    fixed = {bag.MANIFEST, bag.TAG_MANIFEST, sealing.SEAL, sealing.SIGNATURE}
+    return fixed | stamps | {sealing.LEAVES, sealing.KEY_LOG, sealing.OFFICE_PROOF}
+
+
+def check_signature(evidence: Evidence, step: Step) -> None:
+    """3. The certificate that the seal names signed the seal, under a root that is trusted."""
+    seal, signature = evidence.seal, evidence.find(sealing.SIGNATURE)
+    if signature is None:
+        step.fail("unsigned", N_("is missing: nobody vouches for the seal"), sealing.SIGNATURE)
+        return
+    try:
+        signed = cms.verify(signature, evidence.seal_bytes)
+    except cms.BadSignature as error:
+        step.fail("bad_signature", N_("does not hold: {reason}"), sealing.SIGNATURE, reason=str(error))
+        return
+    if seal is None:
+        return
+    if certificates.fingerprint(signed.certificate) != seal.certificate_fingerprint:
+        step.fail(
+            "other_signer", N_("was made with another certificate than the seal names"), sealing.SIGNATURE
+        )
+    roots = _roots(evidence, step)
+    if not roots:
+        return
+    sealed_at = parse_time(seal.sealed_at)
+    reason = certificates.why_not(signed.certificate, signed.others, roots, sealed_at)
+    if reason is not None:
+        step.fail("untrusted", N_("is not under a trusted root: {reason}"), sealing.SIGNATURE, reason=reason)
+    elif evidence.trust.now > signed.certificate.not_valid_after_utc:
+        step.warn(
+            "expired_since",
+            N_("the certificate has expired since; what counts is the time stamp from before that"),
+        )
+
+
+def _roots(evidence: Evidence, step: Step) -> list[x509.Certificate]:
+    """The roots to trust; fails and warns in the step about the package's own."""
+    trust, seal = evidence.trust, evidence.seal
+    try:
+        own = certificates.from_pem(evidence.find("root.pem") or b"")
+    except ValueError as error:
+        step.fail("bad_root", N_("cannot be read: {reason}"), "root.pem", reason=str(error))
+        own = []
+    if seal is not None and own and certificates.fingerprint(own[0]) != seal.root_fingerprint:
+        step.fail("bad_root", N_("is not the root that the seal names"), "root.pem")
+    if trust.roots:
+        return list(trust.roots)
+    if trust.root_fingerprint is not None:
+        wanted = trust.root_fingerprint.replace(":", "").lower()
+        own = [each for each in own if certificates.fingerprint(each) == wanted]
+        if not own:
+            step.fail("untrusted", N_("is not the root with the expected fingerprint"), "root.pem")
+        return own
+    if own:
+        step.warn(
+            "root_not_pinned",
+            N_("no root was given: compare {fingerprint} with what the office publishes"),
+            "root.pem",
+            fingerprint=certificates.fingerprint(own[0]),
+        )
+    return own[:1]
+
+
+def check_stamps(evidence: Evidence, step: Step) -> None:
+    """4. Each stamp is over the signature, by an authority under its root, and not from before the sealing."""
+    signature = evidence.find(sealing.SIGNATURE) or b""
+    stamps: list[timestamps.Stamp] = []
+    for number in range(1, sealing.MAX_STAMPS + 1):
+        name, root_name = sealing.stamp_names(number)
+        reply, pem = evidence.find(name), evidence.find(root_name)
+        if reply is None:
+            if pem is not None:
+                step.fail("stamp_missing", N_("is missing, and its authority's root is there"), name)
+            continue
+        try:
+            roots = list(evidence.trust.tsa_roots) or certificates.from_pem(pem or b"")
+            stamps.append(timestamps.check(reply, signature, roots))
+        except (timestamps.BadStamp, ValueError) as error:
+            step.fail("bad_stamp", N_("does not hold: {reason}"), name, reason=str(error))
+            continue
+        _check_stamp_time(evidence, step, name, stamps[-1])
+        if not evidence.trust.tsa_roots:
+            step.warn(
+                "tsa_not_pinned",
+                N_("no root of the authority was given: the package's own was taken, for {authority}"),
+                name,
+                authority=stamps[-1].authority,
+            )
+    step.numbers = {"stamps": len(stamps)}
+    if stamps:
+        evidence.stamped_at = min(stamp.at for stamp in stamps)
+    elif not step.findings:
+        step.skip("no_stamp", N_("no authority has stamped the seal (yet): its time is the office's word"))
+
+
+def _check_stamp_time(evidence: Evidence, step: Step, name: str, stamp: timestamps.Stamp) -> None:
+    if evidence.seal is None:
+        return
+    sealed_at = parse_time(evidence.seal.sealed_at)
+    if stamp.at < sealed_at - timestamps.TOLERANCE:
+        step.fail("stamp_before_seal", N_("is from before the sealing: {at}"), name, at=stamp.at.isoformat())
+    elif stamp.at > sealed_at + LATE_STAMP:
+        step.warn("late_stamp", N_("came long after the sealing: {at}"), name, at=stamp.at.isoformat())
+
+
+def check_tree(evidence: Evidence, step: Step) -> None:
+    """9. The leaves are those of the listed files, and their root is in the seal."""
+    data = evidence.find(sealing.LEAVES)
+    if data is None:
+        step.fail("missing", N_("is missing or cannot be read"), sealing.LEAVES)
+        return
+    try:
+        leaves = parse_leaves(data)
+        root = root_of(leaves)
+    except (BadSeal, ValueError) as error:
+        step.fail("bad_leaves", N_("does not hold: {reason}"), sealing.LEAVES, reason=str(error))
+        return
+    step.numbers = {"leaves": len(leaves)}
+    if evidence.seal is not None and root != evidence.seal.root:
+        step.fail("bad_root", N_("does not lead to the root in the seal"), sealing.LEAVES)
+    opened = {leaf.file.path: leaf.file for leaf in leaves if leaf.file is not None}
+    payload = {path: f for path, f in evidence.found.items() if path.startswith("data/")}
+    for path in sorted(opened.keys() | payload.keys()):
+        if opened.get(path) != payload.get(path):
+            step.fail("not_in_tree", N_("is not the file of its leaf"), path)
+
+
+def digest_of(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()

@@ -1,0 +1,154 @@
+"""A time stamp authority for tests: `openssl ts` behind a small HTTP responder, and ways for it to misbehave."""
+
+from __future__ import annotations
+
+import subprocess
+import threading
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+from server.evidence import timestamps
+
+_CONFIG = """
+[ req ]
+distinguished_name = name
+prompt = no
+[ name ]
+CN = {name}
+[ ca ]
+basicConstraints = critical,CA:true
+keyUsage = critical,keyCertSign,cRLSign
+subjectKeyIdentifier = hash
+[ stamp ]
+basicConstraints = critical,CA:false
+keyUsage = critical,digitalSignature
+extendedKeyUsage = critical,timeStamping
+[ tsa ]
+default_tsa = here
+[ here ]
+serial = {folder}/serial
+crypto_device = builtin
+signer_cert = {folder}/tsa.pem
+certs = {folder}/root.pem
+signer_key = {folder}/tsa.key
+signer_digest = sha256
+default_policy = 1.2.3.4.1
+digests = sha256
+accuracy = secs:1
+ess_cert_id_chain = no
+ess_cert_id_alg = sha256
+"""
+
+
+@dataclass(slots=True)
+class Authority:
+    """Answers by `openssl ts -reply`. `distort` may change request or reply."""
+
+    folder: Path
+    url: str = ""
+    distort_request: Callable[[bytes], bytes] = field(default=lambda data: data)
+    distort_reply: Callable[[bytes], bytes] = field(default=lambda data: data)
+    delay_s: float = 0.0
+
+    @property
+    def root(self) -> bytes:
+        return (self.folder / "root.pem").read_bytes()
+
+    def reply(self, query: bytes) -> bytes:
+        number = threading.get_ident()
+        asked, answered = self.folder / f"{number}.tsq", self.folder / f"{number}.tsr"
+        asked.write_bytes(self.distort_request(query))
+        command = ["ts", "-reply", "-config", "tsa.cnf", "-section", "here", "-queryfile", asked.name]
+        _openssl(self.folder, *command, "-out", answered.name)
+        return self.distort_reply(answered.read_bytes())
+
+
+def make_authority(folder: Path, *, days: int = 3650, name: str = "Test authority") -> Authority:
+    """Keys, a root, a certificate for stamps. `days` < 0: it expired before it could answer."""
+    folder.mkdir()
+    (folder / "tsa.cnf").write_text(_CONFIG.format(folder=folder, name=name))
+    (folder / "serial").write_text("01\n")
+    key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-config", "tsa.cnf"]
+    subject = ["-subj", f"/CN={name} root"]
+    _openssl(
+        folder,
+        "req",
+        "-x509",
+        *key,
+        *subject,
+        "-keyout",
+        "root.key",
+        "-out",
+        "root.pem",
+        "-extensions",
+        "ca",
+        "-days",
+        "9999",
+    )
+    _openssl(folder, "req", *key, "-keyout", "tsa.key", "-out", "tsa.csr")
+    signing = ["-CA", "root.pem", "-CAkey", "root.key", "-CAcreateserial", "-days", str(days)]
+    _openssl(
+        folder,
+        "x509",
+        "-req",
+        "-in",
+        "tsa.csr",
+        *signing,
+        "-extfile",
+        "tsa.cnf",
+        "-extensions",
+        "stamp",
+        "-out",
+        "tsa.pem",
+    )
+    return Authority(folder)
+
+
+@contextmanager
+def serving(authority: Authority) -> Iterator[Authority]:
+    """The authority on a free port of the loopback."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            query = self.rfile.read(int(self.headers["Content-Length"]))
+            if authority.delay_s:
+                time.sleep(authority.delay_s)
+            reply = authority.reply(query)
+            self.send_response(200)
+            self.send_header("Content-Type", timestamps.REPLY_TYPE)
+            self.send_header("Content-Length", str(len(reply)))
+            self.end_headers()
+            self.wfile.write(reply)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        authority.url = f"http://127.0.0.1:{server.server_port}/"
+        try:
+            yield authority
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def ask(authority: Authority, query: bytes, timeout_s: float = 20) -> bytes:
+    """What the product's sender does: one POST."""
+    request = urllib.request.Request(
+        authority.url, query, {"Content-Type": timestamps.REQUEST_TYPE}, method="POST"
+    )
+    with urllib.request.urlopen(request, timeout=timeout_s) as answer:
+        data: bytes = answer.read(timestamps.MAX_REPLY + 1)
+    return data
+
+
+def _openssl(folder: Path, *words: str) -> None:
+    result = subprocess.run(["openssl", *words], cwd=folder, capture_output=True, check=False)
+    assert result.returncode == 0, result.stderr.decode()

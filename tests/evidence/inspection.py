@@ -1,0 +1,177 @@
+"""Inspections to be sealed: an event log, files of real and random content, and the office that seals them."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from server.evidence import keys, merkle, officelog, sealing
+from server.evidence.chain import GENESIS, Entry, canonical_line, link_of
+from server.evidence.seal import Seal
+from server.evidence.segments import Segment
+
+OFFICE = "朝阳区市场监督管理局"
+INSPECTION = "01KAF0000000000000000000AA"
+SYSTEM = {"kind": "system", "id": "", "name": "", "role": "system"}
+
+
+@dataclass(slots=True)
+class Log:
+    """A growing event log with times a little in the past."""
+
+    inspection: str
+    began: datetime
+    lines: list[bytes] = field(default_factory=list)
+    events: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+
+    def add(self, type_: str, **body: Any) -> None:
+        seq = len(self.lines) + 1
+        entry = Entry(
+            inspection=self.inspection,
+            seq=seq,
+            type=type_,
+            actor=SYSTEM,
+            t_utc=(self.began + timedelta(seconds=seq)).isoformat().replace("+00:00", "Z"),
+            t_mono=100.25 + seq,
+            t_client=None,
+            body=body,
+            prev=link_of(self.lines[-1]) if self.lines else GENESIS,
+        )
+        self.lines.append(canonical_line(entry))
+        self.events.append((type_, body))
+
+    def close(self) -> None:
+        self.add("evidence.closed", **sealing.close_body(self.events))
+
+
+@dataclass(slots=True)
+class OfficeLog:
+    """An office's log in memory."""
+
+    records: list[bytes] = field(default_factory=list)
+
+    def add(self, record: bytes) -> int:
+        self.records.append(record)
+        return len(self.records) - 1
+
+    def head(self, office: keys.OfficeKeys, at: datetime) -> officelog.Head:
+        leaves = [officelog.leaf_of(data) for data in self.records]
+        return officelog.sign_head(office.office, len(leaves), merkle.root(leaves), at, office.head_key)
+
+
+def write_inspection(
+    folder: Path,
+    *,
+    parts: dict[str, tuple[Path, list[Segment]]],
+    chance: random.Random,
+    snapshots: int = 2,
+    chats: int = 5,
+    inspection: str = INSPECTION,
+    now: datetime | None = None,
+) -> Log:
+    """`data/` of an inspection and its closed log. `parts`: slot -> a recorded file and its segments."""
+    log = Log(inspection, (now or datetime.now(UTC)) - timedelta(minutes=30))
+    log.add("inspection.started", epoch=1)
+    for index, (slot, (path, segments)) in enumerate(parts.items()):
+        part = f"part-{index}"
+        name = f"{slot}-e1-0001{path.suffix}"
+        (folder / "data/media").mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, folder / "data/media" / name)
+        for segment in segments:
+            log.add("part.segment", slot=slot, part=part, **segment.as_body())
+        log.add("slot.interrupted", slot=slot, cause="no_media")
+        log.add(
+            "part.closed",
+            part=part,
+            slot=slot,
+            index=1,
+            media_type="video/mp4",
+            duration_s=segments[-1].to_ms / 1000 if segments else 0.7,
+            size_bytes=path.stat().st_size,
+            sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
+            repaired=False,
+        )
+    for index in range(snapshots):
+        kind, place = [("snapshot.taken", "snapshots"), ("photo.added", "photos")][index % 2]
+        data = chance.randbytes(chance.randrange(0, 3000))
+        (folder / f"data/{place}").mkdir(parents=True, exist_ok=True)
+        (folder / f"data/{place}/{index:04d}.png").write_bytes(data)
+        log.add(kind, **{kind.split(".")[0]: f"id-{index}"}, sha256=hashlib.sha256(data).hexdigest())
+    for _ in range(chats):
+        said = "".join(
+            chr(chance.choice([0x4E00, 0x61, 0x22, 0x5C, 0x1F600]) + chance.randrange(9)) for _ in range(9)
+        )
+        log.add("chat.sent", text=said, weight=chance.random() * 10 ** chance.randrange(-9, 12))
+    log.close()
+    return log
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A sealed package, the keys that sealed it, and the office's log it is in."""
+
+    folder: Path
+    office: keys.OfficeKeys
+    log: Log
+    office_log: OfficeLog
+    seal: Seal
+
+
+def make_package(
+    folder: Path,
+    office: keys.OfficeKeys,
+    log: Log,
+    *,
+    office_log: OfficeLog | None = None,
+    now: datetime | None = None,
+) -> Made:
+    """Opened in the office's log, sealed, entered, proved."""
+    at = now or datetime.now(UTC)
+    office_log = office_log or OfficeLog()
+    for _ in range(3):
+        office_log.add(officelog.record("access", None, at, head="ab" * 32))
+    opened = office_log.add(officelog.record("open", log.inspection, at - timedelta(minutes=30)))
+    order = order_of(folder, log, opened, at)
+    sealed = sealing.seal_folder(order, office)
+    enter(folder, office, office_log, opened, sealed, at)
+    return Made(folder, office, log, office_log, sealed.seal)
+
+
+def order_of(folder: Path, log: Log, opened: int | None, at: datetime) -> sealing.SealingOrder:
+    return sealing.SealingOrder(
+        folder=folder,
+        inspection=log.inspection,
+        lines=log.lines,
+        metadata={
+            "metadata/基本信息元数据.xml": "<记录/>".encode(),
+            "metadata/过程信息.xml": "<过程/>".encode(),
+        },
+        open_index=opened,
+        at=at,
+    )
+
+
+def enter(
+    folder: Path,
+    office: keys.OfficeKeys,
+    office_log: OfficeLog,
+    opened: int,
+    sealed: sealing.Sealed,
+    at: datetime,
+) -> None:
+    """The seal goes into the office's log, and the proof of it into the package."""
+    digest = hashlib.sha256(sealed.seal_bytes).hexdigest()
+    index = office_log.add(officelog.record("seal", sealed.seal.inspection, at, seal=digest))
+    office_log.add(officelog.record("access", None, at, head="cd" * 32))
+    proof = officelog.prove(office_log.head(office, at), office_log.records, [opened, index])
+    sealing.add_office_proof(folder, proof, office.log)
+
+
+def files_of(folder: Path) -> Iterator[Path]:
+    return (path for path in sorted(folder.rglob("*")) if path.is_file())

@@ -1,0 +1,170 @@
+"""A sealed package passes: both verifiers, the stock commands as the instructions have them, folder and zip."""
+
+import re
+import subprocess
+import tracemalloc
+import zipfile
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from server.evidence import certificates, package
+from server.evidence.verify import Trust, verify
+from tests.evidence.inspection import Made
+from tests.evidence.verifiers import ask_both, ask_ours, json_of, problems_of, run_standalone
+
+AT = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
+
+
+def commands(folder: Path, language: str) -> list[str]:
+    """The indented lines of the instructions that are commands."""
+    text = (folder / f"VERIFY.{language}.md").read_text()
+    return [
+        line.strip()
+        for line in re.findall(r"^(?: {4}| {8})(\S.*)$", text, re.MULTILINE)
+        if " " in line.strip()
+    ]
+
+
+def test_both_verifiers_pass_an_untouched_package(original: Made) -> None:
+    found = ask_both(original.folder, original.office)
+    assert (found.our_problems, found.their_problems) == ([], [])
+
+
+def test_every_step_was_performed_and_only_the_authority_is_unpinned(original: Made) -> None:
+    report = ask_ours(original.folder, original.office)
+    assert {s.kind.code: s.result.value for s in report.steps} == {
+        "files": "passed",
+        "seal": "passed",
+        "signature": "passed",
+        "stamp": "warning",
+        "log": "passed",
+        "counts": "passed",
+        "payload": "passed",
+        "segments": "passed",
+        "tree": "passed",
+        "office_log": "passed",
+        "clock": "passed",
+    }
+    assert [s.kind.number for s in report.steps] == list(range(1, 12))
+    assert report.exit_code == 0
+
+
+def test_the_report_says_what_each_step_does_not_prove(original: Made) -> None:
+    value = ask_ours(original.folder, original.office).to_json()
+    assert value["verdict"] == "passed_with_warnings"
+    assert value["inspection"] == original.seal.inspection
+    assert all(step["checked"] and step["not_proved"] and step["title"] for step in value["steps"])
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_every_command_of_the_instructions_works_as_written(original: Made, language: str) -> None:
+    wanted = {
+        "sha256sum --quiet",
+        "openssl cms",
+        "openssl ts",
+        "tail -n1",
+        "openssl x509",
+        "python3 verify.py",
+        "sha256sum manifest",
+    }
+    done = set()
+    for command in commands(original.folder, language):
+        result = subprocess.run(
+            ["bash", "-o", "pipefail", "-c", command],
+            cwd=original.folder,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert result.returncode == 0, (command, result.stderr)
+        if command.startswith("sha256sum --quiet"):
+            assert result.stdout == ""
+        if command.startswith("tail"):
+            assert result.stdout.split()[0] == original.seal.head
+        if command.startswith("sha256sum manifest"):
+            assert result.stdout.split()[0] == original.seal.manifest
+        if command.startswith("openssl x509"):
+            fingerprint = certificates.fingerprint(original.office.root)
+            assert result.stdout.strip().split("=")[1].replace(":", "").lower() == fingerprint
+        done |= {word for word in wanted if command.startswith(word)}
+    assert done == wanted
+    assert ask_both(original.folder, original.office).ours  # python3 left nothing behind
+
+
+def test_the_instructions_name_inspection_office_and_fingerprint(original: Made) -> None:
+    for language in ("zh", "en"):
+        text = (original.folder / f"VERIFY.{language}.md").read_text()
+        assert "{{" not in text
+        for told in (original.seal.inspection, original.office.office, original.seal.root_fingerprint):
+            assert told in text
+
+
+def test_the_enclosed_verifier_runs_in_a_bare_interpreter(original: Made) -> None:
+    code, text = run_standalone(
+        original.folder / "verify.py", "--fingerprint", original.seal.root_fingerprint, "--json"
+    )
+    assert code == 0
+    assert json_of(text)["verdict"] == "passed"
+
+
+def test_the_enclosed_verifier_says_what_it_does_not_prove(original: Made) -> None:
+    code, text = run_standalone(original.folder / "verify.py")
+    assert code == 0
+    assert "Integrity is not truth" in text
+    assert text.count("passed") == 10
+
+
+def test_without_a_pinned_root_the_report_warns_and_names_the_fingerprint(original: Made) -> None:
+    report = verify(original.folder, Trust(now=datetime.now(UTC)))
+    warnings = [f.message() for s in report.steps for f in s.findings if f.code == "root_not_pinned"]
+    assert len(warnings) == 1
+    assert original.seal.root_fingerprint in warnings[0]
+
+
+def test_a_root_is_pinned_by_its_fingerprint_too(original: Made) -> None:
+    right = Trust(now=datetime.now(UTC), root_fingerprint=original.seal.root_fingerprint.upper())
+    assert verify(original.folder, right).passed
+    wrong = Trust(now=datetime.now(UTC), root_fingerprint="ab" * 32)
+    assert "is not the root with the expected fingerprint" in problems_of(verify(original.folder, wrong))[0]
+
+
+def test_the_zip_passes_and_holds_the_same_bytes(original: Made, tmp_path: Path) -> None:
+    path = tmp_path / "package.zip"
+    path.write_bytes(b"".join(package.stream(original.folder, "inspection-1", AT)))
+    with zipfile.ZipFile(path) as archive:
+        assert archive.testzip() is None
+        for name in archive.namelist():
+            top, _, rest = name.partition("/")
+            assert top == "inspection-1"
+            assert archive.read(name) == (original.folder / rest).read_bytes()
+    report = ask_ours(path, original.office)
+    assert (report.kind, problems_of(report)) == ("zip", [])
+
+
+def test_a_zip_that_stock_tools_unpack_passes_the_enclosed_verifier(original: Made, tmp_path: Path) -> None:
+    path = tmp_path / "package.zip"
+    path.write_bytes(b"".join(package.stream(original.folder, "勘验-1", AT)))
+    subprocess.run(["python3", "-m", "zipfile", "-e", str(path), str(tmp_path / "out")], check=True)
+    code, text = run_standalone(tmp_path / "out/勘验-1/verify.py")
+    assert code == 0, text
+
+
+def test_the_same_folder_gives_the_same_zip(original: Made) -> None:
+    first = b"".join(package.stream(original.folder, "a", AT))
+    assert first == b"".join(package.stream(original.folder, "a", AT))
+
+
+def test_zipping_takes_constant_memory(tmp_path: Path) -> None:
+    size = 96 << 20
+    with (tmp_path / "large").open("wb") as file:
+        file.truncate(size)
+    tracemalloc.start()
+    try:
+        total = sum(len(piece) for piece in package.stream(tmp_path, "a", AT))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert total > size
+    assert peak < 12 << 20
