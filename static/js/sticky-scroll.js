@@ -17,6 +17,11 @@ export function stickyScroll(box, target, { signal, onchange = () => {} }) {
   box.addEventListener("keydown", (event) => /^(Arrow|Page|Home|End)/.test(event.key) && set(false), { signal });
   box.addEventListener("scroll", () => following || set(atTarget()), { signal, passive: true });
 
+  // The list keeps its place when the panel around it grows or shrinks.
+  const resized = new ResizeObserver(() => follow());
+  resized.observe(box);
+  signal.addEventListener("abort", () => resized.disconnect());
+
   function atTarget() {
     const focus = target();
     if (!focus) return box.scrollHeight - box.scrollTop - box.clientHeight < 24;

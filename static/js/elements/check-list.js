@@ -85,6 +85,7 @@ class CheckList extends HTMLElement {
       other.querySelector("[data-open-item]").setAttribute("aria-expanded", String(isOpen));
       other.querySelector("[data-body]").hidden = !isOpen;
     }
+    if (open) row.scrollIntoView({ block: "nearest" });
     const item = open ? row.dataset.item : null;
     const title = item && this.title(item);
     this.dispatchEvent(new CustomEvent("check-list:select", { bubbles: true, detail: { item, title } }));

@@ -55,12 +55,20 @@ class InspectionConsole extends HTMLElement {
     this.#watchGestures();
     const timer = setInterval(() => this.#clock(), CLOCK_EVERY_MS);
     this.#abort.signal.addEventListener("abort", () => clearInterval(timer));
+    addEventListener("pagehide", () => this.#hangUp(), { signal: this.#abort.signal });
+    // A page that comes back out of the browser's memory has hung up.
+    addEventListener("pageshow", (event) => event.persisted && location.reload(), { signal: this.#abort.signal });
     session.start();
     this.#render();
   }
 
   disconnectedCallback() {
     this.#abort.abort();
+    this.#hangUp();
+  }
+
+  /** The server need not wait for silence to know that this window is gone. */
+  #hangUp() {
     this.#viewers.close();
     this.#own?.close();
     this.#session?.close();

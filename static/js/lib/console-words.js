@@ -18,8 +18,8 @@ const WORDS = {
   }),
   removed: () => ({ cover: "screen", tone: "warn", icon: "lock", title: t("Your access to this inspection has ended"), body: t("Ask the office for a new invitation.") }),
   offline: ({ lostSeconds }) => ({
-    cover: "banner", tone: "bad", icon: "no-signal", title: t("Your own connection is interrupted, reconnecting ({seconds} s)", { seconds: lostSeconds }),
-    body: t("What the others do goes on and is recorded; you will see it afterwards."),
+    cover: "banner", tone: "bad", icon: "no-signal", title: t("The connection to the service is interrupted, reconnecting ({seconds} s)", { seconds: lostSeconds }),
+    body: t("You see the last picture received. What happens meanwhile appears as soon as the connection is back."),
   }),
   cancelled: () => ({ cover: "screen", icon: "calendar", title: t("This inspection was cancelled") }),
   ended: ({ staff }) => ({
