@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -23,6 +24,8 @@ from server.live.recording import Scribe, part_stem
 log = structlog.get_logger("room")
 
 TICK_S = 2.0
+RENEW_TICKS = 5
+"""A lease is renewed every tenth second: three times before it would run out."""
 AWAY_AFTER_S = 5.0
 """How long a lost connection may take to come back before the log calls the participant away."""
 IDLE_S = 120.0
@@ -328,14 +331,33 @@ class Rooms:
             await room.catch_up()
 
     async def _tick(self) -> None:
-        while True:
+        for count in itertools.count():
             await asyncio.sleep(TICK_S)
             now_s = self._live.clock.monotonic_s()
             for room in tuple(self._rooms.values()):
                 room.tick()
-            await self._drop(room for room in tuple(self._rooms.values()) if room.is_idle(now_s))
+            await self._drop([room for room in self._rooms.values() if room.is_idle(now_s)], None)
+            if count % RENEW_TICKS == 0:
+                await self._renew()
 
-    async def _drop(self, idle: Iterable[Room]) -> None:
-        for room in idle:
+    async def _renew(self) -> None:
+        """Hold on to the rooms; one that another worker has taken meanwhile is given up, its clients sent there."""
+        live, lost = self._live, []
+        for room in tuple(self._rooms.values()):
+            try:
+                async with live.database.transaction() as session:
+                    await registry.renew(
+                        session, room.inspection_id, live.settings.worker, room.epoch, live.clock.now()
+                    )
+            except registry.RoomElsewhere:
+                log.error("room_lost", inspection=room.inspection_id, epoch=room.epoch)
+                lost.append(room)
+            except Exception:
+                # A database that does not answer for a moment costs no room: the lease outlasts two tries.
+                log.exception("renew", inspection=room.inspection_id)
+        await self._drop(lost, "restarting")
+
+    async def _drop(self, rooms: Iterable[Room], code: str | None) -> None:
+        for room in rooms:
             self._rooms.pop(room.inspection_id, None)
-            await room.close(None)
+            await room.close(code)

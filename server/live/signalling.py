@@ -13,13 +13,13 @@ from server import media
 from server.accounts.current import actor as current_actor
 from server.accounts.rules import Actor
 from server.clock import rfc3339
-from server.errors import N_, Invalid, NotFound, Throttled, TooLarge, Unauthenticated, YunkanError
+from server.errors import N_, Invalid, NotFound, Throttled, Unauthenticated, YunkanError
 from server.live import service
 from server.live.hub import SEND_TIMEOUT_S, Connection
 from server.live.keys import LIVE, ROOMS
 from server.live.messages import MAX_MESSAGE_BYTES, ClientMessage, Leave, id_of, parse
 from server.live.rooms import Room
-from server.web.bodies import integer
+from server.web.bodies import integer, read_limited
 from server.web.languages import translate
 
 log = structlog.get_logger("signalling")
@@ -187,13 +187,7 @@ def _session(request: web.Request) -> media.Session:
 async def _sdp(request: web.Request, media_type: str) -> str:
     if request.content_type != media_type:
         raise NotSdp(media_type=media_type)
-    if (request.content_length or 0) > MAX_SDP_BYTES:
-        raise TooLarge
-    raw = await request.content.read(MAX_SDP_BYTES + 1)
-    while len(raw) <= MAX_SDP_BYTES and (more := await request.content.read(MAX_SDP_BYTES + 1 - len(raw))):
-        raw += more
-    if len(raw) > MAX_SDP_BYTES:
-        raise TooLarge
+    raw = await read_limited(request, MAX_SDP_BYTES)
     try:
         return raw.decode()
     except UnicodeDecodeError as error:

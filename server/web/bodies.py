@@ -7,9 +7,11 @@ from typing import TypeVar
 import msgspec
 from aiohttp import web
 
-from server.errors import N_, Invalid
+from server.errors import N_, Invalid, TooLarge
 
 T = TypeVar("T")
+
+MAX_JSON_BYTES = 2**20
 
 
 class BadBody(Invalid):
@@ -27,9 +29,21 @@ class Reply(msgspec.Struct, kw_only=True, omit_defaults=False):
     """Base of JSON answers."""
 
 
+async def read_limited(request: web.Request, most_bytes: int) -> bytes:
+    """The whole body, or TooLarge as soon as it is known to be longer."""
+    if (request.content_length or 0) > most_bytes:
+        raise TooLarge
+    raw = bytearray()
+    async for chunk in request.content.iter_chunked(65536):
+        raw += chunk
+        if len(raw) > most_bytes:
+            raise TooLarge
+    return bytes(raw)
+
+
 async def read_json(request: web.Request, kind: type[T]) -> T:
     """The request's body as `kind`; BadBody names the first thing that is wrong."""
-    raw = await request.read()
+    raw = await read_limited(request, MAX_JSON_BYTES)
     try:
         return msgspec.json.decode(raw or b"{}", type=kind)
     except msgspec.DecodeError as error:

@@ -1,0 +1,96 @@
+"""The fold of a room's events."""
+
+from typing import Any
+
+from server.live.state import RoomState, fold_all
+
+
+def events(*items: tuple[str, dict[str, Any]]) -> list[dict[str, Any]]:
+    return [
+        {
+            "seq": seq,
+            "type": type_,
+            "at": f"2026-11-21T08:00:{seq:02d}.000Z",
+            "actor": {"kind": "participant", "id": "p1", "name": "周敏", "role": "reviewer"},
+            "body": body,
+        }
+        for seq, (type_, body) in enumerate(items, start=1)
+    ]
+
+
+JOINED = ("participant.joined", {"participant": "p1", "role": "enterprise", "name": "田", "device": "phone"})
+SLOT = ("slot.opened", {"slot": "s1", "participant": "p1", "source": "camera"})
+
+
+def test_an_inspection_starts_and_ends() -> None:
+    state = fold_all(events(("inspection.started", {"epoch": 1})))
+    assert (state.state, state.started_at) == ("live", "2026-11-21T08:00:01.000Z")
+    state = fold_all(
+        events(("inspection.started", {"epoch": 1}), ("inspection.ended", {"reason": "completed"}))
+    )
+    assert (state.state, state.ended_at) == ("ended", "2026-11-21T08:00:02.000Z")
+
+
+def test_a_cancelled_and_a_concluded_inspection_say_so() -> None:
+    assert fold_all(events(("inspection.cancelled", {"reason": "rain"}))).state == "cancelled"
+    assert fold_all(events(("inspection.concluded", {"result": "pass", "note": ""}))).state == "concluded"
+
+
+def test_people_come_and_go_and_change_their_device() -> None:
+    left = events(JOINED, ("participant.left", {"participant": "p1", "cause": "lost"}))
+    assert not fold_all(left).people["p1"].present
+    back = events(
+        JOINED,
+        left[1] and ("participant.left", {"participant": "p1", "cause": "lost"}),
+        ("participant.returned", {"participant": "p1"}),
+    )
+    assert fold_all(back).people["p1"].present
+    replaced = events(
+        JOINED, ("participant.replaced", {"participant": "p1", "device": "tablet", "by": "takeover"})
+    )
+    assert fold_all(replaced).people["p1"].device == "tablet"
+
+
+def test_a_slot_is_live_until_it_is_interrupted() -> None:
+    live = events(JOINED, SLOT, ("slot.live", {"slot": "s1"}))
+    assert fold_all(live).slots["s1"].live
+    cut = events(
+        JOINED, SLOT, ("slot.live", {"slot": "s1"}), ("slot.interrupted", {"slot": "s1", "cause": "no_media"})
+    )
+    assert not fold_all(cut).slots["s1"].live
+
+
+def test_mute_is_kept_for_each_kind() -> None:
+    muted = events(
+        JOINED,
+        SLOT,
+        ("slot.muted", {"slot": "s1", "kind": "audio", "muted": True}),
+        ("slot.muted", {"slot": "s1", "kind": "video", "muted": True}),
+        ("slot.muted", {"slot": "s1", "kind": "video", "muted": False}),
+    )
+    assert fold_all(muted).slots["s1"].muted == {"audio"}
+
+
+def test_the_last_answer_to_an_item_stands_and_can_be_taken_back() -> None:
+    first = ("checklist.answered", {"item": "doorplate", "result": "fail", "note": "too small"})
+    second = ("checklist.answered", {"item": "doorplate", "result": "pass", "note": ""})
+    none = ("checklist.answered", {"item": "doorplate", "result": "none", "note": ""})
+    standing = fold_all(events(first, second)).answers["doorplate"]
+    assert (standing.result, standing.by) == ("pass", "周敏")
+    assert fold_all(events(first, second, none)).answers == {}
+
+
+def test_parts_are_open_until_they_are_closed() -> None:
+    assert fold_all(events(("part.opened", {"part": "a"}))).open_parts == {"a"}
+    assert (
+        fold_all(events(("part.opened", {"part": "a"}), ("part.closed", {"part": "a"}))).open_parts == set()
+    )
+
+
+def test_snapshots_are_counted() -> None:
+    assert fold_all(events(("snapshot.taken", {}), ("snapshot.taken", {}))).snapshots == 2
+
+
+def test_an_event_of_a_later_version_changes_nothing_but_the_place() -> None:
+    state = fold_all(events(("moon.phase", {"full": True})))
+    assert state == RoomState(seq=1)

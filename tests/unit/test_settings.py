@@ -1,0 +1,56 @@
+"""Settings come from the environment and a TOML file; a bad one is named."""
+
+from pathlib import Path
+
+import pytest
+
+from server.settings import BadSettings, load
+
+
+def test_the_defaults_serve_only_this_machine() -> None:
+    settings = load({})
+    assert (settings.host, settings.port) == ("127.0.0.1", 8080)
+    assert settings.media_address == "127.0.0.1"
+
+
+def test_the_database_is_sqlite_inside_the_data_folder_unless_named(tmp_path: Path) -> None:
+    assert load({"YUNKAN_DATA": str(tmp_path)}).database == f"sqlite+aiosqlite:///{tmp_path}/yunkan.sqlite3"
+    named = load({"YUNKAN_DATABASE_URL": "postgresql://u:p@host/name"})
+    assert named.database == "postgresql+asyncpg://u:p@host/name"
+
+
+def test_the_environment_wins_over_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "yunkan.toml"
+    file.write_text('listen = "127.0.0.1:9000"\nmedia_port = 40000\n')
+    settings = load({"YUNKAN_CONFIG": str(file), "YUNKAN_LISTEN": "127.0.0.1:9001"})
+    assert (settings.port, settings.media_port) == (9001, 40000)
+
+
+@pytest.mark.parametrize("text", ["1", "true", "YES"])
+def test_a_switch_is_read_from_text(text: str) -> None:
+    assert load({"YUNKAN_BEHIND_PROXY": text}).behind_proxy is True
+
+
+@pytest.mark.parametrize(
+    ("environment", "named"),
+    [
+        ({"YUNKAN_LISTEN": "8080"}, "YUNKAN_LISTEN"),
+        ({"YUNKAN_LISTEN": "127.0.0.1:99999"}, "YUNKAN_LISTEN"),
+        ({"YUNKAN_MEDIA_PORT": "many"}, "YUNKAN_MEDIA_PORT"),
+        ({"YUNKAN_MEDIA_PORT": "70000"}, "YUNKAN_MEDIA_PORT"),
+        ({"YUNKAN_LANGUAGE": "fr"}, "YUNKAN_LANGUAGE"),
+        ({"YUNKAN_BEHIND_PROXY": "perhaps"}, "YUNKAN_BEHIND_PROXY"),
+        ({"YUNKAN_TLS_KEY": "key.pem"}, "YUNKAN_TLS_CERTIFICATE"),
+        ({"YUNKAN_CONFIG": "/nowhere/at/all.toml"}, "YUNKAN_CONFIG"),
+    ],
+)
+def test_a_bad_setting_is_named(environment: dict[str, str], named: str) -> None:
+    with pytest.raises(BadSettings, match=named):
+        load(environment)
+
+
+def test_an_unknown_setting_in_the_file_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "yunkan.toml"
+    file.write_text('lisen = "127.0.0.1:9000"\n')
+    with pytest.raises(BadSettings, match="lisen"):
+        load({"YUNKAN_CONFIG": str(file)})
