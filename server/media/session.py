@@ -122,6 +122,11 @@ class Session:
         return self._closing is not None
 
     @property
+    def transport(self) -> IceLite:
+        """The state of the way to the peer."""
+        return self._ice
+
+    @property
     def connected(self) -> bool:
         return self._secure.ready and not self.closed
 
