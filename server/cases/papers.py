@@ -71,12 +71,12 @@ def _open_picture(data: bytes, kind: PaperType) -> None:
 def _has_its_end(data: bytes, kind: PaperType) -> bool:
     """Whether the file was not cut off; decoders fill the missing part with grey and say nothing."""
     if kind is PNG:
-        return b"IEND" in data[-64:]
+        return b"IEND\xaeB`\x82" in data
     if kind is WEBP:
         return len(data) >= 8 + int.from_bytes(data[4:8], "little")
-    # In coded picture data FF is always followed by 00 or a restart marker: FF D9 behind the scan is the end.
-    # A preview inside the header has an end of its own, so the search begins at the picture's own scan.
-    return data.find(b"\xff\xd9", data.rfind(b"\xff\xda")) != -1
+    # In coded picture data FF is always followed by 00 or a restart marker, so FF D9 behind the picture's own
+    # frame header is its end; a preview in the header has one of its own before, a phone's trailer one behind.
+    return data.find(b"\xff\xd9", _jpeg_frame_header(data) or 0) != -1
 
 
 def _png_size(data: bytes) -> tuple[int, int] | None:
@@ -88,7 +88,16 @@ def _png_size(data: bytes) -> tuple[int, int] | None:
 
 
 def _jpeg_size(data: bytes) -> tuple[int, int] | None:
-    """Width and height of the first frame header (ITU-T T.81, B.2.2)."""
+    """Width and height of the frame header (ITU-T T.81, B.2.2)."""
+    position = _jpeg_frame_header(data)
+    if position is None:
+        return None
+    height, width = struct.unpack(">HH", data[position + 5 : position + 9])
+    return width, height
+
+
+def _jpeg_frame_header(data: bytes) -> int | None:
+    """Where the SOF marker is (ITU-T T.81, table B.1: C0 to CF without C4, C8 and CC)."""
     position = 2
     while position + 9 <= len(data) and data[position] == 0xFF:
         marker = data[position + 1]
@@ -96,8 +105,7 @@ def _jpeg_size(data: bytes) -> tuple[int, int] | None:
             position += 1
             continue
         if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
-            height, width = struct.unpack(">HH", data[position + 5 : position + 9])
-            return width, height
+            return position
         position += 2 + int(struct.unpack(">H", data[position + 2 : position + 4])[0])
     return None
 
