@@ -99,7 +99,7 @@ def parse_manifest(data: bytes) -> dict[str, str]:
         if path in found:
             raise ValueError(f"line {number} names {path} again")
         found[path] = sha256
-    if data and not data.endswith(b"\n"):
+    if not data.endswith(b"\n"):
         raise ValueError("the last line is cut off")
     return found
 

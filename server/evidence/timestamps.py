@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import rfc3161_client as client
-from asn1crypto import cms, tsp  # type: ignore[import-untyped]
 from cryptography import x509
 
 from server.evidence.errors import N_, EvidenceError
@@ -113,11 +112,42 @@ def _authority(parsed: client.TimeStampResponse) -> str:
 
 
 def _sorted(reply: bytes) -> bytes:
-    """The reply with its certificates in DER's order, which OpenSSL does not keep; no signature covers that order."""
-    response = tsp.TimeStampResp.load(reply, strict=True)
-    if response["status"]["status"].native not in ("granted", "granted_with_mods"):
-        return reply
-    signed = response["time_stamp_token"]["content"]
-    certificates = sorted(each.dump() for each in signed["certificates"])
-    signed["certificates"] = cms.CertificateSet([cms.CertificateChoices.load(each) for each in certificates])
-    return bytes(response.dump(force=True))
+    """The reply with its certificates in DER's order, which OpenSSL does not keep; no signature covers that order.
+
+    TimeStampResp { status, ContentInfo { type, [0] SignedData { version, digests, content, [0] certificates } } }
+    """
+    whole = _elements(reply, 0, len(reply))
+    response = _elements(reply, *whole[0][1:])
+    if len(response) < 2:
+        return reply  # a refusal has no token
+    token = _elements(reply, *response[1][1:])
+    (signed,) = _elements(reply, *token[1][1:])
+    for tag, begin, end in _elements(reply, *signed[1:])[3:4]:
+        if tag == _CERTIFICATES:
+            certificates = [reply[start:stop] for start, stop in _spans(reply, begin, end)]
+            return reply[:begin] + b"".join(sorted(certificates)) + reply[end:]
+    return reply
+
+
+_CERTIFICATES = 0xA0
+
+
+def _elements(data: bytes, begin: int, end: int) -> list[tuple[int, int, int]]:
+    """(tag, begin, end) of the contents of each DER element between two offsets. ValueError if they do not fit."""
+    found: list[tuple[int, int, int]] = []
+    while begin < end:
+        length, header = data[begin + 1], 2
+        if length & 0x80:
+            header += length & 0x7F
+            length = int.from_bytes(data[begin + 2 : begin + header], "big")
+        if begin + header + length > end:
+            raise ValueError("an element is longer than what holds it")
+        found.append((data[begin], begin + header, begin + header + length))
+        begin += header + length
+    return found
+
+
+def _spans(data: bytes, begin: int, end: int) -> list[tuple[int, int]]:
+    """The same elements with their headers."""
+    ends = [stop for _, _, stop in _elements(data, begin, end)]
+    return list(zip([begin, *ends], ends, strict=False))

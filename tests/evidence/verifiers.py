@@ -44,8 +44,11 @@ def problems_of(report: Report) -> list[str]:
     return [f.message() for step in report.steps for f in step.findings if f.result == "failed"]
 
 
-def ask_both(folder: Path, office: keys.OfficeKeys) -> Verdicts:
-    """The stand-alone one in this process, which saves starting Python a thousand times."""
+def ask_both(folder: Path, office: keys.OfficeKeys, *, lists_only: bool = False) -> Verdicts:
+    """The stand-alone one in this process, which saves starting Python a thousand times.
+
+    `lists_only`: of the stand-alone one the first step alone, for changes that it must already see.
+    """
     report = ask_ours(folder, office)
     module = _standalone()
     fingerprint = certificates.fingerprint(office.root)
@@ -53,7 +56,7 @@ def ask_both(folder: Path, office: keys.OfficeKeys) -> Verdicts:
     check = module.Check(str(folder), arguments)
     stopped: list[str] = []
     try:
-        check.run()
+        check.files() if lists_only else check.run()
     except (module.Stop, OSError) as error:
         stopped = [str(error)]
     problems = [f"{item['subject']} {item['reason']}" for item in check.problems] + stopped

@@ -147,11 +147,11 @@ class Check:
             if name == "tagmanifest-sha256.txt":
                 continue
             if name not in listed:
-                self.fail(name, "is not listed")
+                self.fail(name, "is not in %s" % list_of(name))
             elif self.digests[name] != listed[name]:
-                self.fail(name, "was changed: its digest is not the listed one")
+                self.fail(name, "was changed: its digest is not the one in %s" % list_of(name))
         for name in sorted(set(listed) - set(self.sizes)):
-            self.fail(name, "is listed and missing")
+            self.fail(name, "is in %s, and missing" % list_of(name))
         if self.read("bagit.txt") != b"BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n":
             self.fail("bagit.txt", "is not the declaration of a bag")
         amounts = self.payload_amounts()
@@ -440,6 +440,10 @@ class Check:
                 raise
             except Exception as error:  # a hostile package must not end in a traceback
                 self.fail("", "this step could not be completed: %r" % error)
+
+
+def list_of(name: str) -> str:
+    return "manifest-sha256.txt" if name.startswith("data/") else "tagmanifest-sha256.txt"
 
 
 def strict_json(data: bytes) -> Any:

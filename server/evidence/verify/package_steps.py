@@ -34,14 +34,22 @@ def check_files(evidence: Evidence, step: Step) -> None:
         if path in evidence.read_problems:
             step.fail("unreadable", N_("cannot be read: {reason}"), path, reason=evidence.read_problems[path])
         elif path not in listed:
-            step.fail("unlisted", N_("is not listed: it does not belong to the package"), path)
+            step.fail(
+                "unlisted", N_("is not in {list}: it does not belong to the package"), path, list=_list(path)
+            )
         elif evidence.found[path].sha256 != listed[path]:
-            step.fail("changed", N_("was changed: its digest is not the listed one"), path)
+            step.fail(
+                "changed", N_("was changed: its digest is not the one in {list}"), path, list=_list(path)
+            )
     for path in sorted(listed):
         if path not in evidence.source.sizes:
-            step.fail("missing", N_("is listed and missing"), path)
+            step.fail("missing", N_("is in {list}, and missing"), path, list=_list(path))
     _check_declaration(evidence, step)
     step.numbers = {"files": len(evidence.found), "bytes": sum(f.size_bytes for f in evidence.found.values())}
+
+
+def _list(path: str) -> str:
+    return bag.MANIFEST if path.startswith("data/") else bag.TAG_MANIFEST
 
 
 def _check_declaration(evidence: Evidence, step: Step) -> None:
