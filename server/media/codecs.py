@@ -17,7 +17,8 @@ class VideoCodec:
     starts_keyframe: Callable[[bytes, int], bool]
     "(packet, where its payload begins)"
     depacketize: Callable[[Sequence[bytes]], bytes]
-    is_keyframe: Callable[[bytes], bool]
+    size_of: Callable[[bytes], tuple[int, int]]
+    "Picture size of a keyframe as `depacketize` gives it; ValueError when it does not tell."
     find_size: Callable[[bytes, int], tuple[int, int] | None]
     "Picture size in a packet that starts a keyframe."
 
@@ -32,8 +33,15 @@ def _h264_size(packet: bytes, start: int) -> tuple[int, int] | None:
         return None
 
 
-H264 = VideoCodec("H264", h264.starts_keyframe, h264.depacketize, h264.is_keyframe, _h264_size)
-VP8 = VideoCodec("VP8", vp8.starts_keyframe, vp8.depacketize, vp8.is_keyframe, vp8.find_picture_size)
+def _h264_unit_size(unit: bytes) -> tuple[int, int]:
+    sets = h264.parameter_sets(unit)
+    if sets is None:
+        raise ValueError("no parameter sets")
+    return h264.picture_size(sets[0])
+
+
+H264 = VideoCodec("H264", h264.starts_keyframe, h264.depacketize, _h264_unit_size, _h264_size)
+VP8 = VideoCodec("VP8", vp8.starts_keyframe, vp8.depacketize, vp8.picture_size, vp8.find_picture_size)
 
 VIDEO_CODECS = {codec.name: codec for codec in (H264, VP8)}
 

@@ -95,10 +95,6 @@ def parameter_sets(unit: bytes) -> tuple[bytes, bytes] | None:
     return (sps, pps) if sps and pps else None
 
 
-def is_keyframe(unit: bytes) -> bool:
-    return any(nal and nal[0] & 0x1F == _IDR for nal in nal_units(unit))
-
-
 def find_sps(packet: bytes, start: int) -> bytes | None:
     """The sequence parameter set that the payload at `start` carries at its head, if it does."""
     payload = packet[start:]

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from . import h264, vp8
 from .clock import SyncClock
 from .codecs import AUDIO_CLOCK_HZ, VIDEO_CLOCK_HZ, VIDEO_CODECS, Kind, VideoCodec
 from .frames import FrameAssembler, Ordered, ReorderBuffer
@@ -66,7 +66,6 @@ class _Run:
         self.assembler = FrameAssembler(self.codec) if self.codec is not None else None
         self.held: list[_Sample] = []
         self.last: dict[Kind, int] = {}
-        self.parameter_sets = b""
         self.late_sound = False
 
 
@@ -191,24 +190,9 @@ class Recording:
                 frame.arrived_s,
             )
             if frame.keyframe:
-                self._read_keyframe(run, sample)
+                with suppress(ValueError):
+                    sample.size = run.codec.size_of(data)
             self._sample(run, sample)
-
-    @staticmethod
-    def _read_keyframe(run: _Run, sample: _Sample) -> None:
-        try:
-            if run.codec is not None and run.codec.name == "VP8":
-                sample.size = vp8.picture_size(sample.data)
-                return
-            sets = h264.parameter_sets(sample.data)
-            if sets is not None:
-                run.parameter_sets = b"".join(h264.START_CODE + item for item in sets)
-            else:
-                sample.data = run.parameter_sets + sample.data
-                sets = h264.parameter_sets(sample.data)
-            sample.size = h264.picture_size(sets[0]) if sets is not None else None
-        except ValueError:
-            sample.size = None
 
     def _sample(self, run: _Run, sample: _Sample) -> None:
         if self._file is None:
@@ -254,8 +238,11 @@ class Recording:
             settled = run.clock.synchronised and not wants_audio
             if settled or now - keyframe.arrived_s >= SETTLE_S:
                 self._start(run, with_video=True)
-        elif waited_s >= PICTURE_WAIT_S and any(item.kind == "audio" for item in held):
-            self._start(run, with_video=False)
+        elif waited_s >= PICTURE_WAIT_S:
+            if any(item.kind == "audio" for item in held):
+                self._start(run, with_video=False)
+            else:
+                held.clear()  # pictures of no known size: nothing to begin a part with
 
     def _start(self, run: _Run, *, with_video: bool) -> None:
         """Opens a part with what is held, from the first keyframe on; sound from before it is kept."""

@@ -138,7 +138,11 @@ def repair_part(path: Path) -> Part | None:
             made.replace(path)
             _sync_folder(path.parent)
         except OSError as error:
-            if isinstance(error, av.FFmpegError) or error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            if isinstance(error, av.FFmpegError) or error.errno not in (
+                errno.ENOSPC,
+                errno.EDQUOT,
+                errno.EFBIG,
+            ):
                 raise
             head, duration_s = _probe(path)
         finally:

@@ -68,6 +68,7 @@ class Session:
         self._offer = offer
         self._ice = IceLite()
         self._mids: list[str] = []
+        self._generations = {offer.ufrag}
         self._fingerprint = next(
             item for item in host.certificate.getFingerprints() if item.algorithm == "sha-256"
         )
@@ -79,7 +80,7 @@ class Session:
         self._early: list[tuple[bytes, float]] | None = []
         self._callbacks: list[Callable[[Session], None]] = []
         self._heard_at = time.monotonic()
-        self._opened_at = self._heard_at
+        self.opened_at = self._heard_at
         self._remote: Address | None = None
         self.malformed = 0
         "Packets that failed authentication or made no sense."
@@ -93,11 +94,11 @@ class Session:
         if self.closed:
             raise MediaError("the session is closed")
         ufrag, password = parse_fragment(fragment)
-        if ufrag is None or ufrag == self._offer.ufrag:
-            return None
+        if ufrag is None or ufrag in self._generations:
+            return None  # a late fragment of an earlier generation is no restart
         if not password:
             raise OfferRejected("an ICE restart needs a=ice-ufrag and a=ice-pwd")
-        self._offer = Offer(self._offer.sections, self._offer.fingerprints, self._offer.role, ufrag)
+        self._generations.add(ufrag)
         replaced = self._ice.credentials
         credentials = self._ice.restart()
         if self._ice.previous is not replaced:
@@ -219,6 +220,8 @@ class Session:
                     self._rtcp_received(packet, now)
             else:
                 self._rtp_received(self._secure.unprotect(datagram), now)
+            # Some clients send no checks once they are connected; authentic media says as much.
+            self._heard_at = now
         except (SrtpError, ValueError):
             self.malformed += 1
 
@@ -245,7 +248,7 @@ class Session:
         """Called about every 100 ms."""
         if self.closed:
             return
-        if not self._secure.ready and now - self._opened_at > CONNECT_TIMEOUT_S:
+        if not self._secure.ready and now - self.opened_at > CONNECT_TIMEOUT_S:
             logger.info("session %s: the peer did not connect", self.id)
             self.end_soon()
         elif now - self._heard_at > CONSENT_TIMEOUT_S:

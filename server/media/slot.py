@@ -118,7 +118,7 @@ class Slot:
         self._recorder = recorder
         for track in self.tracks.values():
             track.tap = recorder
-        if self.publisher is not None and self.live:
+        if self.publisher is not None:
             recorder.begin(self.publisher.codec_names)
             self.request_keyframe()
 

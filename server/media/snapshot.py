@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .codecs import VIDEO_CLOCK_HZ, VideoCodec
-from .errors import FrameGone, NoPicture
+from .errors import FrameGone, NoPicture, NotSupported
 from .frames import Frame, FrameAssembler, Ordered
 
+MAX_PIXELS = 4096 * 4096
 _DECODERS = {"H264": "h264", "VP8": "vp8"}
 
 
@@ -49,15 +50,27 @@ def _group_up_to(frames: Sequence[Frame], timestamp: int | None) -> list[Frame]:
     return list(frames[begin : end + 1])
 
 
+def _check_size(keyframe: Frame, codec: VideoCodec) -> None:
+    """A stream may claim a size whose picture alone would fill the memory."""
+    try:
+        width, height = codec.size_of(codec.depacketize(keyframe.payloads))
+    except ValueError as error:
+        raise FrameGone(f"the keyframe cannot be read: {error}") from error
+    if width * height > MAX_PIXELS:
+        raise NotSupported(f"a picture of {width} x {height} is too large")
+
+
 def decode(
     packets: Sequence[tuple[int, bytes, float]],
     breaks: Sequence[int],
     codec: VideoCodec,
     timestamp: int | None,
 ) -> Decoded:
-    """Raises FrameGone when the asked frame cannot be shown exactly, NoPicture when there is nothing to show."""
+    """Raises FrameGone when the asked frame cannot be shown exactly, NoPicture when there is nothing to show,
+    NotSupported for an absurd size."""
     group = _group_up_to(frames_of(packets, breaks, codec), timestamp)
     wanted = group[-1]
+    _check_size(group[0], codec)
     decoder = cast(av.VideoCodecContext, av.CodecContext.create(_DECODERS[codec.name], "r"))
     picture: av.VideoFrame | None = None
     try:

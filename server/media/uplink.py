@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 
 from .codecs import VIDEO_CODECS
@@ -115,7 +116,7 @@ class Uplink:
         if losses is None or source is None or self.ssrc is None:
             return
         before = losses.abandoned
-        asked = losses.due(asyncio.get_running_loop().time())
+        asked = losses.due(time.monotonic())
         if asked:
             sequences = tuple(source.publisher_sequence(number) for number in asked)
             self._send(Nack(self._local_ssrc, self.ssrc, sequences))

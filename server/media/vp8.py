@@ -54,10 +54,6 @@ def depacketize(payloads: Iterable[bytes]) -> bytes:
     return bytes(frame)
 
 
-def is_keyframe(frame: bytes) -> bool:
-    return bool(frame) and not frame[0] & 1
-
-
 def picture_size(frame: bytes) -> tuple[int, int]:
     """Width and height in pixels of a keyframe. Raises ValueError for anything else."""
     if len(frame) < 10 or frame[0] & 1 or frame[3:6] != b"\x9d\x01\x2a":

@@ -17,7 +17,6 @@ def test_the_first_packet_of_a_keyframe_is_known_and_no_other() -> None:
         payloads = payloads_of("VP8", frame)
         assert vp8.starts_keyframe(payloads[0], 0) == (index % 6 == 0)
         assert not any(vp8.starts_keyframe(payload, 0) for payload in payloads[1:])
-        assert vp8.is_keyframe(frame) == (index % 6 == 0)
 
 
 @pytest.mark.parametrize("size", [(320, 180), (1280, 720)])
@@ -45,4 +44,3 @@ def test_a_truncated_descriptor_is_refused(payload: bytes) -> None:
 def test_no_bytes_whatever_break_the_readers(data: bytes) -> None:
     vp8.starts_keyframe(data, 0)
     vp8.find_picture_size(data, 0)
-    vp8.is_keyframe(data)

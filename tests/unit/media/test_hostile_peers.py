@@ -1,0 +1,228 @@
+"""Peers that passed the handshake and then send nonsense."""
+
+import random
+import struct
+import time
+from collections.abc import AsyncIterator
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from server.media import MediaConfig, MediaEngine, Slot
+from server.media.publish import PublishSession
+from server.media.rtcp import Nack, PictureLoss, SenderReport
+from server.media.rtp import slot_form
+from server.media.view import ViewSession
+from tests.media.peers import Observer
+from tests.unit.media import offers
+
+VIDEO, RTX, AUDIO = 108, 109, 111
+
+
+class Clear:
+    """SRTP that encrypts nothing, and remembers what went out."""
+
+    ready = True
+
+    def __init__(self) -> None:
+        self.sent: list[bytes] = []
+
+    def protect(self, packet: bytes) -> bytes:
+        self.sent.append(packet)
+        return packet
+
+    protect_rtcp = protect
+
+    def unprotect(self, packet: bytes) -> bytes:
+        return packet
+
+    unprotect_rtcp = unprotect
+
+    async def close(self) -> None:
+        self.ready = False
+
+
+@pytest.fixture
+async def slot() -> AsyncIterator[Slot]:
+    engine = await MediaEngine.open(MediaConfig())
+    yield engine.open_slot("camera", Observer())
+    await engine.close()
+    assert engine.counters.failures == 0
+
+
+async def in_clear(session: PublishSession | ViewSession) -> Clear:
+    clear = Clear()
+    await session._secure.close()
+    session._secure = clear  # type: ignore[assignment]
+    session._early = None
+    session._remote = ("127.0.0.1", 9)
+    session._connected()
+    return clear
+
+
+@pytest.fixture
+async def publisher(slot: Slot) -> PublishSession:
+    session = await slot.publish(offers.typical())
+    assert isinstance(session, PublishSession)
+    await in_clear(session)
+    return session
+
+
+def rtp(
+    payload_type: int, sequence: int, timestamp: int = 0, ssrc: int = 7, payload: bytes = b"\x61xyz"
+) -> bytes:
+    return struct.pack("!BBHII", 0x80, payload_type, sequence, timestamp, ssrc) + payload
+
+
+async def test_random_packets_of_a_publisher_break_nothing(slot: Slot, publisher: PublishSession) -> None:
+    chance = random.Random(5)
+    viewer = await slot.view(offers.typical("recvonly"))
+    assert isinstance(viewer, ViewSession)
+    await in_clear(viewer)
+    now = time.monotonic()
+    for step in range(20_000):
+        head = bytes(
+            [
+                chance.choice((0x80, 0x80, 0x90, 0xA0, 0xB3, 0x8F)),
+                chance.choice((VIDEO, RTX, AUDIO, 200, 205, 206, 77)),
+            ]
+        )
+        publisher.media_received(
+            head + chance.randbytes(chance.choice((0, 1, 9, 10, 12, 30, 1200))), now + step / 1000
+        )
+    assert slot.tracks["video"].ring.size_bytes <= 12 << 20
+    slot.pulse(now + 20)
+
+
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(data=st.binary(min_size=2, max_size=80))
+async def test_any_bytes_of_a_publisher_are_taken_or_counted(
+    slot: Slot, publisher: PublishSession, data: bytes
+) -> None:
+    publisher.media_received(data, time.monotonic())
+    publisher.media_received(b"\x80" + data, time.monotonic())
+
+
+async def test_a_second_source_in_one_stream_does_not_tear_the_first(
+    slot: Slot, publisher: PublishSession
+) -> None:
+    now = time.monotonic()
+    for sequence in range(100):
+        publisher.media_received(rtp(VIDEO, sequence, ssrc=7), now + sequence / 100)
+        publisher.media_received(rtp(VIDEO, 30_000 + sequence, ssrc=8), now + sequence / 100)
+    numbers = [number for number, _, _ in slot.tracks["video"].ring.packets()]
+    assert numbers == list(range(numbers[0], numbers[0] + 100))
+    assert publisher.uplinks["video"].strangers == 100
+
+
+async def test_a_source_that_fell_silent_is_followed_by_another(
+    slot: Slot, publisher: PublishSession
+) -> None:
+    now = time.monotonic()
+    publisher.media_received(rtp(VIDEO, 5, ssrc=7), now)
+    publisher.media_received(rtp(VIDEO, 30_000, ssrc=8), now + 1.0)
+    numbers = [number for number, _, _ in slot.tracks["video"].ring.packets()]
+    assert numbers == [numbers[0], numbers[0] + 1]
+
+
+async def test_duplicates_are_forwarded_once(slot: Slot, publisher: PublishSession) -> None:
+    viewer = await slot.view(offers.typical("recvonly"))
+    assert isinstance(viewer, ViewSession)
+    clear = await in_clear(viewer)
+    for _ in range(3):
+        publisher.media_received(rtp(AUDIO, 9), time.monotonic())
+    assert len([packet for packet in clear.sent if packet[1] & 0x7F == AUDIO]) == 1
+
+
+async def test_a_packet_from_before_the_first_one_has_no_place(slot: Slot, publisher: PublishSession) -> None:
+    now = time.monotonic()
+    publisher.media_received(rtp(VIDEO, 100), now)
+    publisher.media_received(rtp(VIDEO, 99), now)
+    assert len(slot.tracks["video"].ring.packets()) == 1
+
+
+async def test_a_packet_too_big_for_one_viewer_reaches_the_recorder_and_is_counted(
+    slot: Slot, publisher: PublishSession
+) -> None:
+    viewer = await slot.view(offers.typical("recvonly"))
+    assert isinstance(viewer, ViewSession)
+    clear = await in_clear(viewer)
+
+    def too_long(packet: bytes) -> bytes:
+        raise ValueError("packet is too long")
+
+    clear.protect = too_long  # type: ignore[method-assign]
+    publisher.media_received(rtp(AUDIO, 1, payload=bytes(1400)), time.monotonic())
+    assert viewer.malformed == 1
+    assert publisher.malformed == 0
+    assert len(slot.tracks["audio"].ring.packets()) == 1
+
+
+async def test_a_viewer_that_asks_for_everything_again_and_again_is_bounded(
+    slot: Slot, publisher: PublishSession
+) -> None:
+    viewer = await slot.view(offers.typical("recvonly"))
+    assert isinstance(viewer, ViewSession)
+    clear = await in_clear(viewer)
+    now = time.monotonic()
+    for sequence in range(900):
+        publisher.media_received(rtp(AUDIO, sequence, payload=bytes(1000)), now)
+    downlink = viewer.downlink("audio")
+    assert downlink is not None
+    kept = [number & 0xFFFF for number, _, _ in slot.tracks["audio"].ring.packets()]
+    before = sum(map(len, clear.sent))
+    for _ in range(20):
+        viewer.media_received(bytes(Nack(1, downlink.outgoing.ssrc, tuple(kept))), now)
+    assert sum(map(len, clear.sent)) - before < 1_000_000
+
+
+async def test_a_viewer_gets_nothing_again_from_before_it_came(slot: Slot, publisher: PublishSession) -> None:
+    now = time.monotonic()
+    publisher.media_received(rtp(AUDIO, 1), now)
+    viewer = await slot.view(offers.typical("recvonly"))
+    assert isinstance(viewer, ViewSession)
+    clear = await in_clear(viewer)
+    publisher.media_received(rtp(AUDIO, 2), now)
+    (first, _, _), (second, _, _) = slot.tracks["audio"].ring.packets()
+    downlink = viewer.downlink("audio")
+    assert downlink is not None
+    sent = len(clear.sent)
+    viewer.media_received(bytes(Nack(1, downlink.outgoing.ssrc, (first & 0xFFFF, second & 0xFFFF))), now)
+    again = clear.sent[sent:]
+    assert [int.from_bytes(packet[2:4], "big") for packet in again] == [second & 0xFFFF]
+
+
+async def test_a_viewers_own_media_is_refused(slot: Slot) -> None:
+    viewer = await slot.view(offers.typical("recvonly"))
+    assert isinstance(viewer, ViewSession)
+    await in_clear(viewer)
+    viewer.media_received(slot_form(0, 1, 1, b"x"), time.monotonic())
+    assert viewer.malformed == 1
+
+
+async def test_reports_of_streams_that_do_not_exist_are_ignored(
+    slot: Slot, publisher: PublishSession
+) -> None:
+    publisher.media_received(bytes(SenderReport(99, 1 << 40, 5)), time.monotonic())
+    publisher.media_received(bytes(PictureLoss(1, 99)), time.monotonic())
+    assert slot.tracks["video"].report is None
+
+
+async def test_sender_reports_reach_viewers_on_the_slots_timeline(
+    slot: Slot, publisher: PublishSession
+) -> None:
+    now = time.monotonic()
+    viewer = await slot.view(offers.typical("recvonly"))
+    assert isinstance(viewer, ViewSession)
+    await in_clear(viewer)
+    publisher.media_received(rtp(AUDIO, 1, timestamp=48_000), now)
+    publisher.media_received(bytes(SenderReport(7, 5 << 32, 48_000)), now)
+    downlink = viewer.downlink("audio")
+    assert downlink is not None
+    report = downlink.report(now + 2.0)
+    assert report is not None
+    (_, packet, _), *_ = slot.tracks["audio"].ring.packets()
+    assert report.ntp == 7 << 32
+    assert report.rtp & 0xFFFFFFFF == (int.from_bytes(packet[4:8], "big") + 96_000) & 0xFFFFFFFF
+    assert report.packet_count == 1

@@ -1,0 +1,210 @@
+"""A slot with a publisher of straw, at times that the tests make up."""
+
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import pytest
+
+from server.media import MediaConfig, MediaEngine, MediaError, OfferRejected, Slot
+from server.media.publish import PublishSession
+from server.media.session import CONNECT_TIMEOUT_S, CONSENT_TIMEOUT_S
+from tests.media.peers import Observer, until
+from tests.unit.media import offers
+
+
+@pytest.fixture
+async def engine() -> AsyncIterator[MediaEngine]:
+    opened = await MediaEngine.open(MediaConfig())
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+def observer() -> Observer:
+    return Observer()
+
+
+@pytest.fixture
+def slot(engine: MediaEngine, observer: Observer) -> Slot:
+    return engine.open_slot("camera", observer)
+
+
+class Straw:
+    """Counts what a publisher is asked for."""
+
+    uplinks: dict[str, Any] = {}
+
+    def __init__(self) -> None:
+        self.asked_at: list[float] = []
+        self.now = 0.0
+
+    def request_keyframe(self) -> None:
+        self.asked_at.append(self.now)
+
+
+@pytest.fixture
+def straw(slot: Slot, monkeypatch: pytest.MonkeyPatch) -> Iterator[Straw]:
+    made = Straw()
+    monkeypatch.setattr("server.media.slot.time.monotonic", lambda: made.now)
+    slot.publisher = made  # type: ignore[assignment]
+    slot.tracks["video"].codec_name = "H264"
+    yield made
+    slot.publisher = None
+
+
+def pulse(slot: Slot, straw: Straw, *, until_s: float, heard: bool = True) -> None:
+    while straw.now < until_s:
+        straw.now = round(straw.now + 0.1, 3)
+        if heard:
+            slot.heard_at = straw.now
+        slot.pulse(straw.now)
+
+
+async def test_a_keyframe_is_asked_for_every_five_seconds(slot: Slot, straw: Straw) -> None:
+    straw.now = 100.0
+    pulse(slot, straw, until_s=118.0)
+    gaps = [later - earlier for earlier, later in zip(straw.asked_at, straw.asked_at[1:], strict=False)]
+    assert len(gaps) >= 3
+    assert gaps == pytest.approx([5.0] * len(gaps), abs=0.11)
+
+
+async def test_no_keyframe_is_asked_for_when_one_has_just_come(slot: Slot, straw: Straw) -> None:
+    straw.now = 100.0
+    for second in range(1, 20):
+        slot.tracks["video"].keyframe_at = straw.now
+        pulse(slot, straw, until_s=100.0 + second)
+    assert straw.asked_at == []
+
+
+async def test_many_requests_are_merged_to_two_a_second(slot: Slot, straw: Straw) -> None:
+    straw.now = 100.0
+    slot.tracks["video"].keyframe_at = 100.0
+    for _ in range(30):
+        straw.now = round(straw.now + 0.033, 3)
+        slot.request_keyframe()
+        slot.pulse(straw.now)
+    assert 2 <= len(straw.asked_at) <= 3
+    # The last request is not forgotten: it is made as soon as it may be.
+    slot.request_keyframe()
+    before = len(straw.asked_at)
+    pulse(slot, straw, until_s=straw.now + 0.6, heard=False)
+    assert len(straw.asked_at) == before + 1
+
+
+async def test_two_seconds_without_media_interrupt(slot: Slot, straw: Straw, observer: Observer) -> None:
+    straw.now = 100.0
+    pulse(slot, straw, until_s=101.0)
+    assert slot.live
+    pulse(slot, straw, until_s=102.8, heard=False)
+    assert slot.live
+    pulse(slot, straw, until_s=103.1, heard=False)
+    assert not slot.live
+    pulse(slot, straw, until_s=104.0)
+    assert [name for name, _ in observer.events] == ["live", "interrupted", "live"]
+
+
+async def test_a_peer_that_does_not_connect_is_let_go(slot: Slot) -> None:
+    session = await slot.publish(offers.typical())
+    session.pulse(session.opened_at + CONNECT_TIMEOUT_S - 1)
+    assert not session.closed
+    ended: list[str] = []
+    session.on_closed(lambda it: ended.append(it.id))
+    session.pulse(session.opened_at + CONNECT_TIMEOUT_S + 1)
+    await until(lambda: ended == [session.id])
+    assert session.closed
+
+
+async def test_a_peer_that_falls_silent_is_let_go(slot: Slot) -> None:
+    session = await slot.view(offers.typical("recvonly"))
+    session._secure.ready = True
+    session.pulse(session.opened_at + CONSENT_TIMEOUT_S - 1)
+    assert not session.closed
+    session.pulse(session.opened_at + CONSENT_TIMEOUT_S + 1)
+    assert session.closed
+
+
+async def test_of_two_offers_that_did_not_connect_the_newer_counts(slot: Slot) -> None:
+    first = await slot.publish(offers.typical())
+    second = await slot.publish(offers.typical())
+    assert first.closed
+    assert not second.closed
+
+
+async def test_a_callback_after_the_end_is_called_at_once(slot: Slot) -> None:
+    session = await slot.view(offers.typical("recvonly"))
+    await session.close()
+    await session.close()
+    called: list[str] = []
+    session.on_closed(lambda it: called.append(it.id))
+    assert called == [session.id]
+
+
+async def test_a_viewers_offer_that_receives_nothing_is_refused(slot: Slot) -> None:
+    with pytest.raises(OfferRejected, match="receives no media"):
+        await slot.view(offers.typical("sendonly"))
+    with pytest.raises(OfferRejected, match="sends no media"):
+        await slot.publish(offers.typical("recvonly"))
+
+
+async def test_trickled_candidates_need_no_answer_and_new_credentials_get_one(slot: Slot) -> None:
+    session = await slot.publish(offers.typical())
+    etag = session.etag
+    same = "a=ice-ufrag:rH8w\r\na=ice-pwd:DwoagPseCfkn2Wbq/iQzoOJN\r\nm=audio 9 RTP/AVP 0\r\na=mid:0\r\n"
+    assert await session.patch(same + "a=candidate:1 1 udp 1 192.0.2.1 9 typ host\r\n") is None
+    assert await session.patch("a=end-of-candidates\r\n") is None
+    assert session.etag == etag
+    answer = await session.patch("a=ice-ufrag:newu\r\na=ice-pwd:DwoagPseCfkn2Wbq/iQzoOJN\r\n")
+    assert answer is not None
+    assert "a=ice-ufrag:" in answer
+    assert session.etag != etag
+    # A fragment of the first generation that was under way is no further restart.
+    assert await session.patch(same) is None
+    with pytest.raises(OfferRejected, match="ice-pwd"):
+        await session.patch("a=ice-ufrag:other\r\n")
+    await session.close()
+    with pytest.raises(MediaError):
+        await session.patch(same)
+
+
+async def test_a_slots_name_is_its_own(engine: MediaEngine, slot: Slot, observer: Observer) -> None:
+    with pytest.raises(MediaError, match="open already"):
+        engine.open_slot("camera", observer)
+    assert engine.find_slot("camera") is slot
+    await slot.close()
+    with pytest.raises(MediaError, match="closed"):
+        await slot.publish(offers.typical())
+    await engine.close()
+    with pytest.raises(MediaError, match="closed"):
+        engine.open_slot("camera", observer)
+
+
+async def test_the_advertised_address_stands_in_the_answer(observer: Observer) -> None:
+    engine = await MediaEngine.open(MediaConfig(advertised_address="203.0.113.9"))
+    session = await engine.open_slot("camera", observer).publish(offers.typical())
+    assert f" 203.0.113.9 {engine.port} typ host" in session.answer_sdp
+    await engine.close()
+
+
+async def test_an_engine_on_all_addresses_names_those_of_the_machine(observer: Observer) -> None:
+    engine = await MediaEngine.open(MediaConfig(address="0.0.0.0"))
+    session = await engine.open_slot("camera", observer).publish(offers.typical())
+    assert " 0.0.0.0 " not in session.answer_sdp.replace("IN IP4 0.0.0.0", "")
+    assert f" {engine.port} typ host" in session.answer_sdp
+    await engine.close()
+
+
+async def test_recording_twice_at_once_is_an_error(slot: Slot, tmp_path: Any) -> None:
+    slot.start_recording(tmp_path, str)
+    with pytest.raises(MediaError, match="already"):
+        slot.start_recording(tmp_path, str)
+    await slot.stop_recording()
+    await slot.stop_recording()
+    slot.start_recording(tmp_path, str)
+
+
+async def test_a_publishers_answer_takes_one_codec_of_each_kind(slot: Slot) -> None:
+    session = await slot.publish(offers.typical())
+    assert isinstance(session, PublishSession)
+    assert session.codec_names == {"audio": "opus", "video": "H264"}
+    lines = [line for line in session.answer_sdp.splitlines() if line.startswith("m=")]
+    assert [line.split(" ", 3)[3] for line in lines] == ["111", "108 109"]
