@@ -148,6 +148,7 @@ class PartFile:
             self._container = av.open(self._file, "w", format=format_name, options=options | _COMMON)
             self._container.metadata["comment"] = head.to_comment()
             self._streams = self._add_streams(head)
+            sync_folder(path.parent)
         except BaseException:
             self._file.close()
             raise
@@ -203,6 +204,15 @@ class PartFile:
         """Gives up without an index: what is on the disk stays as it is, to be repaired."""
         self._file.close()
         self._container.close()  # sees the closed file and writes nothing
+
+
+def sync_folder(folder: Path) -> None:
+    """A file is on the disk only when its folder's entry is."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def sha256_of(path: Path) -> str:

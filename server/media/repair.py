@@ -12,7 +12,7 @@ from pathlib import Path
 import av
 
 from .model import Part
-from .part import PartHead, sha256_of
+from .part import PartHead, sha256_of, sync_folder
 
 logger = logging.getLogger(__name__)
 
@@ -107,18 +107,12 @@ def _probe(path: Path) -> tuple[PartHead, float]:
         return PartHead.from_comment(comment), (given.duration or 0) / av.time_base
 
 
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 def repair_part(path: Path) -> Part | None:
     """Cuts at the last whole fragment, copies into an ordinary file, puts it in the place of the old one in one step.
     A file that was closed properly is only described. None when nothing can be recovered.
     With no room for the copy the file is cut and left fragmented, which players accept."""
+    if not path.is_file():
+        return None
     is_mp4 = path.suffix in (".mp4", ".m4a")
     try:
         if is_mp4:
@@ -136,7 +130,7 @@ def repair_part(path: Path) -> Part | None:
             if duration_s <= 0:
                 return None
             made.replace(path)
-            _sync_folder(path.parent)
+            sync_folder(path.parent)
         except OSError as error:
             if isinstance(error, av.FFmpegError) or error.errno not in (
                 errno.ENOSPC,

@@ -64,6 +64,7 @@ class Session:
         self.slot_id = slot_id
         self.answer_sdp = ""
         self.etag = self._new_etag()
+        "The ICE generation's entity tag, without quotes; new after a restart."
         self._host = host
         self._offer = offer
         self._ice = IceLite()
@@ -135,7 +136,7 @@ class Session:
 
     @staticmethod
     def _new_etag() -> str:
-        return f'"{secrets.token_hex(8)}"'
+        return secrets.token_hex(8)
 
     def _local(self) -> LocalTransport:
         return LocalTransport(

@@ -121,6 +121,10 @@ def test_nothing_is_recovered_from_nothing(tmp_path: Path, content: bytes, suffi
     assert [item.name for item in tmp_path.iterdir()] == [path.name]
 
 
+def test_a_file_that_is_not_there_is_not_recovered(tmp_path: Path) -> None:
+    assert repair_part(tmp_path / "nowhere.mp4") is None
+
+
 def test_a_film_that_is_not_ours_is_not_touched(tmp_path: Path) -> None:
     path = tmp_path / "other.mp4"
     with av.open(str(path), "w") as container:
