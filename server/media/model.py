@@ -88,6 +88,8 @@ class SlotStats:
     last_packet_age_s: float | None
     recording: bool
     bytes_recorded: int
+    packets_repaired: int
+    "Packets that came by retransmission, of the present publisher."
     packets_unrepaired: int
     "Packets given up since the slot opened."
     frames_unrecorded: int

@@ -151,6 +151,7 @@ class Slot:
             last_packet_age_s=None if self.heard_at is None else now - self.heard_at,
             recording=recorder is not None and not recorder.failed,
             bytes_recorded=self._recorded_before + (recorder.bytes_written if recorder else 0),
+            packets_repaired=sum(uplink.repaired for uplink in uplinks.values()),
             packets_unrepaired=self._unrepaired_before
             + sum(uplink.losses.abandoned for uplink in uplinks.values() if uplink.losses is not None),
             frames_unrecorded=self._unrecorded_before + (recorder.frames_dropped if recorder else 0),

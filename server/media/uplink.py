@@ -90,10 +90,8 @@ class Uplink:
         if number < source.first_number:
             return
         losses = self.losses
-        if losses is not None:
-            losses.received(number, now)
-            if losses and self._timer is None:
-                self._arm()
+        if losses is not None and losses.received(number, now) and self._timer is None:
+            self._arm()
         self.track.push(number, timestamp, marker, payload, now)
 
     def _join(self, sequence: int, timestamp: int, ssrc: int, now: float) -> Source:
@@ -122,7 +120,7 @@ class Uplink:
             self._send(Nack(self._local_ssrc, self.ssrc, sequences))
         if losses.abandoned != before:
             self._on_unrepaired()
-        if losses:
+        if losses.pending:
             self._arm()
 
     def reported(self, report: SenderReport, now: float) -> ClockReport | None:

@@ -1,3 +1,4 @@
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -12,7 +13,7 @@ def fed(*numbers: int, now: float = 0.0) -> LossList:
 
 
 def test_a_stream_in_order_has_no_losses() -> None:
-    assert not fed(*range(100))
+    assert not fed(*range(100)).pending
 
 
 def test_a_missing_packet_is_asked_for_after_the_time_that_reordering_takes() -> None:
@@ -29,9 +30,30 @@ def test_a_missing_packet_is_asked_for_again_and_again() -> None:
     assert losses.due(0.16) == [2]
 
 
+def test_the_pause_between_requests_follows_the_time_that_a_repair_takes() -> None:
+    slow, fast = fed(1, 3), fed(1, 3)
+    for losses, round_trip_s in ((slow, 0.120), (fast, 0.004)):
+        assert losses.due(0.02) == [2]
+        losses.received(2, 0.02 + round_trip_s)
+    assert slow.retry_s == pytest.approx(0.180)
+    assert fast.retry_s == 0.030
+    slow.received(5, 1.0)
+    assert slow.due(1.02) == [4]
+    assert slow.due(1.19) == []
+    assert slow.due(1.21) == [4]
+
+
+def test_a_repair_that_was_asked_for_twice_measures_nothing() -> None:
+    losses = fed(1, 3)
+    losses.due(0.02)
+    losses.due(0.09)
+    losses.received(2, 0.10)
+    assert losses.retry_s == 0.060
+
+
 def test_a_packet_that_comes_late_is_not_asked_for() -> None:
     losses = fed(1, 4, 2, 3)
-    assert not losses
+    assert not losses.pending
     assert losses.due(1.0) == []
     assert losses.abandoned == 0
 
@@ -41,17 +63,17 @@ def test_a_packet_that_never_comes_is_given_up_and_counted() -> None:
     assert losses.due(0.49) == [2]
     assert losses.due(0.51) == []
     assert losses.abandoned == 1
-    assert not losses
+    assert not losses.pending
 
 
 def test_a_packet_from_before_the_stream_is_no_loss() -> None:
     losses = fed(10, 9, 8)
-    assert not losses
+    assert not losses.pending
 
 
 def test_a_burst_beyond_repair_is_given_up_at_once() -> None:
     losses = fed(1, 2 + MAX_MISSING + 1)
-    assert not losses
+    assert not losses.pending
     assert losses.abandoned == MAX_MISSING + 1
 
 
