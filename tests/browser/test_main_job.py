@@ -44,6 +44,7 @@ WATCH_SCREEN = """
     video.requestVideoFrameCallback(note);
   };
   video.requestVideoFrameCallback(note);
+  window.isSomethingShown = () => shown.some((one) => one.at <= performance.now());
   window.clickAndSee = () => {
     const button = document.querySelector('[data-command="snapshot"]');
     let at = null;
@@ -81,7 +82,7 @@ async def test_twenty_snapshots_are_the_very_frames_the_reviewer_saw(
         await open_console(desk, appointment)
         await sees_numbers(desk)
         await desk.evaluate(WATCH_SCREEN)
-        await desk.wait_for_timeout(500)
+        await desk.wait_for_function("isSomethingShown()")
         seen: list[int | None] = []
         for count in range(1, 21):
             seen.append(number_of(await desk.evaluate("clickAndSee()")))
