@@ -9,12 +9,13 @@ from aiohttp.test_utils import TestClient
 from tests.cast import PASSWORD
 
 Client = TestClient[Any, Any]
+Headers = dict[str, str]
 PAGE = {"Accept": "text/html", "Accept-Language": "en"}
 
 
-async def look(client: Client, path: str, status: int = 200) -> str:
-    """The page at `path`, in English."""
-    async with client.get(path, headers=PAGE) as response:
+async def look(client: Client, path: str, status: int = 200, who: Headers | None = None) -> str:
+    """The page at `path`, in English. `who`: a token's headers, instead of this browser's session."""
+    async with client.get(path, headers={**PAGE, **(who or {})}) as response:
         text = await response.text()
         assert response.status == status, f"{path}: {response.status} {shown(text)[:800]}"
     return text
@@ -29,10 +30,15 @@ async def csrf_of(client: Client, path: str = "/sign-in") -> str:
 
 
 async def send_form(
-    client: Client, path: str, fields: dict[str, Any] | FormData, *, status: int = 303
+    client: Client,
+    path: str,
+    fields: dict[str, Any] | FormData,
+    *,
+    status: int = 303,
+    who: Headers | None = None,
 ) -> tuple[str, str]:
     """Send a form with its token; the `Location` it leads to ("" if none) and the page's text."""
-    token = await csrf_of(client)
+    token = "" if who else await csrf_of(client)
     if isinstance(fields, FormData):
         fields.add_field("csrf", token)
         data: Any = fields
@@ -41,7 +47,9 @@ async def send_form(
         for name, value in fields.items():
             for one in value if isinstance(value, list) else [value]:
                 data.add_field(name, one)
-    async with client.post(path, data=data, headers=PAGE, allow_redirects=False) as response:
+    async with client.post(
+        path, data=data, headers={**PAGE, **(who or {})}, allow_redirects=False
+    ) as response:
         text = await response.text()
         assert response.status == status, f"{path}: {response.status} {shown(text)[:800]}"
         return response.headers.get("Location", ""), text
