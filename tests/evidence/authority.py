@@ -1,13 +1,12 @@
-"""A time stamp authority for tests: `openssl ts` behind a small HTTP responder, and ways for it to misbehave."""
+"""A time stamp authority for tests: `openssl ts` behind a small HTTP responder."""
 
 from __future__ import annotations
 
 import subprocess
 import threading
-import time
 import urllib.request
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -47,13 +46,15 @@ ess_cert_id_alg = sha256
 
 @dataclass(slots=True)
 class Authority:
-    """Answers by `openssl ts -reply`. `distort` may change request or reply."""
+    """Answers by `openssl ts -reply`."""
 
     folder: Path
     url: str = ""
-    distort_request: Callable[[bytes], bytes] = field(default=lambda data: data)
-    distort_reply: Callable[[bytes], bytes] = field(default=lambda data: data)
-    delay_s: float = 0.0
+    gate: threading.Event = field(default_factory=threading.Event)
+    "Closed while the authority is to be slow."
+
+    def __post_init__(self) -> None:
+        self.gate.set()
 
     @property
     def root(self) -> bytes:
@@ -62,10 +63,10 @@ class Authority:
     def reply(self, query: bytes) -> bytes:
         number = threading.get_ident()
         asked, answered = self.folder / f"{number}.tsq", self.folder / f"{number}.tsr"
-        asked.write_bytes(self.distort_request(query))
+        asked.write_bytes(query)
         command = ["ts", "-reply", "-config", "tsa.cnf", "-section", "here", "-queryfile", asked.name]
         _openssl(self.folder, *command, "-out", answered.name)
-        return self.distort_reply(answered.read_bytes())
+        return answered.read_bytes()
 
 
 def make_authority(folder: Path, *, days: int = 3650, name: str = "Test authority") -> Authority:
@@ -116,14 +117,14 @@ def serving(authority: Authority) -> Iterator[Authority]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             query = self.rfile.read(int(self.headers["Content-Length"]))
-            if authority.delay_s:
-                time.sleep(authority.delay_s)
+            authority.gate.wait(30)
             reply = authority.reply(query)
             self.send_response(200)
             self.send_header("Content-Type", timestamps.REPLY_TYPE)
             self.send_header("Content-Length", str(len(reply)))
             self.end_headers()
-            self.wfile.write(reply)
+            with suppress(ConnectionError):  # the client may have lost patience
+                self.wfile.write(reply)
 
         def log_message(self, *_: object) -> None:
             pass
