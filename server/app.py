@@ -25,7 +25,7 @@ from server.inspections import views as inspections_views
 from server.inspections.keys import JOURNAL
 from server.inspections.log import Journal
 from server.live import api as live_api
-from server.live import signalling
+from server.live import continuity_api, signalling
 from server.live import views as live_views
 from server.live.context import Live
 from server.live.join import TOKEN_PREFIX, find_participant
@@ -53,6 +53,7 @@ ROUTES = (
     inspections_api,
     live_views,
     live_api,
+    continuity_api,
     signalling,
     archive_views,
     desk_views,

@@ -88,6 +88,8 @@ class PartReply(Reply):
     size_bytes: int | None
     sha256: str | None
     repaired: bool
+    source: str
+    """`received`, or `phone`: recorded there and uploaded later."""
 
 
 class ParticipantReply(Reply):
@@ -225,6 +227,7 @@ def part_reply(part: Part) -> PartReply:
         size_bytes=part.size_bytes,
         sha256=part.sha256 or None,
         repaired=part.repaired,
+        source=part.source,
     )
 
 

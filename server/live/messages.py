@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated, Literal, cast
 
 import msgspec
@@ -50,6 +51,8 @@ class Device(Message, tag="device"):
         "wake_lock_lost",
     ]
     detail: Annotated[str, msgspec.Meta(max_length=200)] = ""
+    happened_at: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
+    """By the server's clock as the device knows it, when the report had to wait for the network."""
 
 
 class Network(Message, tag="network"):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import BigInteger, ForeignKey, String, UniqueConstraint
+from sqlalchemy import JSON, BigInteger, ForeignKey, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from server.db.base import Base, Id, Sha256
@@ -57,6 +58,8 @@ class Part(Base):
     slot_id: Mapped[str] = mapped_column(ForeignKey("slots.id"), index=True)
     epoch: Mapped[int]
     index: Mapped[int]
+    source: Mapped[str] = mapped_column(String(20), default="received")
+    """`received` here as it happened, or recorded on the `phone` and uploaded later (epoch and index are then 0)."""
     path: Mapped[str] = mapped_column(String(300))
     """Relative to the data folder."""
     media_type: Mapped[str] = mapped_column(String(40))
@@ -70,6 +73,35 @@ class Part(Base):
     sha256: Mapped[str | None] = mapped_column(String(64))
     width: Mapped[int | None]
     height: Mapped[int | None]
+
+
+class PhoneRecording(Base):
+    """A file that a phone recorded itself and sends piece by piece; whole and accepted, it becomes a part."""
+
+    __tablename__ = "phone_recordings"
+    __table_args__ = (UniqueConstraint("participant_id", "run"),)
+
+    id: Mapped[Id]
+    inspection_id: Mapped[str] = mapped_column(ForeignKey("inspections.id"), index=True)
+    slot_id: Mapped[str] = mapped_column(ForeignKey("slots.id"))
+    participant_id: Mapped[str] = mapped_column(ForeignKey("participants.id"))
+    run: Mapped[str] = mapped_column(String(40))
+    """The phone's own name for it, so that a repeated announcement is the same recording."""
+    media_type: Mapped[str] = mapped_column(String(40))
+    started_at: Mapped[datetime]
+    """By the phone's account of the server's time."""
+    duration_s: Mapped[float]
+    chunks: Mapped[list[dict[str, Any]]] = mapped_column(JSON)
+    """`{size, sha256}` in order, as the phone hashed them when it wrote them."""
+    received_bytes: Mapped[int] = mapped_column(BigInteger, default=0)
+    state: Mapped[str] = mapped_column(String(20), default="receiving")
+    """`receiving`, `accepted` or `refused`."""
+    part_id: Mapped[str | None] = mapped_column(ForeignKey("parts.id"))
+    announced_at: Mapped[datetime]
+
+    @property
+    def size_bytes(self) -> int:
+        return sum(int(chunk["size"]) for chunk in self.chunks)
 
 
 class Snapshot(Base):

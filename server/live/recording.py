@@ -13,12 +13,13 @@ from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from server import media
-from server.accounts.rules import system_actor
+from server.accounts.rules import Actor, system_actor
 from server.cases.service import attach_evidence
 from server.clock import rfc3339
 from server.ids import new_id
 from server.inspections.models import Inspection
 from server.live.context import Live
+from server.live.continuity import note_gaps
 from server.live.models import Part, Slot
 
 log = structlog.get_logger("recording")
@@ -46,12 +47,16 @@ class Scribe:
         self._epoch = epoch
         self._queue: asyncio.Queue[tuple[str, Callable[[], Awaitable[None]]]] = asyncio.Queue(_PENDING_LIMIT)
         self._part_ids: dict[Path, str] = {}
+        self.restarting = False
+        """The service stops: what ends now was not ended by its publisher."""
         self._task = asyncio.create_task(self._run(), name=f"scribe {inspection_id}")
 
     def slot_live(self, slot: media.Slot) -> None:
         self._put("slot.live", lambda: self._event("slot.live", {"slot": slot.id}))
 
     def slot_interrupted(self, slot: media.Slot, cause: str) -> None:
+        if self.restarting and cause == "closed":
+            cause = "worker_restarted"
         self._put(
             "slot.interrupted", lambda: self._event("slot.interrupted", {"slot": slot.id, "cause": cause})
         )
@@ -132,6 +137,7 @@ class Scribe:
                 "started_at": rfc3339(part.started_at),
             }
             await live.journal.append(session, self._inspection_id, "part.opened", system_actor(), body)
+            await note_gaps(session, live, self._inspection_id, slot_id)
 
     async def _closed(self, part_id: str, part: media.Part) -> None:
         async with self._live.database.transaction() as session:
@@ -157,31 +163,46 @@ async def close_part(
     changed = await session.execute(update(Part).where(Part.id == part_id, ~Part.closed).values(**values))
     if changed.rowcount != 1:  # type: ignore[attr-defined]
         return
-    row = await session.get_one(Part, part_id)
+    row = await session.get_one(Part, part_id, populate_existing=True)
+    await record_part(session, live, row, system_actor())
+
+
+async def record_part(
+    session: AsyncSession,
+    live: Live,
+    row: Part,
+    actor: Actor,
+    *,
+    kind: str = "part",
+    extra: dict[str, Any] | None = None,
+) -> None:
+    """The event and the evidence of a part that is final. `extra` goes into the event's body."""
     inspection = await session.get_one(Inspection, row.inspection_id)
     body = {
         "part": row.id,
         "slot": row.slot_id,
         "index": row.index,
-        "media_type": part.media_type,
-        "started_at": rfc3339(part.started_at),
-        "duration_s": part.duration_s,
-        "size_bytes": part.size_bytes,
-        "sha256": part.sha256,
-        "repaired": repaired,
+        "media_type": row.media_type,
+        "started_at": rfc3339(row.started_at),
+        "duration_s": row.duration_s,
+        "size_bytes": row.size_bytes,
+        "sha256": row.sha256,
+        "repaired": row.repaired,
+        "source": row.source,
+        **(extra or {}),
     }
-    await live.journal.append(session, inspection.id, "part.closed", system_actor(), body)
+    await live.journal.append(session, inspection.id, "part.closed", actor, body)
     await attach_evidence(
         session,
         case_id=inspection.case_id,
         inspection_id=inspection.id,
-        kind="part",
-        title=part.path.name,
-        media_type=part.media_type,
-        size_bytes=part.size_bytes or 0,
-        sha256=part.sha256 or "",
+        kind=kind,
+        title=row.path.rpartition("/")[2],
+        media_type=row.media_type,
+        size_bytes=row.size_bytes or 0,
+        sha256=row.sha256 or "",
         url=part_url(row.id),
-        at=part.started_at,
+        at=row.started_at,
     )
 
 

@@ -241,6 +241,7 @@ class Room:
 
     async def close(self, code: str | None) -> None:
         """Finish the media, say `bye` with `code` (if any), and stop all that runs for this room."""
+        self.scribe.restarting = code == "restarting"
         await self.finish_media()
         await self.catch_up()
         if code is not None:

@@ -21,6 +21,8 @@ from server.inspections import service as inspections
 from server.inspections.checklists import Template, get_template
 from server.inspections.models import Inspection
 from server.live.context import Live
+from server.live.continuity import note_gaps
+from server.live.gap_filling import keep_tokens
 from server.live.join import NotRunning
 from server.live.messages import AnswerItem, Chat, ClientMessage, Device, Leave, Location, Mute, Network, Ping
 from server.live.models import Part, Slot, Snapshot
@@ -189,6 +191,8 @@ async def hear(live: Live, room: Room, actor: Actor, message: ClientMessage) -> 
             return await _append(live, actor, "slot.muted", {"slot": slot, "kind": kind, "muted": muted})
         case Device(state=state, detail=detail):
             body = {"participant": actor.id, "state": state, "detail": detail}
+            if message.happened_at is not None:
+                body["happened_at"] = rfc3339(message.happened_at)
             return await _append(live, actor, "device.reported", body)
         case Location():
             actor.require("room.locate")
@@ -216,6 +220,9 @@ async def end(live: Live, rooms: Rooms, actor: Actor, inspection_id: str) -> Non
     room = await rooms.open(inspection_id)
     await room.catch_up()
     await room.finish_media()
+    async with live.database.transaction() as session:
+        await note_gaps(session, live, inspection_id)
+        await keep_tokens(session, live, inspection_id)
     await _keep_checklist(live, room)
     await rooms.finish(inspection_id)
 
@@ -275,7 +282,9 @@ async def _slot_row(live: Live, actor: Actor, source: str) -> tuple[str, int]:
 
 
 async def _count_parts(session: Any, slot_id: str) -> int:
-    return int(await session.scalar(select(func.count()).select_from(Part).where(Part.slot_id == slot_id)))
+    """How many parts the server recorded; what a phone sent later has no number."""
+    counted = select(func.count()).where(Part.slot_id == slot_id, Part.source == "received")
+    return int(await session.scalar(counted))
 
 
 async def _picture(slot: media.Slot, rtp_timestamp: int | None) -> media.Picture:

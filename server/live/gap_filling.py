@@ -1,0 +1,353 @@
+"""Filling gaps from the phone: what the server lacks of a slot, and the files that the phone recorded itself meanwhile.
+
+A file is announced with its pieces and their digests, comes piece by piece in order, can be resumed at any piece, and
+becomes a part only when it is whole, can be opened, and shows something that is missing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import structlog
+from sqlalchemy import select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from server.accounts.rules import Actor
+from server.errors import N_, Conflict, Gone, Invalid, NotFound, TooLarge
+from server.ids import new_id
+from server.inspections.models import Inspection
+from server.live.context import Live
+from server.live.continuity import find_ledger, missing
+from server.live.join import NotRunning
+from server.live.ledger import Span
+from server.live.models import Part, Participant, PhoneRecording, Slot
+from server.live.phone_file import NotARecording, PhoneFile, copy_seekable
+from server.live.recording import record_part
+
+log = structlog.get_logger("gap_filling")
+
+UPLOAD_LIFE = timedelta(hours=24)
+"""How long after the end of the inspection a phone may still send."""
+SETTLED_AFTER = timedelta(seconds=10)
+"""A file that is being written may lose its last moments: what is younger is not yet certain to be here."""
+OUT_OF_TIME = timedelta(minutes=1)
+"""How far outside of the inspection a phone's recording may begin or end."""
+LONGEST_S = 120.0
+LARGEST_CHUNK = 1 << 20
+MOST_CHUNKS = 240
+LARGEST_RECORDING = 32 << 20
+MOST_BYTES = 2 << 30
+"""Of one participant in one inspection."""
+
+
+class UploadOver(Gone):
+    code = "upload_over"
+    text = N_("The time for sending recordings of this inspection is over.")
+
+
+class NothingMissing(Conflict):
+    """The recording shows nothing that the server lacks; the phone may forget it."""
+
+    code = "recording_not_needed"
+    text = N_("Nothing of this recording is missing.")
+
+
+class RecordingUnknown(NotFound):
+    code = "recording_unknown"
+    text = N_("This recording was not announced.")
+
+
+class WrongOffset(Conflict):
+    """`offset` is where the next piece begins."""
+
+    code = "wrong_offset"
+    text = N_("The next piece of this recording begins at byte {offset}.")
+
+
+class WrongDigest(Invalid):
+    code = "wrong_digest"
+    text = N_("The piece is not what its digest says. Please send it again.")
+
+
+class BadRecording(Invalid):
+    code = "bad_recording"
+    text = N_("This is not a recording that can be shown: {detail}")
+
+
+@dataclass(frozen=True, slots=True)
+class Lacking:
+    """What the server lacks of a slot, up to `settled`; None while nothing of it was received."""
+
+    slot_id: str | None
+    gaps: tuple[Span, ...]
+    settled: datetime | None
+    deadline: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Announced:
+    """What a phone says of a recording before it sends it."""
+
+    run: str
+    source: str
+    media_type: str
+    started_at: datetime
+    duration_s: float
+    chunks: Sequence[Chunk]
+
+
+async def find_lacking(live: Live, actor: Actor, source: str) -> Lacking:
+    """What this participant's phone should send. UploadOver after the deadline."""
+    async with live.database.reading() as session:
+        inspection = await _inspection(session, live, actor)
+        slot = await _slot(session, actor, source)
+        deadline = inspection.ended_at + UPLOAD_LIFE if inspection.ended_at else None
+        ledger = await find_ledger(session, live, inspection.id, slot.id) if slot else None
+    if slot is None or ledger is None:
+        return Lacking(slot.id if slot else None, (), inspection.ended_at, deadline)
+    settled = inspection.ended_at or live.clock.now() - SETTLED_AFTER
+    return Lacking(slot.id, tuple(missing(ledger)), settled, deadline)
+
+
+async def announce(live: Live, actor: Actor, said: Announced) -> tuple[PhoneRecording, bool]:
+    """The recording's row, and whether this call made it. The same run again answers with what is there."""
+    await asyncio.to_thread(live.files.require_room)
+    try:
+        return await _announce(live, actor, said)
+    except IntegrityError:  # the same run twice at once
+        return await _announce(live, actor, said)
+
+
+async def _announce(live: Live, actor: Actor, said: Announced) -> tuple[PhoneRecording, bool]:
+    async with live.database.transaction() as session:
+        inspection = await _inspection(session, live, actor)
+        known: PhoneRecording | None = await session.scalar(
+            select(PhoneRecording).where(
+                PhoneRecording.participant_id == actor.id, PhoneRecording.run == said.run
+            )
+        )
+        if known is not None:
+            return known, False
+        slot = await _slot(session, actor, said.source)
+        ledger = await find_ledger(session, live, inspection.id, slot.id) if slot else None
+        if slot is None or ledger is None:
+            raise NothingMissing
+        _check(said, inspection, live.clock.now())
+        shown = Span(said.started_at, said.started_at + timedelta(seconds=said.duration_s))
+        if not any(gap.start < shown.end and shown.start < gap.end for gap in missing(ledger)):
+            raise NothingMissing
+        earlier: Iterable[list[dict[str, Any]]] = await session.scalars(
+            select(PhoneRecording.chunks).where(PhoneRecording.participant_id == actor.id)
+        )
+        total = sum(int(chunk["size"]) for chunks in earlier for chunk in chunks)
+        if total + sum(chunk.size for chunk in said.chunks) > MOST_BYTES:
+            raise TooLarge
+        row = PhoneRecording(
+            id=new_id(),
+            inspection_id=inspection.id,
+            slot_id=slot.id,
+            participant_id=actor.id,
+            run=said.run,
+            media_type=said.media_type,
+            started_at=said.started_at,
+            duration_s=said.duration_s,
+            chunks=[{"size": chunk.size, "sha256": chunk.sha256} for chunk in said.chunks],
+            announced_at=live.clock.now(),
+            received_bytes=0,
+            state="receiving",
+        )
+        session.add(row)
+        await session.flush()
+    return row, True
+
+
+def _check(said: Announced, inspection: Inspection, now: datetime) -> None:
+    if sum(chunk.size for chunk in said.chunks) > LARGEST_RECORDING:
+        raise TooLarge
+    since = (inspection.started_at or now) - OUT_OF_TIME
+    until = (inspection.ended_at or now) + OUT_OF_TIME
+    if not since <= said.started_at <= said.started_at + timedelta(seconds=said.duration_s) <= until:
+        raise Invalid({"started_at": N_("This recording is not of the time of the inspection.")})
+
+
+async def find_recording(live: Live, actor: Actor, recording_id: str) -> PhoneRecording:
+    """The participant's own recording; RecordingUnknown for anybody else's."""
+    async with live.database.reading() as session:
+        await _inspection(session, live, actor)
+        row = await session.get(PhoneRecording, recording_id)
+    if row is None or row.participant_id != actor.id:
+        raise RecordingUnknown
+    return row
+
+
+async def receive(
+    live: Live, actor: Actor, recording_id: str, offset: int, digest: str | None, data: bytes
+) -> PhoneRecording:
+    """One piece, durable when this returns. The last one makes the part; so does an empty one after all are here.
+
+    WrongOffset, WrongDigest; BadRecording if the whole cannot be opened (it is forgotten then).
+    """
+    row = await find_recording(live, actor, recording_id)
+    if row.state == "accepted":
+        return row
+    if row.state == "refused":
+        raise BadRecording(detail="refused before")
+    if offset != row.received_bytes:
+        raise WrongOffset(offset=row.received_bytes)
+    path = live.files.absolute(incoming_path(row))
+    if row.received_bytes < row.size_bytes:
+        _check_piece(row, offset, digest, data)
+        await asyncio.to_thread(_write_at, path, offset, data)
+        async with live.database.transaction() as session:
+            moved = await session.execute(
+                update(PhoneRecording)
+                .where(PhoneRecording.id == row.id, PhoneRecording.received_bytes == offset)
+                .values(received_bytes=offset + len(data))
+            )
+        if moved.rowcount != 1:  # type: ignore[attr-defined]
+            raise WrongOffset(offset=(await find_recording(live, actor, recording_id)).received_bytes)
+        if offset + len(data) < row.size_bytes:
+            return await find_recording(live, actor, recording_id)
+    elif data:
+        raise WrongOffset(offset=row.received_bytes)
+    await _accept(live, actor, row, path)
+    return await find_recording(live, actor, recording_id)
+
+
+def _check_piece(row: PhoneRecording, offset: int, digest: str | None, data: bytes) -> None:
+    at = 0
+    for chunk in row.chunks:
+        if at == offset:
+            found = hashlib.sha256(data).hexdigest()
+            if len(data) != chunk["size"] or found != chunk["sha256"] or (digest or found) != found:
+                raise WrongDigest
+            return
+        at += int(chunk["size"])
+    raise WrongOffset(offset=row.received_bytes)
+
+
+def incoming_path(row: PhoneRecording) -> str:
+    """Where pieces are collected: beside the payload, not in it."""
+    return f"inspections/{row.inspection_id}/incoming/{row.id}"
+
+
+def _write_at(path: Path, offset: int, data: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT, 0o644)
+    try:
+        os.pwrite(descriptor, data, offset)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+async def _accept(live: Live, actor: Actor, row: PhoneRecording, incoming: Path) -> None:
+    """Whole: the original is kept as it came, a copy that can be seeked becomes the part."""
+    suffix = row.media_type.partition("/")[2]
+    folder = live.folder(row.inspection_id)
+    target = live.files.absolute(f"{folder}/media/{row.slot_id}-phone-{row.id}.{suffix}")
+    original = f"{folder}/originals/{row.id}.{suffix}"
+    try:
+        copy, original_sha256 = await asyncio.to_thread(_keep, live, row, incoming, target, original)
+    except NotARecording as error:
+        async with live.database.transaction() as session:
+            await session.execute(
+                update(PhoneRecording).where(PhoneRecording.id == row.id).values(state="refused")
+            )
+        await asyncio.to_thread(incoming.unlink, missing_ok=True)
+        log.warning("phone_recording_refused", recording=row.id, reason=str(error))
+        raise BadRecording(detail=str(error)) from error
+    part = _part(live, row, target, copy)
+    extra = {
+        "source": "phone",
+        "recording": row.id,
+        "original": {"sha256": original_sha256, "size_bytes": row.size_bytes},
+    }
+    async with live.database.transaction() as session:
+        moved = await session.execute(
+            update(PhoneRecording)
+            .where(PhoneRecording.id == row.id, PhoneRecording.state == "receiving")
+            .values(state="accepted")
+        )
+        if moved.rowcount == 1:  # type: ignore[attr-defined]
+            session.add(part)
+            await session.flush()
+            await session.execute(
+                update(PhoneRecording).where(PhoneRecording.id == row.id).values(part_id=part.id)
+            )
+            await record_part(session, live, part, actor, kind="phone-part", extra=extra)
+    await asyncio.to_thread(incoming.unlink, missing_ok=True)
+
+
+def _keep(
+    live: Live, row: PhoneRecording, incoming: Path, target: Path, original: str
+) -> tuple[PhoneFile, str]:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    data = incoming.read_bytes()[: row.size_bytes]
+    incoming.write_bytes(data)
+    copy = copy_seekable(incoming, row.media_type, target)
+    return copy, live.files.write(original, data).sha256
+
+
+def _part(live: Live, row: PhoneRecording, target: Path, copy: PhoneFile) -> Part:
+    return Part(
+        id=new_id(),
+        inspection_id=row.inspection_id,
+        slot_id=row.slot_id,
+        epoch=0,
+        index=0,
+        source="phone",
+        path=live.files.relative(target),
+        media_type=copy.media_type,
+        started_at=row.started_at,
+        closed=True,
+        repaired=False,
+        duration_s=copy.duration_s,
+        size_bytes=copy.size_bytes,
+        sha256=copy.sha256,
+        width=copy.width,
+        height=copy.height,
+    )
+
+
+async def keep_tokens(session: AsyncSession, live: Live, inspection_id: str) -> None:
+    """The inspection is over: the phones that filmed it may still send until the deadline."""
+    deadline = live.clock.now() + UPLOAD_LIFE
+    filmed = select(Slot.participant_id).where(Slot.inspection_id == inspection_id)
+    await session.execute(
+        update(Participant)
+        .where(Participant.id.in_(filmed), Participant.token_expires_at < deadline)
+        .values(token_expires_at=deadline)
+        .execution_options(synchronize_session=False)
+    )
+
+
+async def _inspection(session: AsyncSession, live: Live, actor: Actor) -> Inspection:
+    actor.require("room.publish")
+    inspection = await session.get_one(Inspection, actor.inspection_id)
+    if inspection.state not in ("live", "ended", "concluded"):
+        raise NotRunning
+    if inspection.ended_at is not None and live.clock.now() > inspection.ended_at + UPLOAD_LIFE:
+        raise UploadOver
+    return inspection
+
+
+async def _slot(session: AsyncSession, actor: Actor, source: str) -> Slot | None:
+    found: Slot | None = await session.scalar(
+        select(Slot).where(Slot.participant_id == actor.id, Slot.source == source)
+    )
+    return found
