@@ -1,0 +1,132 @@
+"""The document of record: readable Chinese, the same bytes every time, signed without changing what was there."""
+
+import io
+import re
+import zlib
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from pyhanko.pdf_utils.reader import PdfFileReader
+from pyhanko.sign.validation import validate_pdf_signature
+from pyhanko_certvalidator import ValidationContext
+
+from server.evidence import document, keys, pades
+from server.evidence.document import Block, Codes, Fields, Heading, Paragraph, Picture, Table
+
+AT = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
+
+
+def picture(seed: int = 1) -> bytes:
+    sink = io.BytesIO()
+    noise = np.random.default_rng(seed).integers(0, 255, (24, 32, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(sink, "PNG")
+    return sink.getvalue()
+
+
+def blocks() -> list[Block]:
+    return [
+        Heading("一、基本情况"),
+        Fields([("企业名称", "北京某某食品有限公司"), ("统一社会信用代码", "91110105MA01ABCD2X")]),
+        Paragraph("勘验人员于现场远程查看经营场所。#strong[不是标记] $x$ *星号* \\ @ref <label>"),
+        Table(["项目", "结果", "备注"], [["门头", "合格", ""], ["库房", "整改", "堆放杂物"]], [2, 1, 3]),
+        Picture(picture(), "图 1  门头"),
+        Codes([("日志末行摘要", "ab" * 32)], "https://example.invalid/verify#" + "ab" * 32),
+    ]
+
+
+def made(**changes: object) -> bytes:
+    given: dict[str, object] = {"at": AT, "language": "zh", "foot": "01KAF"}
+    return document.make_pdf("远程勘验笔录", blocks(), **(given | changes))  # type: ignore[arg-type]
+
+
+def test_the_same_record_gives_the_same_bytes() -> None:
+    assert made() == made()
+
+
+def test_another_time_is_in_the_document() -> None:
+    assert made() != made(at=datetime(2026, 11, 22, tzinfo=UTC))
+
+
+def test_the_document_declares_pdf_a_2b() -> None:
+    assert b"<pdfaid:part>2</pdfaid:part>" in metadata(made())
+    assert b"<pdfaid:conformance>B</pdfaid:conformance>" in metadata(made())
+
+
+def metadata(pdf: bytes) -> bytes:
+    root = PdfFileReader(io.BytesIO(pdf)).root
+    data: bytes = root["/Metadata"].data
+    return data
+
+
+def test_chinese_can_be_read_out_and_markup_is_only_text() -> None:
+    told = "远程勘验笔录北京某某食品有限公司堆放杂物#$*@<>\\"
+    assert set(told) <= letters_of(made())
+
+
+def letters_of(pdf: bytes) -> set[str]:
+    """Every letter that the fonts' maps to Unicode know: what searching and copying in the document gives."""
+    letters: set[str] = set()
+    for stream in re.findall(rb"stream\r?\n(.*?)\r?\nendstream", pdf, re.DOTALL):
+        try:
+            text = zlib.decompress(stream)
+        except zlib.error:
+            text = stream
+        if b"begincmap" in text:
+            for code in re.findall(rb"<[0-9A-Fa-f]+> <([0-9A-Fa-f]+)>", text):
+                letters |= set(bytes.fromhex(code.decode()).decode("utf-16-be"))
+    return letters
+
+
+def test_the_picture_and_the_code_are_in_it() -> None:
+    without = document.make_pdf("t", blocks()[:4], at=AT, language="zh")
+    assert len(made()) > len(without) + len(zlib.compress(picture())) // 2
+
+
+def test_what_is_no_picture_is_refused() -> None:
+    with pytest.raises(document.DocumentUnmakable, match="neither PNG nor JPEG"):
+        document.make_pdf("t", [Picture(b"GIF89a", "x")], at=AT, language="zh")
+
+
+def test_a_broken_picture_is_refused() -> None:
+    with pytest.raises(document.DocumentUnmakable):
+        document.make_pdf("t", [Picture(picture()[:40], "x")], at=AT, language="zh")
+
+
+def test_a_table_with_a_ragged_row_is_refused() -> None:
+    with pytest.raises(document.DocumentUnmakable, match="another length"):
+        document.make_pdf("t", [Table(["a", "b"], [["c"]], [1, 1])], at=AT, language="zh")
+
+
+def test_without_a_chinese_font_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(document, "FONTS", ("No such font",))
+    with pytest.raises(document.FontMissing, match="No such font"):
+        made()
+
+
+def test_a_signature_is_added_behind_the_document(tmp_path: Path) -> None:
+    office = keys.init(tmp_path, "朝阳区市场监督管理局", datetime.now(UTC))
+    unsigned = made()
+    signed = pades.sign_pdf(unsigned, office.seal_key, office.chain, AT)
+    assert signed.startswith(unsigned)
+    assert len(signed) > len(unsigned)
+    status = validate(signed, office)
+    assert status.intact
+    assert status.valid
+    assert status.trusted
+
+
+def test_a_signed_document_that_was_changed_is_not_intact(tmp_path: Path) -> None:
+    office = keys.init(tmp_path, "局", datetime.now(UTC))
+    signed = bytearray(pades.sign_pdf(made(), office.seal_key, office.chain, AT))
+    signed[2000] ^= 1
+    assert not validate(bytes(signed), office).intact
+
+
+def validate(pdf: bytes, office: keys.OfficeKeys):  # type: ignore[no-untyped-def]
+    roots = [pades._loaded(office.root)]
+    context = ValidationContext(trust_roots=roots, allow_fetching=False)
+    signature = PdfFileReader(io.BytesIO(pdf)).embedded_signatures[0]
+    return validate_pdf_signature(signature, context)
