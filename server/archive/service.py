@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from server.accounts.rules import Actor
 from server.cases.models import Case
 from server.clock import TIME_ZONE
+from server.inspections.lookup import require
 from server.inspections.models import Inspection
 from server.inspections.service import get_inspection
 from server.live.models import Part, Participant, Slot, Snapshot
@@ -78,8 +79,8 @@ class Recording:
 
 
 async def list_ended(session: AsyncSession, actor: Actor, asked: Filter) -> Listing:
-    """The office's ended inspections, newest first."""
-    actor.require("archive.view")
+    """The office's ended inspections, newest first. Guests of one inspection are refused: the list is the office's."""
+    require(actor, "archive.view")
     conditions = _conditions(actor, asked)
     joined = select(Inspection, Case).join(Case, Case.id == Inspection.case_id).where(*conditions)
     total = int(await session.scalar(select(func.count()).select_from(joined.subquery())) or 0)

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from server.accounts.rules import Actor, Role
 from server.clock import rfc3339
-from server.errors import N_, Conflict
+from server.errors import N_, Conflict, Forbidden
 from server.ids import new_id, new_token, token_hash
 from server.inspections.models import Inspection, Invitation
 from server.inspections.service import find_invitation, get_inspection
@@ -96,6 +96,8 @@ async def join_by_invitation(
 async def join_as_staff(live: Live, rooms: Rooms, actor: Actor, inspection_id: str, device: str) -> Joined:
     """A signed-in person opens the console; a second tab or a reload goes on in the first one's place."""
     actor.require("inspection.join")
+    if actor.kind != "staff":  # a program has no eyes, and a guest has an invitation
+        raise Forbidden(action="inspection.join")
     now = live.clock.now()
     async with live.database.transaction() as session:
         inspection = await get_inspection(session, actor, inspection_id)
