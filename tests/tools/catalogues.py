@@ -28,6 +28,7 @@ OPTIONS = {"**.html": {"trimmed": "true", "silent": "false"}}
 HAN = re.compile(r"[\u4e00-\u9fff]")
 HAN_ALLOWED = (
     "server/demo",
+    "server/evidence/standalone/",
     "server/demo_data.py",
     "server/inspections/checklists/",
     "server/inspections/texts/",
