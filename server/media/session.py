@@ -158,8 +158,9 @@ class Session:
             if not await self._secure.connect(self._offer.fingerprints):
                 self.end_soon()
                 return
-        except (ConnectionError, ValueError):
-            logger.debug("session %s: handshake failed", self.id, exc_info=True)
+        except Exception:
+            # Whatever a peer does in the handshake, it costs its own session only.
+            logger.info("session %s: handshake failed", self.id, exc_info=True)
             self.end_soon()
             return
         early, self._early = self._early, None

@@ -1,7 +1,10 @@
 """Publishers and viewers through the engine."""
 
+import re
+
 import numpy as np
 import pytest
+from aiortc import RTCSessionDescription
 
 from server.media import FrameGone, MediaEngine, NoPicture, OfferRejected, Slot
 from server.media.rtp import timestamp_of
@@ -130,6 +133,22 @@ async def test_an_offer_that_never_connects_does_not_disturb_the_publisher(
     assert observer.all("interrupted") == []
     await session.close()
     assert slot.publisher is first
+
+
+async def test_a_peer_with_another_certificate_than_its_offers_is_refused(
+    slot: Slot, observer: Observer, peers: Peers
+) -> None:
+    phone = peers.phone(BeepTrack(Epoch()))
+    await phone.connection.setLocalDescription(await phone.connection.createOffer())
+    offer = phone.connection.localDescription.sdp
+    forged = re.sub(r"(a=fingerprint:sha-\d+) \S\S:", r"\1 00:", offer)
+    assert forged != offer
+    session = await slot.publish(forged)
+    ended: list[str] = []
+    session.on_closed(lambda it: ended.append(it.id))
+    await phone.connection.setRemoteDescription(RTCSessionDescription(session.answer_sdp, "answer"))
+    await until(lambda: ended == [session.id])
+    assert observer.events == []
 
 
 async def test_a_viewer_without_the_slots_codec_is_told_so(slot: Slot, peers: Peers) -> None:
