@@ -130,9 +130,7 @@ class Check:
     # -- steps ----------------------------------------------------------------------------------
 
     def files(self) -> None:
-        self.walk(self.folder, "")
-        if "bagit.txt" not in self.sizes:
-            raise Stop("there is no bagit.txt in %s" % self.folder)
+        self.require_package()
         payload = self.manifest("manifest-sha256.txt")
         tags = self.manifest("tagmanifest-sha256.txt")
         for name in payload:
@@ -157,6 +155,13 @@ class Check:
         amounts = self.payload_amounts()
         if ("Payload-Oxum: %d.%d" % amounts).encode() not in (self.read("bag-info.txt") or b"").splitlines():
             self.fail("bag-info.txt", "does not state the amount of data that is there")
+
+    def require_package(self) -> None:
+        self.walk(self.folder, "")
+        if "bagit.txt" not in self.sizes:
+            raise Stop("there is no bagit.txt in %s" % self.folder)
+        if "redaction.json" in self.sizes:
+            raise Stop("redaction.json: this is a redacted viewing copy: check it with `yunkan verify`")
 
     def payload_amounts(self) -> tuple[int, int]:
         sizes = [size for name, size in self.sizes.items() if name.startswith("data/")]

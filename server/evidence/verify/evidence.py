@@ -12,6 +12,7 @@ from cryptography import x509
 
 from server.evidence import bag, counts, sealing
 from server.evidence.canonical import BadJson, parse
+from server.evidence.redaction import REDACTION, BadRedaction, Redaction
 from server.evidence.seal import BadSeal, Seal
 from server.evidence.segments import BadSegment, Segment, check
 from server.evidence.verify.source import Source, Unreadable, read
@@ -59,6 +60,9 @@ class Evidence:
     seal: Seal | None = None
     seal_bytes: bytes = b""
     seal_problem: str | None = None
+    redaction: Redaction | None = None
+    "What a viewing copy leaves out; None for a package."
+    redaction_problem: str | None = None
     segments: dict[str, list[Segment]] = field(default_factory=dict)
     "Part -> the segments that its events name."
     bad_segments: dict[str, list[BadSegment]] = field(default_factory=dict)
@@ -76,6 +80,10 @@ class Evidence:
             return None
 
     @property
+    def withheld(self) -> frozenset[int]:
+        return frozenset(self.redaction.withheld) if self.redaction else frozenset()
+
+    @property
     def typed(self) -> list[tuple[str, dict[str, Any]]]:
         return [(event.type, event.body) for event in self.events]
 
@@ -86,6 +94,7 @@ def gather(source: Source, trust: Trust) -> Evidence:
     evidence.listed = _manifest(evidence, bag.MANIFEST)
     evidence.tags = _manifest(evidence, bag.TAG_MANIFEST)
     _gather_seal(evidence)
+    _gather_redaction(evidence)
     _gather_events(evidence)
     _gather_segments(evidence)
     _gather_digests(evidence)
@@ -116,6 +125,15 @@ def _gather_seal(evidence: Evidence) -> None:
         evidence.seal_problem = str(error)
 
 
+def _gather_redaction(evidence: Evidence) -> None:
+    if REDACTION not in evidence.source.sizes:
+        return
+    try:
+        evidence.redaction = Redaction.parse(evidence.find(REDACTION) or b"")
+    except BadRedaction as error:
+        evidence.redaction_problem = str(error)
+
+
 def _gather_events(evidence: Evidence) -> None:
     data = evidence.find(sealing.EVENTS, MAX_EVENTS)
     if data is None:
@@ -127,6 +145,8 @@ def _gather_events(evidence: Evidence) -> None:
     if evidence.lines[-1] == b"":
         evidence.lines.pop()
     for number, line in enumerate(evidence.lines, start=1):
+        if number in evidence.withheld:
+            continue
         try:
             value = parse(line, limit=1 << 20)
             evidence.events.append(
@@ -158,8 +178,15 @@ def _gather_digests(evidence: Evidence) -> None:
         if type_ == counts.PART:
             parts_of.setdefault(str(body.get("sha256")), []).append(str(body.get("part")))
 
+    omissions = evidence.redaction.omissions if evidence.redaction else ()
+    blanked = {each.path: each.part for each in omissions if each.part is not None}
+
     def examine(path: str) -> None:
-        parts = parts_of.get(evidence.listed.get(path, ""), []) if path.startswith("data/media/") else []
+        parts: list[str | None] = []
+        if path in blanked:
+            parts = [blanked[path]]
+        elif path.startswith("data/media/"):
+            parts = parts_of.get(evidence.listed.get(path, ""), [])
         # Two parts of the same bytes do not happen by themselves; then the file is read once for each.
         for part in parts or [None]:
             segments = evidence.segments.get(part, []) if part is not None else []

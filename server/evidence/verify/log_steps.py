@@ -9,6 +9,7 @@ from server.evidence import counts, keys, officelog, sealing, timestamps
 from server.evidence.canonical import dump, parse_time
 from server.evidence.chain import check_chain
 from server.evidence.errors import N_
+from server.evidence.redaction import Omission, check_lines
 from server.evidence.verify.evidence import Evidence
 from server.evidence.verify.package_steps import digest_of
 from server.evidence.verify.report import Step
@@ -21,7 +22,9 @@ def check_log(evidence: Evidence, step: Step) -> None:
     """5. Each line links to the one before; the last is the head in the seal."""
     if evidence.event_problem is not None:
         step.fail("bad_log", N_("cannot be read: {reason}"), sealing.EVENTS, reason=evidence.event_problem)
-    head, bad = check_chain(evidence.lines)
+    head, bad = (
+        check_lines(evidence.lines, evidence.withheld) if evidence.withheld else check_chain(evidence.lines)
+    )
     step.numbers = {"events": len(evidence.lines)}
     if bad is not None:
         step.fail(
@@ -32,12 +35,19 @@ def check_log(evidence: Evidence, step: Step) -> None:
         return
     if (len(evidence.lines), head) != (seal.events, seal.head):
         step.fail("other_head", N_("is not the log that was sealed: its head is another"), sealing.EVENTS)
-    if evidence.lines and f'"inspection":{dump(seal.inspection).decode()}'.encode() not in evidence.lines[0]:
+    if (
+        evidence.lines
+        and 1 not in evidence.withheld
+        and f'"inspection":{dump(seal.inspection).decode()}'.encode() not in evidence.lines[0]
+    ):
         step.fail("other_log", N_("is the log of another inspection"), sealing.EVENTS)
 
 
 def check_counts(evidence: Evidence, step: Step) -> None:
     """6. The close counts what is in the log, and the seal repeats it."""
+    if evidence.withheld:
+        step.skip("withheld", N_("events were withheld: they cannot be counted in this copy"))
+        return
     try:
         recounted = counts.count(evidence.typed).as_body()
     except (KeyError, TypeError, ValueError) as error:
@@ -66,14 +76,29 @@ def check_payload(evidence: Evidence, step: Step) -> None:
         named = Counter(digests)
         files = [f for path, f in sorted(evidence.found.items()) if path.startswith(f"data/{folder}/")]
         step.numbers[folder] = len(files)
+        blanked = {o.path for o in evidence.redaction.omissions} if evidence.redaction else set()
         for file in files:
+            if file.path in blanked:
+                continue
             if not named[file.sha256]:
                 step.fail("no_event", N_("no event speaks of it"), file.path)
             named[file.sha256] -= 1
+        omitted = [o for o in evidence.redaction.omissions if o.place == folder] if evidence.redaction else []
+        for each in omitted:
+            step.numbers[f"{folder}_omitted"] = len(omitted)
+            named[_original_digest(evidence, each, +named)] -= 1
         for digest in sorted((+named).elements()):
             step.fail(
                 "no_file", N_("the file of an event is not there: {digest}"), f"data/{folder}/", digest=digest
             )
+
+
+def _original_digest(evidence: Evidence, omission: Omission, missing: Counter[str]) -> str:
+    """Of a blanked recording the one that its part's event names; of an omitted file any that is missing."""
+    for type_, body in evidence.typed:
+        if type_ == counts.PART and omission.part is not None and body.get("part") == omission.part:
+            return str(body.get("sha256"))
+    return next(iter(sorted(missing)), "")
 
 
 def check_segments(evidence: Evidence, step: Step) -> None:
@@ -84,12 +109,17 @@ def check_segments(evidence: Evidence, step: Step) -> None:
         if type_ == counts.PART and body.get("sha256")
     }
     step.numbers = {"pieces": sum(len(each) for each in evidence.segments.values()), "parts": len(repaired)}
+    left_out = _pieces_left_out(evidence)
     for part in sorted(evidence.segments.keys() - repaired.keys()):
         step.warn("part_lost", N_("pieces were logged, and nothing of the part was left"), part)
     for part, was_repaired in sorted(repaired.items()):
-        bad = evidence.bad_segments.get(part, [])
+        bad = [b for b in evidence.bad_segments.get(part, []) if b.index not in left_out.get(part, ())]
+        if part in left_out:
+            step.numbers["left_out"] = step.numbers.get("left_out", 0) + len(left_out[part])
         if part not in evidence.segments:
             step.warn("no_pieces", N_("no pieces were logged while it was recorded"), part)
+        elif part not in evidence.checked_parts and _may_be_omitted(evidence):
+            step.warn("omitted", N_("its file was left out"), part)
         elif part not in evidence.checked_parts:
             step.fail("no_file", N_("its file is not there"), part)
         elif bad and was_repaired:
@@ -101,6 +131,17 @@ def check_segments(evidence: Evidence, step: Step) -> None:
             )
         for each in [] if was_repaired else bad:
             step.fail("bad_piece", N_("piece {index}: {reason}"), part, index=each.index, reason=each.reason)
+
+
+def _pieces_left_out(evidence: Evidence) -> dict[str, tuple[int, ...]]:
+    omissions = evidence.redaction.omissions if evidence.redaction else ()
+    return {each.part: each.pieces for each in omissions if each.part is not None}
+
+
+def _may_be_omitted(evidence: Evidence) -> bool:
+    """Whether a recording was left out whole; how many may be is checked in step 7."""
+    omissions = evidence.redaction.omissions if evidence.redaction else ()
+    return any(each.place == "media" and each.path is None for each in omissions)
 
 
 def check_office_log(evidence: Evidence, step: Step) -> None:

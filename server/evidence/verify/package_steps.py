@@ -10,6 +10,7 @@ from cryptography import x509
 from server.evidence import bag, certificates, cms, sealing, timestamps
 from server.evidence.canonical import parse_time
 from server.evidence.errors import N_
+from server.evidence.redaction import REDACTION, REDACTION_SIGNATURE, Redaction
 from server.evidence.seal import BadSeal, parse_leaves, root_of
 from server.evidence.verify.evidence import Evidence
 from server.evidence.verify.report import Step
@@ -69,12 +70,18 @@ def check_seal(evidence: Evidence, step: Step) -> None:
         return
     found = evidence.found
     manifest = found.get(bag.MANIFEST)
-    if manifest is None or manifest.sha256 != seal.manifest:
+    redacted = REDACTION in found
+    listed = evidence.redaction.manifest if evidence.redaction else None if redacted else seal.manifest
+    if manifest is None or manifest.sha256 != listed:
         step.fail("not_sealed", N_("is not the list that was sealed"), bag.MANIFEST)
     payload = [f for path, f in found.items() if path.startswith("data/")]
-    if (len(payload), sum(f.size_bytes for f in payload)) != (seal.files, seal.size_bytes):
+    if redacted:
+        _check_redaction(evidence, step)
+    elif (len(payload), sum(f.size_bytes for f in payload)) != (seal.files, seal.size_bytes):
         step.fail("not_sealed", N_("holds another number of files or bytes than was sealed"), "data/")
     for path, digest in sorted(seal.tags.items()):
+        if redacted and path == "bag-info.txt":
+            continue  # it states the amounts of the copy
         if path not in found:
             step.fail("missing", N_("was sealed and is missing"), path)
         elif found[path].sha256 != digest:
@@ -85,15 +92,39 @@ def check_seal(evidence: Evidence, step: Step) -> None:
     step.numbers = {"files": seal.files, "tags": len(seal.tags)}
 
 
+def _check_redaction(evidence: Evidence, step: Step) -> None:
+    """A viewing copy: of this seal, and what is missing is told."""
+    redaction = evidence.redaction
+    if redaction is None:
+        step.fail(
+            "bad_redaction", N_("does not hold: {reason}"), REDACTION, reason=evidence.redaction_problem
+        )
+        return
+    if redaction.original != digest_of(evidence.seal_bytes):
+        step.fail("bad_redaction", N_("is about another package than the seal"), REDACTION)
+    for each in redaction.omissions:
+        subject = each.path or f"data/{each.place}"
+        if each.pieces:
+            step.warn("blanked", N_("{count} pieces were blanked"), subject, count=len(each.pieces))
+        elif each.path is None:
+            step.warn("omitted", N_("a file was left out"), subject)
+    if redaction.withheld:
+        step.warn("withheld", N_("{count} events were withheld"), count=len(redaction.withheld))
+
+
 def _later(evidence: Evidence) -> set[str]:
     """What a package holds beside the sealed files: lists, the seal itself, and what comes after it."""
     stamps = {name for n in range(1, sealing.MAX_STAMPS + 1) for name in sealing.stamp_names(n)}
     fixed = {bag.MANIFEST, bag.TAG_MANIFEST, sealing.SEAL, sealing.SIGNATURE}
+    if REDACTION in evidence.source.sizes:
+        fixed |= {REDACTION, REDACTION_SIGNATURE, "bag-info.txt"}
     return fixed | stamps | {sealing.LEAVES, sealing.KEY_LOG, sealing.OFFICE_PROOF}
 
 
 def check_signature(evidence: Evidence, step: Step) -> None:
     """3. The certificate that the seal names signed the seal, under a root that is trusted."""
+    if evidence.redaction is not None:
+        _check_redaction_signature(evidence, evidence.redaction, step)
     seal, signature = evidence.seal, evidence.find(sealing.SIGNATURE)
     if signature is None:
         step.fail("unsigned", N_("is missing: nobody vouches for the seal"), sealing.SIGNATURE)
@@ -120,6 +151,21 @@ def check_signature(evidence: Evidence, step: Step) -> None:
         step.warn(
             "expired_since",
             N_("the certificate has expired since; what counts is the time stamp from before that"),
+        )
+
+
+def _check_redaction_signature(evidence: Evidence, redaction: Redaction, step: Step) -> None:
+    """What is missing was told by the office too, at that time perhaps with a later certificate."""
+    try:
+        signed = cms.verify(evidence.find(REDACTION_SIGNATURE) or b"", redaction.to_bytes())
+    except cms.BadSignature as error:
+        step.fail("bad_signature", N_("does not hold: {reason}"), REDACTION_SIGNATURE, reason=str(error))
+        return
+    roots = _roots(evidence, Step(step.kind))
+    reason = certificates.why_not(signed.certificate, signed.others, roots, parse_time(redaction.at))
+    if reason is not None:
+        step.fail(
+            "untrusted", N_("is not under a trusted root: {reason}"), REDACTION_SIGNATURE, reason=reason
         )
 
 
@@ -210,6 +256,12 @@ def check_tree(evidence: Evidence, step: Step) -> None:
         step.fail("bad_root", N_("does not lead to the root in the seal"), sealing.LEAVES)
     opened = {leaf.file.path: leaf.file for leaf in leaves if leaf.file is not None}
     payload = {path: f for path, f in evidence.found.items() if path.startswith("data/")}
+    omissions = evidence.redaction.omissions if evidence.redaction else ()
+    closed = sorted(leaf.leaf for leaf in leaves if leaf.file is None)
+    if closed != sorted(each.leaf for each in omissions):
+        step.fail("bad_leaves", N_("hides files that are not said to be left out"), sealing.LEAVES)
+    for each in omissions:
+        payload.pop(each.path or "", None)
     for path in sorted(opened.keys() | payload.keys()):
         if opened.get(path) != payload.get(path):
             step.fail("not_in_tree", N_("is not the file of its leaf"), path)

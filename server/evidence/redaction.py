@@ -1,0 +1,258 @@
+"""A viewing copy with parts left out, which still leads to the root and the head that were sealed.
+
+Left out are whole files (their leaves stay closed), pieces of recordings (their bytes become zeros, all other pieces
+keep their logged digests) and events (a line becomes its link, so the chain still runs through it). What is missing
+is listed in `redaction.json`, signed by the office. Mind that the link of a line with little secret in it
+can be guessed by trying: events that may have to be withheld carry a random `salt` in their body.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from server.evidence import bag, cms, durable, keys, sealing
+from server.evidence.bag import FileDigest
+from server.evidence.canonical import BadJson, dump, parse, parse_canonical, parse_time, time_text
+from server.evidence.chain import GENESIS, BadLine, check_chain, link_of
+from server.evidence.counts import PART, SEGMENT
+from server.evidence.errors import N_, EvidenceError
+from server.evidence.seal import Leaf, leaves_to_bytes, parse_leaves
+from server.evidence.segments import BLOCK, Segment
+
+VERSION = 1
+REDACTION, REDACTION_SIGNATURE = "redaction.json", "redaction.p7s"
+_KEPT = (sealing.SEAL, sealing.SIGNATURE, sealing.KEY_LOG, sealing.OFFICE_PROOF)
+
+
+class CannotRedact(EvidenceError):
+    code = "cannot_redact"
+    text = N_("The copy cannot be made: {detail}")
+
+
+class BadRedaction(ValueError):
+    """Not a list of what was left out; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Omission:
+    """A file that is not there, or not as it was sealed: its leaf, and what of it the copy holds.
+
+    `place`: its folder below `data/`, empty for the top. `path` and `pieces` if the file is there with pieces blanked.
+    """
+
+    leaf: str
+    place: str
+    path: str | None = None
+    part: str | None = None
+    pieces: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Redaction:
+    """What is missing, why, by whom. `original` is the digest of the sealed package's `seal.json`."""
+
+    inspection: str
+    original: str
+    manifest: str
+    at: str
+    by: str
+    reason: str
+    omissions: tuple[Omission, ...]
+    withheld: tuple[int, ...]
+    "Numbers of the events of which only the link is shown."
+
+    def to_bytes(self) -> bytes:
+        return dump(
+            {
+                "v": VERSION,
+                "kind": "redaction",
+                "inspection": self.inspection,
+                "original": self.original,
+                "manifest": self.manifest,
+                "at": self.at,
+                "by": self.by,
+                "reason": self.reason,
+                "omissions": [
+                    {
+                        "leaf": o.leaf,
+                        "place": o.place,
+                        "path": o.path,
+                        "part": o.part,
+                        "pieces": list(o.pieces),
+                    }
+                    for o in self.omissions
+                ],
+                "withheld": list(self.withheld),
+            }
+        )
+
+    @classmethod
+    def parse(cls, data: bytes) -> Redaction:
+        """BadRedaction unless it is the canonical form of one."""
+        try:
+            value = dict(parse_canonical(data, limit=16 << 20))
+            if value.pop("v") != VERSION or value.pop("kind") != "redaction":
+                raise BadRedaction("it is not of a known version")
+            omissions = tuple(
+                Omission(**{**each, "pieces": tuple(map(int, each["pieces"]))})
+                for each in value.pop("omissions")
+            )
+            withheld = tuple(map(int, value.pop("withheld")))
+            redaction = cls(**value, omissions=omissions, withheld=withheld)
+            parse_time(redaction.at)
+        except (BadJson, KeyError, TypeError, ValueError) as error:
+            raise BadRedaction(f"it cannot be read: {error}") from error
+        if redaction.to_bytes() != data:
+            raise BadRedaction("it holds fields of unknown meaning")
+        return redaction
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RedactionOrder:
+    """`omit`: payload paths. `spans`: path of a recording -> (from, to) in ms. `withhold`: numbers of events."""
+
+    source: Path
+    target: Path
+    omit: frozenset[str] = frozenset()
+    spans: Mapping[str, Sequence[tuple[int, int]]]
+    withhold: frozenset[int] = frozenset()
+    by: str
+    reason: str
+    at: datetime
+
+
+def make_copy(order: RedactionOrder, office: keys.OfficeKeys) -> Redaction:
+    """Writes the copy into `target`, which must not exist. CannotRedact names what does not fit together."""
+    sealed = sealing.find_sealed(order.source)
+    if sealed is None:
+        raise CannotRedact(detail="the package is not sealed")
+    if order.target.exists():
+        raise CannotRedact(detail=f"{order.target.name} is there already")
+    leaves = parse_leaves((order.source / sealing.LEAVES).read_bytes())
+    known = {leaf.file.path for leaf in leaves if leaf.file is not None}
+    if len(known) < len(leaves):
+        raise CannotRedact(detail="the package is a redacted copy itself")
+    strangers = (order.omit | order.spans.keys()) - known
+    if strangers or sealing.EVENTS in order.omit:
+        raise CannotRedact(detail=", ".join(sorted(strangers)) or "the log itself cannot be left out")
+    lines = (order.source / sealing.EVENTS).read_bytes().splitlines()
+    omissions: list[Omission] = []
+    shown: list[Leaf] = []
+    for leaf, file in ((leaf, leaf.file) for leaf in leaves if leaf.file is not None):
+        omission = _copy_file(order, leaf, file, lines)
+        shown.append(leaf if omission is None else Leaf(leaf.leaf, None, None))
+        omissions += [omission] if omission is not None else []
+    for path in _beside(order.source, sealed.seal.tags):
+        _copy(order.source / path, order.target / path)
+    durable.write(order.target / sealing.LEAVES, leaves_to_bytes(shown))
+    files = bag.inventory(order.target, [p for p in bag.walk(order.target) if p.startswith("data/")])
+    manifest = bag.manifest(files)
+    info = bag.info(files, identifier=sealed.seal.inspection, organization=sealed.seal.office, at=order.at)
+    durable.write(order.target / "bag-info.txt", info)
+    durable.write(order.target / bag.MANIFEST, manifest)
+    redaction = Redaction(
+        inspection=sealed.seal.inspection,
+        original=hashlib.sha256(sealed.seal_bytes).hexdigest(),
+        manifest=hashlib.sha256(manifest).hexdigest(),
+        at=time_text(order.at),
+        by=order.by,
+        reason=order.reason,
+        omissions=tuple(omissions),
+        withheld=tuple(sorted(order.withhold)),
+    )
+    durable.write(order.target / REDACTION, redaction.to_bytes())
+    signature = cms.sign(redaction.to_bytes(), office.seal_key, office.chain)
+    durable.write(order.target / REDACTION_SIGNATURE, signature)
+    bag.write_tag_manifest(order.target)
+    return redaction
+
+
+def check_lines(lines: Iterable[bytes], withheld: Iterable[int]) -> tuple[str, BadLine | None]:
+    """As `check_chain`, through lines of which only the link is shown; those must be the withheld ones exactly."""
+    hidden, head = set(withheld), GENESIS
+    for number, line in enumerate(lines, start=1):
+        try:
+            value = parse_canonical(line, limit=1 << 20)
+            if number in hidden:
+                if value.keys() != {"link", "seq"} or value["seq"] != number:
+                    return head, BadLine(
+                        number, "it is to be withheld and shows something else than its link"
+                    )
+                head = str(value["link"])
+                continue
+            if (value["seq"], value["prev"]) != (number, head):
+                return head, BadLine(number, "it does not continue the line before")
+        except (BadJson, KeyError, TypeError, AttributeError) as error:
+            return head, BadLine(number, f"not a log line: {error!r}")
+        head = link_of(line)
+    return head, None
+
+
+def _copy_file(
+    order: RedactionOrder, leaf: Leaf, file: FileDigest, lines: Sequence[bytes]
+) -> Omission | None:
+    """Copies the file as far as it may be shown; what is missing of it, or None if it is whole."""
+    path = file.path
+    place = path.split("/")[1] if path.count("/") > 1 else ""
+    if path in order.omit:
+        return Omission(leaf.leaf, place)
+    _copy(order.source / path, order.target / path)
+    if path in order.spans:
+        part, segments = _segments(lines, file.sha256)
+        blanked = [
+            s for s in segments if any(s.from_ms < to and from_ < s.to_ms for from_, to in order.spans[path])
+        ]
+        if not blanked:
+            raise CannotRedact(detail=f"{path} has no piece in these spans")
+        _blank(order.target / path, blanked)
+        return Omission(leaf.leaf, place, path, part, tuple(s.index for s in blanked))
+    if path == sealing.EVENTS and order.withhold:
+        _, bad = check_chain(lines)
+        if bad is not None or not order.withhold <= set(range(1, len(lines) + 1)):
+            raise CannotRedact(detail="the log does not hold, or has no such event")
+        durable.write(
+            order.target / path, b"".join(_shown(n, line, order.withhold) for n, line in enumerate(lines, 1))
+        )
+        return Omission(leaf.leaf, place, path)
+    return None
+
+
+def _shown(number: int, line: bytes, withhold: frozenset[int]) -> bytes:
+    return (dump({"link": link_of(line), "seq": number}) if number in withhold else line) + b"\n"
+
+
+def _segments(lines: Sequence[bytes], sha256: str) -> tuple[str, list[Segment]]:
+    events: list[dict[str, Any]] = [parse(line) for line in lines]
+    part = next(
+        (e["body"]["part"] for e in events if e["type"] == PART and e["body"]["sha256"] == sha256), None
+    )
+    if part is None:
+        raise CannotRedact(detail="no event speaks of the recording")
+    bodies = [e["body"] for e in events if e["type"] == SEGMENT and e["body"]["part"] == part]
+    return str(part), [Segment.from_body(body) for body in bodies]
+
+
+def _blank(path: Path, segments: Sequence[Segment]) -> None:
+    with path.open("r+b") as file:
+        for segment in segments:
+            file.seek(segment.start)
+            left = segment.end - segment.start
+            while left:
+                left -= file.write(bytes(min(left, BLOCK)))
+
+
+def _copy(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(source, target)
+
+
+def _beside(source: Path, tags: Mapping[str, str]) -> list[str]:
+    """What is copied as it is: the sealed files beside the payload, the seal, its stamps and proofs."""
+    stamps = [name for n in range(1, sealing.MAX_STAMPS + 1) for name in sealing.stamp_names(n)]
+    return [path for path in (*tags, *_KEPT, *stamps) if (source / path).exists() and path != "bag-info.txt"]
