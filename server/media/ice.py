@@ -16,6 +16,10 @@ Address = tuple[str, int]
 _ALPHABET = string.ascii_letters + string.digits
 # A peer behind several NATs or TURN servers uses a handful; more is somebody playing.
 MAX_ADDRESSES = 16
+# A NAT that gives the peer another address in mid-stream: the peer does not know, and not every client nominates
+# again. When checks come from elsewhere and no longer from the selected address, the peer has moved. (Browsers check
+# the selected pair every 2.5 s at least.)
+MOVED_AFTER_S = 3.5
 
 
 def _token(length: int) -> str:
@@ -41,7 +45,7 @@ class IceLite:
         "The generation before a restart: good until the new one is nominated."
         self.addresses: list[Address] = []
         self.selected: Address | None = None
-        self._nominated = False
+        self._confirmed_s = 0.0  # when the selected address was last checked
 
     def restart(self) -> Credentials:
         """New credentials (RFC 8445 section 9); media goes on as before until the peer has chosen anew."""
@@ -49,7 +53,7 @@ class IceLite:
         self.credentials = Credentials.generate()
         return self.credentials
 
-    def check(self, request: BindingRequest, source: Address) -> tuple[bytes | None, bool]:
+    def check(self, request: BindingRequest, source: Address, now: float) -> tuple[bytes | None, bool]:
         """Judges a binding request: (answer or None to stay silent, whether `source` is proven to be the peer's)."""
         credentials = self._credentials_for(request.local_ufrag)
         if credentials is None or not request.is_authentic(credentials.password):
@@ -62,10 +66,11 @@ class IceLite:
             self.addresses.append(source)
         if request.nominates and (credentials is self.credentials or self.previous is None):
             self.selected = source
-            self._nominated = True
             self.previous = None
-        elif self.selected is None:
+        elif self.selected is None or now - self._confirmed_s > MOVED_AFTER_S:
             self.selected = source
+        if source == self.selected:
+            self._confirmed_s = now
         return binding_success(request, (source[0], source[1]), credentials.password), True
 
     def _credentials_for(self, ufrag: str) -> Credentials | None:

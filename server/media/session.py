@@ -31,6 +31,7 @@ CONNECT_TIMEOUT_S = 15.0
 CONSENT_TIMEOUT_S = 30.0
 # Media that overtakes the end of the handshake; SRTP keys are there a few milliseconds later.
 _MAX_EARLY = 64
+_MAX_GENERATIONS = 1000
 
 
 class Host:
@@ -99,6 +100,8 @@ class Session:
             return None  # a late fragment of an earlier generation is no restart
         if not password:
             raise OfferRejected("an ICE restart needs a=ice-ufrag and a=ice-pwd")
+        if len(self._generations) >= _MAX_GENERATIONS:
+            raise OfferRejected("too many ICE restarts: open a new session")
         self._generations.add(ufrag)
         replaced = self._ice.credentials
         credentials = self._ice.restart()
@@ -196,7 +199,7 @@ class Session:
         if self.closed:
             return None, False
         previous = self._ice.previous
-        answer, proven = self._ice.check(request, source)
+        answer, proven = self._ice.check(request, source, now)
         if proven:
             self._heard_at = now
             self._remote = self._ice.selected

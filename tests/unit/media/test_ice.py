@@ -25,7 +25,7 @@ def check(
 def test_an_authentic_check_proves_the_address_and_is_answered() -> None:
     ice = IceLite()
     request = check(ice)
-    answer, proven = ice.check(request, HERE)
+    answer, proven = ice.check(request, HERE, 1.0)
     assert proven
     assert answer is not None
     response = stun.parse_message(answer)
@@ -38,38 +38,50 @@ def test_an_authentic_check_proves_the_address_and_is_answered() -> None:
 
 def test_a_check_with_a_wrong_password_proves_nothing_and_gets_no_answer() -> None:
     ice = IceLite()
-    assert ice.check(check(ice, password="x" * 24), HERE) == (None, False)
+    assert ice.check(check(ice, password="x" * 24), HERE, 1.0) == (None, False)
     assert ice.selected is None
     assert ice.addresses == []
 
 
 def test_a_check_with_an_unknown_name_gets_no_answer() -> None:
     ice = IceLite()
-    assert ice.check(check(ice, ufrag="stranger"), HERE) == (None, False)
+    assert ice.check(check(ice, ufrag="stranger"), HERE, 1.0) == (None, False)
 
 
 def test_the_nominated_address_is_used_and_a_later_nomination_moves_it() -> None:
     ice = IceLite()
-    ice.check(check(ice), HERE)
-    ice.check(check(ice), THERE)
+    ice.check(check(ice), HERE, 1.0)
+    ice.check(check(ice), THERE, 1.0)
     assert ice.selected == HERE
-    ice.check(check(ice, nominate=True), THERE)
+    ice.check(check(ice, nominate=True), THERE, 1.0)
+    assert ice.selected == THERE
+
+
+def test_a_peer_that_moved_without_knowing_is_followed() -> None:
+    ice = IceLite()
+    ice.check(check(ice, nominate=True), HERE, 100.0)
+    ice.check(check(ice), THERE, 102.0)
+    assert ice.selected == HERE
+    ice.check(check(ice), HERE, 104.0)
+    ice.check(check(ice), THERE, 107.0)
+    assert ice.selected == HERE
+    ice.check(check(ice), THERE, 108.0)
     assert ice.selected == THERE
 
 
 def test_a_restart_keeps_the_old_credentials_until_the_new_ones_are_nominated() -> None:
     ice = IceLite()
     old = ice.credentials
-    ice.check(check(ice, nominate=True), HERE)
+    ice.check(check(ice, nominate=True), HERE, 1.0)
     new = ice.restart()
     assert new != old
     late = check(ice, ufrag=old.ufrag, password=old.password, nominate=True)
-    assert ice.check(late, HERE)[1]
+    assert ice.check(late, HERE, 1.0)[1]
     assert ice.previous == old
-    ice.check(check(ice, nominate=True), THERE)
+    ice.check(check(ice, nominate=True), THERE, 1.0)
     assert ice.selected == THERE
     assert ice.previous is None
-    assert ice.check(late, HERE) == (None, False)
+    assert ice.check(late, HERE, 1.0) == (None, False)
 
 
 def test_two_restarts_in_a_row_keep_the_generation_that_works() -> None:
@@ -88,7 +100,7 @@ def test_a_peer_that_claims_our_role_is_told_of_the_conflict() -> None:
     message.add_message_integrity(ice.credentials.password.encode())
     request = parse_binding_request(bytes(message))
     assert request is not None
-    answer, proven = ice.check(request, HERE)
+    answer, proven = ice.check(request, HERE, 1.0)
     assert answer is not None
     assert not proven
     assert stun.parse_message(answer).error_code == 487
@@ -97,7 +109,7 @@ def test_a_peer_that_claims_our_role_is_told_of_the_conflict() -> None:
 def test_the_addresses_of_a_peer_are_bounded() -> None:
     ice = IceLite()
     results = [
-        ice.check(check(ice), ("192.0.2.1", port))[1] for port in range(1000, 1000 + MAX_ADDRESSES + 5)
+        ice.check(check(ice), ("192.0.2.1", port), 1.0)[1] for port in range(1000, 1000 + MAX_ADDRESSES + 5)
     ]
     assert results == [True] * MAX_ADDRESSES + [False] * 5
 

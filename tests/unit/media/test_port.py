@@ -32,7 +32,7 @@ class Peer:
         self.arrived.set()
 
     def checked(self, request: BindingRequest, source: Address, now: float) -> tuple[bytes | None, bool]:
-        return self.ice.check(request, source)
+        return self.ice.check(request, source, now)
 
 
 @pytest.fixture
