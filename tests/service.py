@@ -25,6 +25,7 @@ class Service:
         self.data = folder / "data"
         self.log = folder / "service.log"
         self.port = _free_port()
+        self.media_port = _free_port(socket.SOCK_DGRAM)
         self.address = f"http://127.0.0.1:{self.port}"
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -53,6 +54,7 @@ class Service:
             **os.environ,
             "YUNKAN_LISTEN": f"127.0.0.1:{self.port}",
             "YUNKAN_DATA": str(self.data),
+            "YUNKAN_MEDIA_PORT": str(self.media_port),
             "YUNKAN_RESERVE_BYTES": "0",
             "PYTHONUNBUFFERED": "1",
         }
@@ -93,8 +95,8 @@ class Service:
         return True
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
+def _free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
+    with socket.socket(type=kind) as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port

@@ -1,6 +1,6 @@
 // The words of the card; lib/phone-card.js decides which one.
 
-import { formatTime, t } from "./lib/i18n.js";
+import { formatDuration, formatTime, t } from "./lib/i18n.js";
 
 const CARDS = {
   interrupted: () => ({ tone: "bad", text: t("The camera was interrupted."), recover: true }),
@@ -9,7 +9,7 @@ const CARDS = {
     tone: "warn", text: t("The service is restarting. Stay here, nothing to do."), detail: waited(session),
   }),
   lost: (session) => ({ tone: "warn", text: t("Network lost, reconnecting…"), detail: waited(session) }),
-  "media-lost": (session) => ({ tone: "warn", text: t("The picture is cut off, reconnecting…"), detail: recorded(session) }),
+  "media-lost": (session) => ({ tone: "warn", text: t("The picture is cut off, reconnecting…"), detail: kept(session) }),
   black: () => ({ tone: "warn", text: t("The picture is black. Is the lens covered?"), recover: true }),
   battery: () => ({ tone: "warn", text: t("Battery is low. Please connect the charger.") }),
   waiting: () => ({ tone: "brand", text: t("Waiting for the reviewer. Keep this page open.") }),
@@ -17,7 +17,7 @@ const CARDS = {
   connecting: () => ({ tone: "brand", text: t("The reviewer is here, connecting…") }),
   weak: () => ({ tone: "warn", text: t("Network is weak. Please move to a better place.") }),
   message: ({ message }) => ({ tone: "brand", who: message.name ?? "", text: message.text }),
-  live: () => ({ tone: "ok", text: t("The reviewer sees the site. Listen and show what is asked for.") }),
+  live: (session) => ({ tone: "ok", text: t("The reviewer sees the site. Listen and show what is asked for."), detail: sending(session) }),
 };
 
 /** {tone, text, who?, detail?, recover?} of the card `code`. */
@@ -31,5 +31,15 @@ function recorded({ recordedUntil }) {
 
 function waited(session) {
   const waiting = t("Waited {seconds} s", { seconds: session.lostSeconds });
-  return [waiting, recorded(session)].filter(Boolean).join(" · ");
+  return [waiting, kept(session)].filter(Boolean).join(" · ");
+}
+
+/** Nothing is lost as long as the phone itself records. */
+function kept(session) {
+  return session.continuity?.recording ? t("This phone goes on recording; what is missing is sent later.") : recorded(session);
+}
+
+function sending({ continuity }) {
+  const { state, left } = continuity?.upload ?? {};
+  return state === "sending" && left.seconds >= 1 ? t("Sending what was missing: {duration} left", { duration: formatDuration(left.seconds) }) : "";
 }

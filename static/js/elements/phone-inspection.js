@@ -7,6 +7,7 @@ import { PhoneSession } from "../lib/phone-session.js";
 import { nextTextSize } from "../text-size.js";
 import "./camera-check.js";
 import "./phone-stage.js";
+import "./phone-upload.js";
 import "./status-screen.js";
 
 // The server has a page of its own for each of these.
@@ -194,10 +195,12 @@ class PhoneInspection extends HTMLElement {
 
   #over(state) {
     if (this.dataset.step !== "stage") return;
+    const { continuity } = this.#session;
+    this.#session.finish();
     this.#quit();
     this.#seat?.forget();
     if (state === "cancelled") location.reload();
-    else this.#notice("ended");
+    else this.#notice("ended", { continuity });
   }
 
   async #leave() {
@@ -298,18 +301,30 @@ const NOTICES = {
     actions: [{ name: "consent", label: t("Back to the texts") }],
     call: true,
   }),
-  ended: ({ number, office }) => ({
+  ended: ({ number, office, continuity }) => ({
     tone: "ok",
     icon: "check-circle",
     title: t("The inspection has ended. Thank you."),
-    content: h("dl", { class: "phone-receipt" }, h("dt", {}, t("Reference number")), h("dd", { class: "numeral numeral--large" }, number)),
+    content: h(
+      "div",
+      { class: "phone-ended" },
+      h("dl", { class: "phone-receipt" }, h("dt", {}, t("Reference number")), h("dd", { class: "numeral numeral--large" }, number)),
+      uploadOf(continuity),
+    ),
     body: [
-      t("{office} will check the recording and tell you the result. You need not do anything now.", { office }),
-      t("Camera and microphone are off. You can close this page."),
+      t("{office} will check the recording and tell you the result.", { office }),
+      t("Camera and microphone are off."),
     ],
     call: true,
   }),
 };
+
+/** What is still to be sent from this phone, as it goes out. */
+function uploadOf(continuity) {
+  const element = h("phone-upload", {});
+  element.follow(continuity);
+  return element;
+}
 
 /** Whether opening the camera needs no question. In doubt: no, and the person taps. */
 async function cameraAllowed() {

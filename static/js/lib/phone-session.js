@@ -1,6 +1,8 @@
 // The enterprise's side of a running inspection: the room, the camera's way to the server, the reviewers' pictures.
 
+import { ServerClock } from "./clock.js";
 import { RecordingWatch } from "./console-state.js";
+import { PhoneContinuity } from "./phone-continuity.js";
 import { fold, initialState } from "./room-state.js";
 import { Room } from "./room.js";
 import { Viewer } from "./whep.js";
@@ -11,6 +13,8 @@ const REPORT_EVERY_MS = 5000;
 // The server hears nothing although our connection claims to be well: a dead path that ICE has not noticed yet.
 const DEAF_AFTER_S = 6;
 const RESTART_AT_MOST_EVERY_MS = 12_000;
+// Reports that wait for the network: the newest of them.
+const MOST_WAITING = 20;
 
 /**
  * Dispatches `change` (something shown may differ), `viewer` (detail {slot, participant, viewer}, viewer null when it went),
@@ -26,12 +30,16 @@ export class PhoneSession extends EventTarget {
   #abort = new AbortController();
   #reporter = null;
   #restartedAt = 0;
+  #clock = new ServerClock();
+  #waiting = [];
+  #mutedBefore = false;
 
   /** `seat`: the join's answer. */
   constructor({ seat, camera }) {
     super();
     this.#seat = seat;
     this.#camera = camera;
+    this.continuity = new PhoneContinuity({ seat, camera, clock: this.#clock });
     this.state = initialState();
     this.connection = "connecting";
     this.lostSeconds = 0;
@@ -70,7 +78,8 @@ export class PhoneSession extends EventTarget {
 
   start() {
     const { base, token } = this.#seat;
-    this.#room = new Room({ base, token });
+    this.#room = new Room({ base, token, clock: this.#clock });
+    this.continuity.addEventListener("change", () => this.#changed(), { signal: this.#abort.signal });
     const on = (type, handler) =>
       this.#room.addEventListener(type, ({ detail }) => handler(detail), { signal: this.#abort.signal });
     on("status", (detail) => this.#status(detail));
@@ -78,9 +87,7 @@ export class PhoneSession extends EventTarget {
     on("presence", (people) => this.#present(people));
     on("media", (slots) => this.#mediaSeen(slots));
     on("bye", (detail) => this.#bye(detail));
-    this.#camera.addEventListener("track", ({ detail }) => this.#publisher?.replaceTrack(detail.kind, detail.track), {
-      signal: this.#abort.signal,
-    });
+    this.#camera.addEventListener("track", ({ detail }) => this.#newTrack(detail), { signal: this.#abort.signal });
     this.#reporter = setInterval(() => this.#reportNetwork(), REPORT_EVERY_MS);
     this.#room.connect();
   }
@@ -89,9 +96,14 @@ export class PhoneSession extends EventTarget {
     return this.#room.send(message);
   }
 
-  /** Tell what happened to this device; not worth a word when it cannot be sent. */
+  /** Tell what happened to this device; what cannot be sent now is told when the network is back, with its time. */
   report(state, detail) {
-    this.#room?.send({ type: "device", state, ...(detail ? { detail } : {}) }).catch(() => {});
+    const report = { type: "device", state, ...(detail ? { detail } : {}) };
+    const happenedAt = new Date(this.#clock.now()).toISOString();
+    this.#room?.send(report).catch(({ code }) => {
+      if (!["not_connected", "lost", "timeout"].includes(code)) return;
+      this.#waiting = [...this.#waiting, { ...report, happened_at: happenedAt }].slice(-MOST_WAITING);
+    });
   }
 
   /** Microphone on or off, here and in the log. */
@@ -119,6 +131,19 @@ export class PhoneSession extends EventTarget {
     this.#publisher?.close();
     for (const slot of [...this.#viewers.keys()]) this.#unwatch(slot);
     this.#room?.close();
+    this.continuity.close();
+  }
+
+  /** The inspection is over: what is missing is sent on; resolves when nothing is left. */
+  finish() {
+    const done = this.continuity.finish();
+    this.close();
+    return done;
+  }
+
+  #newTrack({ kind, track }) {
+    this.#publisher?.replaceTrack(kind, track);
+    this.continuity.tracksChanged();
   }
 
   #status({ status, seconds }) {
@@ -126,6 +151,8 @@ export class PhoneSession extends EventTarget {
     this.lostSeconds = seconds;
     if (status === "open") {
       this.restarting = false;
+      for (const report of this.#waiting.splice(0)) this.#room.send(report).catch(() => {});
+      this.continuity.connected();
       // The service can be reached again: the camera need not wait for its own timer.
       if (this.publishing === "lost") this.#publisher.restart();
     }
@@ -137,6 +164,7 @@ export class PhoneSession extends EventTarget {
   #event(event) {
     this.state = fold(this.state, event);
     if (event.type === "inspection.started") this.wasLive = true;
+    if (event.type === "slot.gap" && event.body.slot === this.slot?.id) this.continuity.gapEnded();
     this.#changed();
   }
 
@@ -152,9 +180,17 @@ export class PhoneSession extends EventTarget {
     this.recording = this.#watch.update(slots, performance.now()).state;
     if ((this.slot?.recorded_bytes ?? 0) > before) this.recordedUntil = this.#room.serverNow();
     if (this.slot?.live) this.wasLive = true;
+    this.#muteAsBefore();
     this.#watchOthers(slots);
     this.#restartIfDeaf();
     this.#changed();
+  }
+
+  /** After a reload the microphone is as it was left, not on. */
+  #muteAsBefore() {
+    if (this.#mutedBefore || !this.slot) return;
+    this.#mutedBefore = true;
+    if (this.slot.muted?.includes("audio")) this.#camera.setMuted(true);
   }
 
   #bye(detail) {
@@ -177,6 +213,7 @@ export class PhoneSession extends EventTarget {
       this.#changed();
     });
     this.#publisher.publish(this.#camera.stream);
+    this.continuity.begin();
   }
 
   #restartIfDeaf() {

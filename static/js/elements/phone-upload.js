@@ -1,0 +1,82 @@
+import { h } from "../dom.js";
+import { GapUpload } from "../lib/gap-upload.js";
+import { formatDateTime, formatDuration, t } from "../lib/i18n.js";
+import { openStore } from "../lib/recording-store.js";
+import { findUploads, forgetUpload } from "../lib/upload-seat.js";
+
+/**
+ * <phone-upload>: what this phone recorded itself and the server still lacks, as it is sent after the inspection.
+ * `follow(continuity)`; or `data-remembered`: the link was opened again, go on with what is remembered. `data-state`: hidden, sending,
+ * waiting, done, over.
+ */
+class PhoneUpload extends HTMLElement {
+  #follows = null;
+  #began = 0;
+
+  connectedCallback() {
+    if ("remembered" in this.dataset && !this.#follows) this.#remembered();
+    this.#draw();
+  }
+
+  follow(continuity) {
+    this.#follows = () => continuity.upload;
+    continuity.addEventListener("change", () => this.#draw());
+    this.#draw();
+  }
+
+  async #remembered() {
+    const store = await openStore();
+    for (const { inspection, base, token } of findUploads()) {
+      const upload = new GapUpload({ base, token, inspection, store });
+      upload.live = false;
+      this.#follows = () => upload;
+      upload.addEventListener("change", () => this.#draw());
+      await upload.check();
+      if (["done", "over"].includes(upload.state)) forgetUpload(inspection);
+    }
+  }
+
+  #draw() {
+    const upload = this.#follows?.();
+    const left = upload?.left.bytes ?? 0;
+    this.#began = Math.max(this.#began, left);
+    const state = this.#state(upload);
+    if (this.dataset.state !== state) this.#build(state, upload);
+    this.dataset.state = state;
+    this.hidden = state === "hidden";
+    const bar = this.querySelector("progress");
+    if (!bar) return;
+    bar.value = this.#began - left;
+    bar.max = this.#began;
+    const words = t("{duration} of picture still to send", { duration: formatDuration(Math.ceil(upload.left.seconds)) });
+    const line = this.querySelector(".phone-upload__left");
+    if (line.textContent !== words) line.textContent = words;
+  }
+
+  #state(upload) {
+    if (!upload || upload.state === "idle") return "hidden";
+    if (upload.state === "done") return "done";
+    if (upload.state === "over") return this.#began > 0 ? "over" : "hidden";
+    return upload.state;
+  }
+
+  #build(state, upload) {
+    const words = {
+      sending: () => [
+        h("p", { class: "phone-upload__title" }, t("Sending what was missing. Please keep this page open.")),
+        h("progress", { "aria-label": t("Sent so far") }),
+        h("p", { class: "phone-upload__left numeral" }),
+      ],
+      waiting: () => [
+        h("p", { class: "phone-upload__title" }, t("No network. Sending goes on by itself; please keep this page open.")),
+        upload.deadline && h("p", { class: "muted" }, t("You can also open the same link again later, until {time}.", { time: formatDateTime(upload.deadline) })),
+      ],
+      done: () => [h("p", { class: "phone-upload__title" }, this.#began > 0 ? t("Everything has been sent. You can close this page.") : t("You can close this page."))],
+      over: () => [h("p", { class: "phone-upload__title" }, t("The time for sending is over. Nothing more is needed from you."))],
+    };
+    this.setAttribute("role", "status");
+    this.replaceChildren(...(words[state]?.() ?? []).filter(Boolean));
+  }
+}
+
+customElements.define("phone-upload", PhoneUpload);

@@ -1,0 +1,99 @@
+// What keeps the record of a phone whole: it records what it sends, and sends afterwards what did not arrive.
+
+import { GapUpload } from "./gap-upload.js";
+import { LocalRecorder } from "./local-recording.js";
+import { openStore } from "./recording-store.js";
+import { forgetUpload, keepUpload } from "./upload-seat.js";
+
+const LOOK_EVERY_MS = 30_000;
+
+/** `recording`: whether this phone keeps a recording of its own now. `upload`: a GapUpload once there is a store. Dispatches `change`. */
+export class PhoneContinuity extends EventTarget {
+  #seat;
+  #camera;
+  #clock;
+  #recorder = null;
+  #ready;
+  #timer = null;
+  #over = false;
+
+  /** `seat`: the join's answer; `clock`: the server's time. */
+  constructor({ seat, camera, clock, store = openStore() }) {
+    super();
+    this.#seat = seat;
+    this.#camera = camera;
+    this.#clock = clock;
+    this.upload = null;
+    this.#ready = Promise.resolve(store).then((opened) => this.#prepare(opened));
+  }
+
+  get recording() {
+    return this.#recorder?.state === "recording";
+  }
+
+  async #prepare(store) {
+    const { inspection, base, token } = this.#seat;
+    this.#recorder = new LocalRecorder({ store, inspection, stream: this.#camera.stream, clock: this.#clock });
+    this.#recorder.addEventListener("change", () => this.#changed());
+    this.upload = new GapUpload({ base, token, inspection, store });
+    this.upload.addEventListener("change", () => {
+      this.#recorder.gaps = this.upload.gaps;
+      this.#changed();
+    });
+    // The page was loaded again in the middle: what it recorded before is still here, and it records on.
+    if ((await store.list()).some((run) => run.inspection === inspection)) this.begin();
+  }
+
+  /** The camera is being sent: record from here on. */
+  async begin() {
+    await this.#ready;
+    if (this.#over) return;
+    keepUpload(this.#seat);
+    this.#recorder.start();
+    this.#timer ??= setInterval(() => this.upload.check(), LOOK_EVERY_MS);
+  }
+
+  /** The room can be reached (again). */
+  async connected() {
+    await this.#ready;
+    if (this.recording) this.upload.check();
+  }
+
+  /** A gap of our own slot is over: what was recorded meanwhile becomes a file, and goes out. */
+  async gapEnded() {
+    await this.#ready;
+    if (this.#over) return;
+    await this.#recorder.rotate();
+    this.upload.check();
+  }
+
+  async tracksChanged() {
+    await this.#ready;
+    this.#recorder.tracksChanged();
+  }
+
+  /** The inspection is over: stop recording, send what is missing at full speed. Resolves when nothing is left. */
+  async finish() {
+    this.#over = true;
+    await this.#ready;
+    clearInterval(this.#timer);
+    await this.#recorder.stop();
+    this.upload.live = false;
+    await this.upload.check();
+    if (["done", "over"].includes(this.upload.state)) forgetUpload(this.#seat.inspection);
+  }
+
+  /** Not here any more, but the inspection goes on: what was recorded stays. */
+  async close() {
+    if (this.#over) return;
+    this.#over = true;
+    await this.#ready;
+    clearInterval(this.#timer);
+    this.upload.close();
+    await this.#recorder.stop();
+  }
+
+  #changed() {
+    this.dispatchEvent(new CustomEvent("change"));
+  }
+}

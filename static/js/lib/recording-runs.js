@@ -1,0 +1,56 @@
+// Which of the phone's own recordings to send and which to forget. Pure: times in milliseconds UTC by the server's clock.
+
+export const MOST_BYTES = 200 * 2 ** 20;
+// What the browser has left is not all ours: leave half of it to the person.
+const SHARE_OF_FREE = 0.5;
+
+export function endOf(run) {
+  return run.started_at + run.duration_s * 1000;
+}
+
+/** The runs of `inspection` that show something of the gaps ([{from, to}], milliseconds), oldest first. */
+export function neededRuns(runs, gaps) {
+  return runs.filter((run) => run.size > 0 && gaps.some(({ from, to }) => run.started_at < to && from < endOf(run)));
+}
+
+/** What the server certainly has: closed runs that end before `settled` and touch no gap. */
+export function settledRuns(runs, gaps, settled) {
+  const needed = new Set(neededRuns(runs, gaps));
+  return runs.filter((run) => !run.open && !needed.has(run) && endOf(run) <= settled);
+}
+
+/**
+ * What must go so that `incoming` bytes find room: first, oldest first, what touches no known gap; then the oldest of the rest.
+ * `room`: {used, free} of the store.
+ */
+export function runsToDrop(runs, gaps, room, incoming, most = MOST_BYTES) {
+  const limit = Math.min(most, room.used + room.free * SHARE_OF_FREE);
+  const needed = new Set(neededRuns(runs, gaps));
+  const oldest = [...runs].filter((run) => !run.open).sort((a, b) => a.started_at - b.started_at);
+  const dropped = [];
+  let used = room.used;
+  for (const run of [...oldest.filter((one) => !needed.has(one)), ...oldest.filter((one) => needed.has(one))]) {
+    if (used + incoming <= limit) break;
+    dropped.push(run);
+    used -= run.size;
+  }
+  return dropped;
+}
+
+/** Seconds of the gaps that the runs can fill, each moment once. */
+export function fillableSeconds(runs, gaps) {
+  const needed = [...neededRuns(runs, gaps)].sort((a, b) => a.started_at - b.started_at);
+  let seconds = 0;
+  for (const { from, to } of gaps) {
+    let at = from;
+    for (const run of needed) {
+      const start = Math.max(at, run.started_at);
+      const end = Math.min(to, endOf(run));
+      if (end > start) {
+        seconds += (end - start) / 1000;
+        at = end;
+      }
+    }
+  }
+  return seconds;
+}

@@ -1,0 +1,4 @@
+import "./elements/phone-upload.js";
+import { restoreTextSize } from "./text-size.js";
+
+restoreTextSize();

@@ -1,0 +1,370 @@
+"""Filling a gap from the phone: what is asked for, what is taken, resumed, refused, and what it becomes."""
+
+import asyncio
+import base64
+import hashlib
+import io
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import av
+import pytest
+from aiohttp import web
+
+from server.accounts.rules import system_actor
+from server.clock import rfc3339
+from server.ids import new_id
+from server.inspections import service as inspections
+from server.inspections.keys import JOURNAL
+from server.inspections.log import check
+from server.inspections.models import Inspection
+from server.live.models import Part, PhoneRecording, Slot
+from server.storage.files import Files
+from server.web.keys import DATABASE, FILES
+from tests.cast import Appointment, Office
+from tests.clock import SettableClock
+from tests.flows.conftest import Client
+from tests.flows.rooms import bearer, join
+from tests.peers import build_camera
+
+START = datetime(2026, 11, 21, 8, 0, tzinfo=UTC)
+CHUNK = 4000
+
+
+@pytest.fixture
+def clock() -> SettableClock:
+    return SettableClock(START)
+
+
+def at(seconds: float) -> datetime:
+    return START + timedelta(seconds=seconds)
+
+
+@pytest.fixture(scope="session")
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """Twelve seconds of numbered pictures as a browser would record them."""
+    path = tmp_path_factory.mktemp("phone") / "run.webm"
+    with av.open(str(path), "w", options={"live": "1"}) as container:
+        stream: Any = container.add_stream("libvpx", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 320, 180, "yuv420p"
+        stream.options = {"deadline": "realtime", "cpu-used": "8"}
+        background = build_camera.scenery(320, 180)
+        for number in range(120):
+            image = build_camera.picture(background, number, (320, 180))
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="bgr24")))
+        container.mux(stream.encode())
+    return path.read_bytes()
+
+
+@dataclass(frozen=True)
+class Phone:
+    """A phone of an inspection in which its slot was received until second 10, and again from second 20."""
+
+    client: Client
+    joined: dict[str, Any]
+    slot: str
+
+    @property
+    def base(self) -> str:
+        return str(self.joined["base"])
+
+    async def gaps(self) -> dict[str, Any]:
+        async with self.client.get(f"{self.base}/gaps", headers=bearer(self.joined)) as response:
+            assert response.status == 200, await response.text()
+            answer: dict[str, Any] = await response.json()
+        return answer
+
+    async def announce(self, data: bytes, **fields: Any) -> tuple[int, dict[str, Any]]:
+        body = {
+            "run": "run-0001",
+            "media_type": "video/webm",
+            "started_at": rfc3339(at(9)),
+            "duration_s": 12,
+            "chunks": [
+                {"size": len(piece), "sha256": hashlib.sha256(piece).hexdigest()} for piece in pieces(data)
+            ],
+            **fields,
+        }
+        async with self.client.post(
+            f"{self.base}/recordings", json=body, headers=bearer(self.joined)
+        ) as response:
+            return response.status, await response.json()
+
+    async def put(
+        self, recording: str, offset: int, piece: bytes, digest: bytes | None = None
+    ) -> tuple[int, dict[str, Any]]:
+        value = base64.b64encode(digest or hashlib.sha256(piece).digest()).decode()
+        async with self.client.put(
+            f"{self.base}/recordings/{recording}?offset={offset}",
+            data=piece,
+            headers={**bearer(self.joined), "Content-Digest": f"sha-256=:{value}:"},
+        ) as response:
+            return response.status, await response.json()
+
+    async def send(self, recording: str, data: bytes, offset: int = 0) -> dict[str, Any]:
+        answer: dict[str, Any] = {}
+        for piece in pieces(data[offset:]):
+            status, answer = await self.put(recording, offset, piece)
+            assert status == 200, answer
+            offset += len(piece)
+        return answer
+
+
+def pieces(data: bytes) -> list[bytes]:
+    return [data[start : start + CHUNK] for start in range(0, len(data), CHUNK)]
+
+
+def code(answer: dict[str, Any]) -> str:
+    return str(answer["error"]["code"])
+
+
+@pytest.fixture
+async def phone(
+    client: Client, app: web.Application, appointment: Appointment, clock: SettableClock
+) -> Phone:
+    joined = await join(client, appointment.invitations["enterprise"])
+    journal, slot_id = app[JOURNAL], new_id()
+    async with app[DATABASE].transaction() as session:
+        inspection = await session.get_one(Inspection, appointment.id)
+        await inspections.start(session, journal, system_actor(inspection.office_id), appointment.id, 1)
+        session.add(
+            Slot(
+                id=slot_id,
+                inspection_id=appointment.id,
+                participant_id=joined["participant"],
+                source="camera",
+                opened_at=clock.now(),
+            )
+        )
+        body = {"slot": slot_id, "participant": joined["participant"], "source": "camera"}
+        await journal.append(session, appointment.id, "slot.opened", system_actor(), body)
+        for name, start, duration in (("a", 0, 10), ("b", 20, 30)):
+            body = {"part": name, "slot": slot_id, "index": 1, "media_type": "video/mp4"}
+            final = {"started_at": rfc3339(at(start)), "duration_s": duration}
+            await journal.append(session, appointment.id, "part.closed", system_actor(), {**body, **final})
+    clock.advance(seconds=50)
+    return Phone(client, joined, slot_id)
+
+
+async def end(client: Client, office: Office, appointment: Appointment) -> None:
+    async with client.post(
+        f"/api/v1/inspections/{appointment.id}/end", headers=office.bearer("reviewer")
+    ) as response:
+        assert response.status == 200, await response.text()
+
+
+async def test_the_phone_is_told_what_the_server_lacks(phone: Phone) -> None:
+    answer = await phone.gaps()
+    assert answer["slot"] == phone.slot
+    assert answer["gaps"][0] == {"from": "2026-11-21T08:00:10Z", "to": "2026-11-21T08:00:20Z"}
+    assert answer["deadline"] is None
+
+
+async def test_a_recording_becomes_a_part_that_fills_the_gap(
+    phone: Phone,
+    app: web.Application,
+    office: Office,
+    appointment: Appointment,
+    recorded: bytes,
+    tmp_path: Path,
+) -> None:
+    status, announced = await phone.announce(recorded)
+    assert (status, announced["state"], announced["offset"]) == (201, "receiving", 0)
+    answer = await phone.send(announced["id"], recorded)
+    assert (answer["state"], answer["offset"]) == ("accepted", len(recorded))
+    assert not any(gap["from"] < "2026-11-21T08:00:20Z" for gap in (await phone.gaps())["gaps"])
+
+    auditor = office.bearer("auditor")
+    async with phone.client.get(f"/api/v1/inspections/{appointment.id}", headers=auditor) as response:
+        (part,) = (await response.json())["parts"]
+    assert (part["id"], part["source"], part["slot"]) == (answer["part"], "phone", phone.slot)
+    async with phone.client.get(part["url"], headers=auditor) as response:
+        data = await response.read()
+    assert hashlib.sha256(data).hexdigest() == part["sha256"]
+    copy = tmp_path / "copy.webm"
+    copy.write_bytes(data)
+    with av.open(str(copy)) as container:
+        assert container.duration is not None
+        assert sum(1 for _ in container.decode(video=0)) == 120
+
+    async with phone.client.get(
+        f"/api/v1/inspections/{appointment.id}/continuity", headers=auditor
+    ) as response:
+        (ledger,) = (await response.json())["slots"]
+    gap = next(one for one in ledger["intervals"] if one["kind"] == "gap")
+    assert gap["filled"] == [{"from": gap["from"], "to": gap["to"], "part": part["id"]}]
+    async with phone.client.get(f"/api/v1/inspections/{appointment.id}/events", headers=auditor) as response:
+        event = next(one for one in await response.json() if one["body"].get("source") == "phone")
+    assert event["type"] == "part.closed"
+    assert event["body"]["original"]["sha256"] == hashlib.sha256(recorded).hexdigest()
+    files: Files = app[FILES]
+    original = files.absolute(f"inspections/{appointment.id}/data/originals/{announced['id']}.webm")
+    assert original.read_bytes() == recorded
+    async with phone.client.get(f"/api/v1/cases/{appointment.case_id}/evidence", headers=auditor) as response:
+        assert [(one["kind"], one["sha256"]) for one in await response.json()] == [
+            ("phone-part", part["sha256"])
+        ]
+    async with app[DATABASE].reading() as session:
+        assert await check(session, appointment.id) is None
+
+
+async def test_an_upload_goes_on_where_it_stopped(phone: Phone, recorded: bytes) -> None:
+    _, announced = await phone.announce(recorded)
+    first = pieces(recorded)[0]
+    await phone.put(announced["id"], 0, first)
+    headers = bearer(phone.joined)
+    async with phone.client.head(f"{phone.base}/recordings/{announced['id']}", headers=headers) as response:
+        assert response.headers["Upload-Offset"] == str(len(first))
+        assert response.headers["Upload-Length"] == str(len(recorded))
+    status, again = await phone.announce(recorded)
+    assert (status, again["id"], again["offset"]) == (200, announced["id"], len(first))
+    status, refused = await phone.put(announced["id"], 0, first)
+    assert (status, code(refused)) == (409, "wrong_offset")
+    answer = await phone.send(announced["id"], recorded, len(first))
+    assert answer["state"] == "accepted"
+    # The answer to the last piece may have been lost: asking once more makes no second part.
+    status, answer = await phone.put(announced["id"], len(recorded), b"")
+    assert (status, answer["state"]) == (200, "accepted")
+
+
+async def test_pieces_that_all_arrived_before_a_kill_are_accepted_later(
+    phone: Phone, app: web.Application, recorded: bytes
+) -> None:
+    _, announced = await phone.announce(recorded)
+    files: Files = app[FILES]
+    async with app[DATABASE].transaction() as session:
+        row = await session.get_one(PhoneRecording, announced["id"])
+        row.received_bytes = len(recorded)
+        path = files.absolute(f"inspections/{row.inspection_id}/incoming/{row.id}")
+    path.parent.mkdir(parents=True)
+    await asyncio.to_thread(path.write_bytes, recorded)
+    status, answer = await phone.put(announced["id"], len(recorded), b"")
+    assert (status, answer["state"]) == (200, "accepted")
+
+
+async def test_two_ends_of_one_upload_make_one_part(
+    phone: Phone, app: web.Application, recorded: bytes
+) -> None:
+    _, announced = await phone.announce(recorded)
+    last = pieces(recorded)[-1]
+    head = recorded[: -len(last)]
+    await phone.send(announced["id"], head)
+    await asyncio.gather(*(phone.put(announced["id"], len(head), last) for _ in range(3)))
+    async with app[DATABASE].reading() as session:
+        row = await session.get_one(PhoneRecording, announced["id"])
+        assert (await session.get_one(Part, row.part_id)).source == "phone"
+
+
+async def test_a_piece_that_is_not_what_its_digest_says_is_refused(phone: Phone, recorded: bytes) -> None:
+    _, announced = await phone.announce(recorded)
+    first = pieces(recorded)[0]
+    other = bytes(len(first))
+    for piece, digest in ((other, None), (first, hashlib.sha256(b"x").digest()), (first[:-1], None)):
+        status, answer = await phone.put(announced["id"], 0, piece, digest)
+        assert (status, code(answer)) == (422, "wrong_digest")
+    status, answer = await phone.put(announced["id"], 0, first)
+    assert (status, answer["offset"]) == (200, len(first))
+
+
+async def test_what_cannot_be_opened_is_refused_for_good(phone: Phone) -> None:
+    noise = b"\x1aE\xdf\xa3" + bytes(range(256)) * 40
+    _, announced = await phone.announce(noise)
+    for piece, offset in zip(pieces(noise), range(0, len(noise), CHUNK), strict=True):
+        status, answer = await phone.put(announced["id"], offset, piece)
+    assert (status, code(answer)) == (422, "bad_recording")
+    assert (await phone.announce(noise))[1]["state"] == "refused"
+    assert (await phone.gaps())["gaps"][0]["from"] == "2026-11-21T08:00:10Z"
+
+
+async def test_a_sound_file_is_no_picture(phone: Phone, recorded: bytes) -> None:
+    _, announced = await phone.announce(recorded, media_type="audio/webm")
+    with pytest.raises(AssertionError, match="bad_recording"):
+        await phone.send(announced["id"], recorded)
+
+
+@pytest.mark.parametrize(
+    ("fields", "status", "reason"),
+    [
+        ({"started_at": "2026-11-21T08:00:25Z"}, 409, "recording_not_needed"),
+        ({"started_at": "2026-11-20T08:00:10Z"}, 422, "invalid"),
+        ({"started_at": "2026-11-21T08:00:10"}, 422, "bad_body"),
+        ({"duration_s": 5000}, 422, "bad_body"),
+        ({"media_type": "text/html"}, 422, "bad_body"),
+        ({"run": "../../etc"}, 422, "bad_body"),
+        ({"source": "screen"}, 409, "recording_not_needed"),
+        ({"chunks": [{"size": 2**21, "sha256": "0" * 64}]}, 422, "bad_body"),
+        ({"chunks": [{"size": 2**20, "sha256": "0" * 64}] * 40}, 413, "too_large"),
+    ],
+)
+async def test_what_cannot_be_needed_is_not_taken(
+    phone: Phone, recorded: bytes, fields: dict[str, Any], status: int, reason: str
+) -> None:
+    answer = await phone.announce(recorded, **fields)
+    assert (answer[0], code(answer[1])) == (status, reason)
+
+
+async def test_a_piece_of_absurd_size_is_cut_off(phone: Phone, recorded: bytes) -> None:
+    _, announced = await phone.announce(recorded)
+    path = f"{phone.base}/recordings/{announced['id']}?offset=0"
+    huge = io.BytesIO(bytes(2**20 + 1))
+    async with phone.client.put(path, data=huge, headers=bearer(phone.joined)) as response:
+        assert (response.status, code(await response.json())) == (413, "too_large")
+
+
+async def test_a_strangers_token_is_refused(
+    phone: Phone, appointment: Appointment, recorded: bytes, office: Office
+) -> None:
+    _, announced = await phone.announce(recorded)
+    path = f"{phone.base}/recordings/{announced['id']}?offset=0"
+    expert = await join(phone.client, appointment.invitations["expert"])
+    for headers, status in (
+        ({}, 403),
+        ({"Authorization": "Bearer yp_wrong"}, 401),
+        (office.bearer("administrator"), 401),
+        (bearer(expert), 404),
+    ):
+        async with phone.client.put(path, data=b"x", headers=headers) as response:
+            assert response.status == status
+    observer = await join(phone.client, appointment.invitations["observer"])
+    async with phone.client.get(f"{phone.base}/gaps", headers=bearer(observer)) as response:
+        assert response.status == 403
+
+
+async def test_the_phone_may_send_for_a_day_after_the_end(
+    phone: Phone, office: Office, appointment: Appointment, clock: SettableClock, recorded: bytes
+) -> None:
+    await end(phone.client, office, appointment)
+    clock.advance(hours=23, minutes=59)
+    assert (await phone.gaps())["deadline"] is not None
+    _, announced = await phone.announce(recorded)
+    assert (await phone.send(announced["id"], recorded))["state"] == "accepted"
+    clock.advance(minutes=2)
+    async with phone.client.get(f"{phone.base}/gaps", headers=bearer(phone.joined)) as response:
+        assert response.status in (401, 410)
+
+
+async def test_gaps_stand_in_the_log_when_they_are_over(
+    phone: Phone, office: Office, appointment: Appointment
+) -> None:
+    await end(phone.client, office, appointment)
+    async with phone.client.get(
+        f"/api/v1/inspections/{appointment.id}/events", headers=office.bearer("auditor")
+    ) as response:
+        gaps = [one["body"] for one in await response.json() if one["type"] == "slot.gap"]
+    assert gaps[0] == {
+        "slot": phone.slot,
+        "from": "2026-11-21T08:00:10.000Z",
+        "to": "2026-11-21T08:00:20.000Z",
+        "cause": "network_lost",
+        "by": None,
+    }
+
+
+async def test_the_ledger_is_for_those_who_may_see_the_inspection(
+    phone: Phone, appointment: Appointment
+) -> None:
+    path = f"/api/v1/inspections/{appointment.id}/continuity"
+    async with phone.client.get(path) as response:
+        assert response.status == 401

@@ -1,0 +1,144 @@
+"""A piece of network between a browser and the service that a test can cut: TCP for HTTP, UDP for media.
+
+A cut is silent, as that of a phone out of coverage: nothing is refused or closed, packets just do not arrive.
+"""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from types import TracebackType
+
+Address = tuple[str, int]
+
+BLOCK = 1 << 16
+
+REWRITE_PORTS = """
+const real = RTCPeerConnection.prototype.setRemoteDescription;
+RTCPeerConnection.prototype.setRemoteDescription = function (description) {
+  const sdp = description.sdp.replaceAll(" %d typ host", " %d typ host");
+  return real.call(this, {type: description.type, sdp});
+};
+"""
+
+
+class Relay:
+    """`async with Relay(http, media) as relay`: `relay.address` for the browser, `relay.script` for its pages."""
+
+    def __init__(self, http: Address, media: Address) -> None:
+        self._http = http
+        self._media = media
+        self._passing = asyncio.Event()
+        self._passing.set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._inside: dict[Address, asyncio.DatagramTransport] = {}
+        self.datagrams_dropped = 0
+
+    async def __aenter__(self) -> "Relay":
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
+        loop = asyncio.get_running_loop()
+        self._outside, _ = await loop.create_datagram_endpoint(
+            lambda: _Datagrams(self._from_browser), local_addr=("127.0.0.1", 0)
+        )
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._server.close()
+        for task in tuple(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._server.wait_closed()
+        for transport in (self._outside, *self._inside.values()):
+            transport.close()
+        # Sockets close in the next turn of the loop.
+        await asyncio.sleep(0)
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+
+    @property
+    def script(self) -> str:
+        """For `add_init_script`: media goes to the relay's port instead of the service's."""
+        return REWRITE_PORTS % (self._media[1], self._outside.get_extra_info("sockname")[1])
+
+    def cut(self) -> None:
+        self._passing.clear()
+
+    def mend(self) -> None:
+        self._passing.set()
+
+    # -- TCP ---------------------------------------------------------------------------------------
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
+        try:
+            await self._passing.wait()
+            with suppress(OSError):
+                await self._join(reader, writer)
+        except asyncio.CancelledError:
+            pass
+        finally:
+            self._tasks.discard(task)
+            writer.close()
+
+    async def _join(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        inner_reader, inner_writer = await asyncio.open_connection(*self._http)
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._pump(reader, inner_writer))
+                group.create_task(self._pump(inner_reader, writer))
+        except* OSError:
+            pass
+        finally:
+            inner_writer.close()
+
+    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while block := await reader.read(BLOCK):
+            await self._passing.wait()
+            writer.write(block)
+            await writer.drain()
+        with suppress(OSError):
+            writer.write_eof()
+
+    # -- UDP ---------------------------------------------------------------------------------------
+
+    def _from_browser(self, data: bytes, source: Address) -> None:
+        if not self._passing.is_set():
+            self.datagrams_dropped += 1
+            return
+        if (transport := self._inside.get(source)) is not None:
+            transport.sendto(data, self._media)
+            return
+        task = asyncio.ensure_future(self._open(data, source))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _open(self, data: bytes, source: Address) -> None:
+        """Each of the browser's sockets gets one of its own towards the service."""
+
+        def back(answer: bytes, _: Address) -> None:
+            if self._passing.is_set():
+                self._outside.sendto(answer, source)
+
+        loop = asyncio.get_running_loop()
+        transport, _ = await loop.create_datagram_endpoint(
+            lambda: _Datagrams(back), local_addr=("127.0.0.1", 0)
+        )
+        if source in self._inside:
+            transport.close()
+        self._inside.setdefault(source, transport).sendto(data, self._media)
+
+
+class _Datagrams(asyncio.DatagramProtocol):
+    def __init__(self, take: Callable[[bytes, Address], None]) -> None:
+        self._take = take
+
+    def datagram_received(self, data: bytes, addr: Address) -> None:
+        self._take(data, addr)
+
+    def error_received(self, exc: Exception) -> None:
+        """The service is down for a moment: an ICMP error, nothing to do."""
