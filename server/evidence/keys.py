@@ -7,25 +7,19 @@ certificate, or an earlier key, follows the line to every later one.
 
 from __future__ import annotations
 
-import hashlib
 import stat
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 
 from server.evidence import certificates, durable, keyfiles
-from server.evidence.canonical import BadJson, dump, parse_canonical, time_text
+from server.evidence.canonical import time_text
 from server.evidence.errors import N_, EvidenceError
-
-Purpose = Literal["seal", "head"]
-PrivateKey = ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
-PublicKey = ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey
+from server.evidence.keylog import KeyStatement, Purpose, check_log, current, has_key, to_line
+from server.evidence.signatures import PrivateKey, fingerprint_of, public_bytes, public_of
 
 LOG = "keys.jsonl"
 _KEY_FILES: dict[str, str] = {"seal": "office.key", "head": "head.key"}
@@ -56,45 +50,6 @@ class RootKeyAway(EvidenceError):
     text = N_(
         "The root's key is not in {folder}: have the new certificate issued by its authority and import it."
     )
-
-
-class BadKeyLog(EvidenceError):
-    code = "bad_key_log"
-    text = N_("Line {line} of the key history does not hold: {detail}")
-
-
-@dataclass(frozen=True, slots=True)
-class KeyStatement:
-    """A key comes into use. `public` is SubjectPublicKeyInfo in hex; `certificate` PEM for the purpose `seal`."""
-
-    number: int
-    office: str
-    purpose: Purpose
-    at: str
-    public: str
-    certificate: str | None
-    replaces: str | None
-    "Fingerprint of the key that it takes the place of."
-
-    @property
-    def fingerprint(self) -> str:
-        return fingerprint_of(bytes.fromhex(self.public))
-
-    def to_bytes(self) -> bytes:
-        """What is signed."""
-        return dump(
-            {
-                "v": 1,
-                "kind": "key",
-                "number": self.number,
-                "office": self.office,
-                "purpose": self.purpose,
-                "at": self.at,
-                "public": self.public,
-                "certificate": self.certificate,
-                "replaces": self.replaces,
-            }
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +103,7 @@ def import_certificate(
     private = keyfiles.parse(key, "imported key")
     if not isinstance(private, ec.EllipticCurvePrivateKey):
         raise KeyUnusable(file="imported key", detail="not an elliptic-curve key")
-    if public_bytes(private.public_key()) != public_bytes(_public_of(chain[0])):
+    if public_bytes(private.public_key()) != public_bytes(public_of(chain[0])):
         raise KeyUnusable(file="imported key", detail="it does not belong to the certificate")
     reason = certificates.why_not(chain[0], chain[1:], [root_certificate], now)
     if reason is not None:
@@ -188,7 +143,7 @@ def load(folder: Path) -> OfficeKeys:
     head = _settle(folder, "head", statements)
     if not isinstance(seal, ec.EllipticCurvePrivateKey) or not isinstance(head, ed25519.Ed25519PrivateKey):
         raise KeyUnusable(file=LOG, detail="a key is of the wrong kind for its purpose")
-    chain = x509.load_pem_x509_certificates((_current(statements, "seal").certificate or "").encode())
+    chain = x509.load_pem_x509_certificates((current(statements, "seal").certificate or "").encode())
     root_path = folder / "root.pem"
     if not root_path.exists():
         raise KeysMissing(folder=folder, file="root.pem")
@@ -206,109 +161,6 @@ def show(folder: Path) -> KeySummary:
         seal_until=keys.certificate.not_valid_after_utc,
         head_fingerprint=fingerprint_of(public_bytes(keys.head_key.public_key())),
         statements=check_log(keys.log),
-    )
-
-
-def check_log(log: bytes) -> list[KeyStatement]:
-    """The statements of a key history, every signature checked. BadKeyLog names the first line that does not hold."""
-    statements: list[KeyStatement] = []
-    for number, line in enumerate(log.splitlines(), start=1):
-        try:
-            statements.append(_check_line(line, statements))
-        except (BadJson, ValueError, KeyError, TypeError, InvalidSignature) as error:
-            raise BadKeyLog(line=number, detail=str(error) or "a signature is wrong") from error
-    if {each.purpose for each in statements} != {"seal", "head"}:
-        raise BadKeyLog(line=len(statements), detail="it does not name both keys")
-    return statements
-
-
-def sign(key: PrivateKey, data: bytes) -> bytes:
-    """Ed25519: 64 bytes; P-256: ECDSA with SHA-256, DER."""
-    return (
-        key.sign(data)
-        if isinstance(key, ed25519.Ed25519PrivateKey)
-        else key.sign(data, ec.ECDSA(hashes.SHA256()))
-    )
-
-
-def require_signature(public: PublicKey, signature: bytes, data: bytes) -> None:
-    """InvalidSignature unless it holds."""
-    if isinstance(public, ed25519.Ed25519PublicKey):
-        public.verify(signature, data)
-    else:
-        public.verify(signature, data, ec.ECDSA(hashes.SHA256()))
-
-
-def public_bytes(key: PublicKey) -> bytes:
-    """SubjectPublicKeyInfo, DER."""
-    return key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
-
-
-def parse_public(data: bytes) -> PublicKey:
-    """ValueError unless it is Ed25519 or P-256."""
-    key = serialization.load_der_public_key(data)
-    if isinstance(key, ed25519.Ed25519PublicKey):
-        return key
-    if isinstance(key, ec.EllipticCurvePublicKey) and isinstance(key.curve, ec.SECP256R1):
-        return key
-    raise ValueError("neither Ed25519 nor P-256")
-
-
-def certificate_fingerprint(statement: KeyStatement) -> str:
-    """Of the certificate that a statement for seals brings; ValueError for others."""
-    return certificates.fingerprint(certificates.from_pem((statement.certificate or "").encode())[0])
-
-
-def fingerprint_of(public: bytes) -> str:
-    return hashlib.sha256(public).hexdigest()
-
-
-def _check_line(line: bytes, before: list[KeyStatement]) -> KeyStatement:
-    value = parse_canonical(line)
-    told: dict[str, Any] = dict(value["statement"])
-    if told.pop("v") != 1 or told.pop("kind") != "key" or told["purpose"] not in ("seal", "head"):
-        raise ValueError("not a statement about a key")
-    statement = KeyStatement(**told)
-    if statement.number != len(before) + 1:
-        raise ValueError(f"it is number {statement.number}")
-    signed = statement.to_bytes()
-    signatures: dict[str, str] = value["signatures"]
-    own = parse_public(bytes.fromhex(statement.public))
-    require_signature(own, bytes.fromhex(signatures["own"]), signed)
-    if statement.purpose == "seal":
-        certificate = x509.load_pem_x509_certificates((statement.certificate or "").encode())[0]
-        if public_bytes(_public_of(certificate)).hex() != statement.public:
-            raise ValueError("the certificate is for another key")
-    earlier = (
-        _current(before, statement.purpose) if statement.replaces or _has(before, statement.purpose) else None
-    )
-    if earlier is not None:
-        if statement.replaces != earlier.fingerprint:
-            raise ValueError("it does not name the key before it")
-        previous = parse_public(bytes.fromhex(earlier.public))
-        require_signature(previous, bytes.fromhex(signatures["previous"]), signed)
-    if statement.purpose == "head":
-        seal = parse_public(bytes.fromhex(_current(before, "seal").public))
-        require_signature(seal, bytes.fromhex(signatures["seal"]), signed)
-    return statement
-
-
-def _has(statements: list[KeyStatement], purpose: Purpose) -> bool:
-    return any(each.purpose == purpose for each in statements)
-
-
-def _current(statements: list[KeyStatement], purpose: Purpose) -> KeyStatement:
-    for statement in reversed(statements):
-        if statement.purpose == purpose:
-            return statement
-    raise ValueError(f"there is no key for {purpose} before")
-
-
-def _public_of(certificate: x509.Certificate) -> PublicKey:
-    return parse_public(
-        certificate.public_key().public_bytes(
-            serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
-        )
     )
 
 
@@ -331,10 +183,10 @@ def _begin(
     keyfiles.write_key(folder / "head.key", head_key)
     durable.write(folder / "root.pem", certificates.to_pem([root]))
     seal = _statement([], office, "seal", seal_key, chain, now)
-    first = _line(seal, own=seal_key)
+    first = to_line(seal, own=seal_key)
     head = _statement([seal], office, "head", head_key, None, now)
     # Last, in one step: without it the folder counts as empty.
-    durable.write(folder / LOG, first + _line(head, own=head_key, seal=seal_key))
+    durable.write(folder / LOG, first + to_line(head, own=head_key, seal=seal_key))
 
 
 def _change(
@@ -344,7 +196,7 @@ def _change(
     statements = check_log(keys.log)
     statement = _statement(statements, keys.office, purpose, new, chain, now)
     previous: PrivateKey = keys.seal_key if purpose == "seal" else keys.head_key
-    line = _line(statement, own=new, previous=previous, seal=keys.seal_key if purpose == "head" else None)
+    line = to_line(statement, own=new, previous=previous, seal=keys.seal_key if purpose == "head" else None)
     path = folder / _KEY_FILES[purpose]
     keyfiles.write_key(path.with_suffix(".next"), new)
     durable.write(folder / LOG, keys.log + line)
@@ -355,7 +207,7 @@ def _change(
 def _settle(folder: Path, purpose: Purpose, statements: list[KeyStatement]) -> PrivateKey:
     """The key in use is the one that the history names last; a new one may still wait under its interim name."""
     path = folder / _KEY_FILES[purpose]
-    named = _current(statements, purpose).public
+    named = current(statements, purpose).public
     interim = path.with_suffix(".next")
     if interim.exists() and public_bytes(_read_key(interim).public_key()).hex() == named:
         interim.replace(path)
@@ -393,11 +245,5 @@ def _statement(
         at=time_text(now),
         public=public_bytes(key.public_key()).hex(),
         certificate=certificates.to_pem(chain).decode() if chain is not None else None,
-        replaces=_current(before, purpose).fingerprint if _has(before, purpose) else None,
+        replaces=current(before, purpose).fingerprint if has_key(before, purpose) else None,
     )
-
-
-def _line(statement: KeyStatement, **signers: PrivateKey | None) -> bytes:
-    data = statement.to_bytes()
-    signatures = {name: sign(key, data).hex() for name, key in signers.items() if key is not None}
-    return dump({"statement": parse_canonical(data), "signatures": signatures}) + b"\n"

@@ -15,7 +15,7 @@ from typing import Any
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import ed25519
 
-from server.evidence import keys, merkle
+from server.evidence import merkle, signatures
 from server.evidence.canonical import BadJson, dump, parse_canonical, parse_time, time_text
 
 OPEN, CLOSE, SEAL, KEY, DISPOSAL, ACCESS = "open", "close", "seal", "key", "disposal", "access"
@@ -101,10 +101,10 @@ class Head:
     def require_signed(self, public: bytes) -> None:
         """BadHead unless the Ed25519 key (SubjectPublicKeyInfo) signed it."""
         try:
-            if keys.fingerprint_of(public) != self.key:
+            if signatures.fingerprint_of(public) != self.key:
                 raise BadHead("it was signed with another key")
-            keys.require_signature(
-                keys.parse_public(public), bytes.fromhex(self.signature), self.signed_bytes()
+            signatures.require_signature(
+                signatures.parse_public(public), bytes.fromhex(self.signature), self.signed_bytes()
             )
         except InvalidSignature as error:
             raise BadHead("its signature does not hold") from error
@@ -124,10 +124,15 @@ def leaf_of(data: bytes) -> bytes:
 
 
 def sign_head(office: str, size: int, root: bytes, at: datetime, key: ed25519.Ed25519PrivateKey) -> Head:
-    public = keys.public_bytes(key.public_key())
-    unsigned = Head(office, size, root.hex(), time_text(at), keys.fingerprint_of(public), "")
+    public = signatures.public_bytes(key.public_key())
+    unsigned = Head(office, size, root.hex(), time_text(at), signatures.fingerprint_of(public), "")
     return Head(
-        office, size, root.hex(), unsigned.at, unsigned.key, keys.sign(key, unsigned.signed_bytes()).hex()
+        office,
+        size,
+        root.hex(),
+        unsigned.at,
+        unsigned.key,
+        signatures.sign(key, unsigned.signed_bytes()).hex(),
     )
 
 
@@ -139,7 +144,7 @@ def compare(
     `proof`: from `merkle.consistency_proof(leaves[:newer.size], older.size)`. Without one only heads of the
     same size can be compared.
     """
-    known = {keys.fingerprint_of(public): public for public in public_keys}
+    known = {signatures.fingerprint_of(public): public for public in public_keys}
     for head in (older, newer):
         if head.key not in known:
             raise BadHead("it was signed with an unknown key")

@@ -16,7 +16,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
-from server.evidence import keys
+from server.evidence import signatures
 from server.evidence.canonical import BadJson, dump, parse, parse_canonical, parse_time, time_text
 from server.evidence.chain import link_of
 
@@ -102,12 +102,12 @@ class Receipt:
 
     def require_signed(self, public_keys: Iterable[bytes]) -> None:
         """BadReceipt unless one of the office's keys for heads (SubjectPublicKeyInfo) signed it."""
-        known = {keys.fingerprint_of(public): public for public in public_keys}
+        known = {signatures.fingerprint_of(public): public for public in public_keys}
         if self.key not in known:
             raise BadReceipt("it was signed with a key that is not the office's")
         try:
-            public = keys.parse_public(known[self.key])
-            keys.require_signature(public, bytes.fromhex(self.signature), self.signed_bytes())
+            public = signatures.parse_public(known[self.key])
+            signatures.require_signature(public, bytes.fromhex(self.signature), self.signed_bytes())
         except (InvalidSignature, ValueError) as error:
             raise BadReceipt("the office's signature does not hold") from error
 
@@ -118,10 +118,10 @@ class Receipt:
             raise BadReceipt("it is not countersigned")
         r, s = (int.from_bytes(half, "big") for half in (raw[:_COORDINATE], raw[_COORDINATE:]))
         try:
-            key = keys.parse_public(public)
+            key = signatures.parse_public(public)
             if not isinstance(key, ec.EllipticCurvePublicKey):
                 raise BadReceipt("the participant's key is not on P-256")
-            keys.require_signature(key, encode_dss_signature(r, s), self.countersigned_bytes())
+            signatures.require_signature(key, encode_dss_signature(r, s), self.countersigned_bytes())
         except InvalidSignature as error:
             raise BadReceipt("the participant's signature does not hold") from error
         except ValueError as error:
@@ -142,9 +142,9 @@ def sign_receipt(
     inspection: str, seq: int, head: str, at: datetime, key: ed25519.Ed25519PrivateKey
 ) -> Receipt:
     """The office says: at this time the log's line `seq` had this link."""
-    fingerprint = keys.fingerprint_of(keys.public_bytes(key.public_key()))
+    fingerprint = signatures.fingerprint_of(signatures.public_bytes(key.public_key()))
     unsigned = Receipt(inspection, seq, head, time_text(at), fingerprint, "")
-    signature = keys.sign(key, unsigned.signed_bytes()).hex()
+    signature = signatures.sign(key, unsigned.signed_bytes()).hex()
     return Receipt(inspection, seq, head, unsigned.at, fingerprint, signature)
 
 

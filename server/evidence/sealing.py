@@ -16,7 +16,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from server.evidence import bag, certificates, cms, durable, keys, timestamps
+from server.evidence import bag, certificates, cms, durable, keys, signatures, timestamps
 from server.evidence.bag import FileDigest
 from server.evidence.canonical import dump, parse, time_text
 from server.evidence.chain import check_chain
@@ -47,13 +47,14 @@ class PayloadMismatch(EvidenceError):
 class SealingOrder:
     """What is to be sealed. `lines` is the whole log without newlines, its last event the close with the counts.
 
-    `metadata`: files below `metadata/` by their path. `open_index`: the inspection's place in the office's log.
+    `metadata` makes the files below `metadata/`, by their path, from the digests of the payload.
+    `open_index`: the inspection's place in the office's log.
     """
 
     folder: Path
     inspection: str
     lines: Sequence[bytes]
-    metadata: Mapping[str, bytes]
+    metadata: Callable[[Sequence[FileDigest]], Mapping[str, bytes]]
     open_index: int | None
     at: datetime
 
@@ -114,7 +115,7 @@ def seal_folder(
         tags=tags,
         root_fingerprint=certificates.fingerprint(office.root),
         certificate_fingerprint=certificates.fingerprint(office.certificate),
-        head_key=keys.public_bytes(office.head_key.public_key()).hex(),
+        head_key=signatures.public_bytes(office.head_key.public_key()).hex(),
         open_index=order.open_index,
     )
     durable.write(folder / SEAL, seal.to_bytes())
@@ -242,7 +243,7 @@ def _write_tags(order: SealingOrder, office: keys.OfficeKeys, files: Sequence[Fi
             for key, value in named.items():
                 text = text.replace("{{" + key + "}}", value)
         content[name] = text.encode()
-    for path, data in order.metadata.items():
+    for path, data in order.metadata(files).items():
         if not path.startswith("metadata/") or bag.why_unsafe(path) is not None:
             raise bag.UnsafeName(name=path, detail="metadata lies below metadata/")
         content[path] = data

@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import random
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from server.evidence import keys, merkle, officelog, sealing
+from server.evidence import keys, merkle, metadata, officelog, sealing
+from server.evidence.bag import FileDigest
 from server.evidence.chain import GENESIS, Entry, canonical_line, link_of
 from server.evidence.seal import Seal
 from server.evidence.segments import Segment
@@ -148,13 +149,33 @@ def order_of(folder: Path, log: Log, opened: int | None, at: datetime) -> sealin
         folder=folder,
         inspection=log.inspection,
         lines=log.lines,
-        metadata={
-            "metadata/基本信息元数据.xml": "<记录/>".encode(),
-            "metadata/过程信息.xml": "<过程/>".encode(),
-        },
+        metadata=lambda files: metadata_of(log.inspection, files),
         open_index=opened,
         at=at,
     )
+
+
+def metadata_of(inspection: str, files: Sequence[FileDigest]) -> dict[str, bytes]:
+    base = metadata.BaseMetadata(
+        matter_code="000131001000",
+        matter_name="食品经营许可变更",
+        case_number="2026-0001",
+        inspection=inspection,
+        office=OFFICE,
+        applicant="北京某某食品有限公司",
+        certificate_kind="统一社会信用代码",
+        certificate_number="91110105MA01ABCD2X",
+        applied_at="2026-11-18T09:00:00Z",
+        accepted_at="2026-11-19T09:00:00Z",
+        completed_at="2026-11-21T10:00:00Z",
+        result="合格",
+        retention="30年",
+    )
+    steps = [metadata.ProcessStep("远程勘验", "张三", "2026-11-21T09:00:00Z", "同意")]
+    return {
+        metadata.BASE_PATH: metadata.base_xml(base, files),
+        metadata.PROCESS_PATH: metadata.process_xml(inspection, steps),
+    }
 
 
 def enter(

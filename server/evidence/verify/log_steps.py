@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from datetime import timedelta
 
-from server.evidence import counts, keys, officelog, sealing, timestamps
+from server.evidence import counts, keylog, officelog, sealing, signatures, timestamps
 from server.evidence.canonical import dump, parse_time
 from server.evidence.chain import check_chain
 from server.evidence.errors import N_
@@ -177,19 +177,21 @@ def check_office_log(evidence: Evidence, step: Step) -> None:
 def _known_keys(log: bytes | None, head_key: str, certificate: str, step: Step) -> dict[str, bytes]:
     """Fingerprint -> public key: the key in the seal, and those that the key history connects with it."""
     try:
-        statements = keys.check_log(log or b"")
-    except keys.BadKeyLog as error:
+        statements = keylog.check_log(log or b"")
+    except keylog.BadKeyLog as error:
         step.fail("bad_keys", N_("does not hold: {reason}"), sealing.KEY_LOG, reason=str(error))
         return {}
     heads = [bytes.fromhex(each.public) for each in statements if each.purpose == "head"]
     if bytes.fromhex(head_key) not in heads:
         step.fail("bad_keys", N_("does not name the key for heads that the seal names"), sealing.KEY_LOG)
         return {}
-    fingerprints = {keys.certificate_fingerprint(each) for each in statements if each.certificate is not None}
+    fingerprints = {
+        keylog.certificate_fingerprint(each) for each in statements if each.certificate is not None
+    }
     if certificate not in fingerprints:
         step.fail("bad_keys", N_("does not name the certificate that the seal names"), sealing.KEY_LOG)
         return {}
-    return {keys.fingerprint_of(public): public for public in heads}
+    return {signatures.fingerprint_of(public): public for public in heads}
 
 
 def check_clock(evidence: Evidence, step: Step) -> None:

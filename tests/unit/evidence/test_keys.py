@@ -9,7 +9,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from server.evidence import certificates, keyfiles, keys
+from server.evidence import certificates, keyfiles, keylog, keys, signatures
 from server.evidence.canonical import dump, parse
 
 NOW = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
@@ -51,13 +51,13 @@ def test_a_missing_file_is_named(tmp_path: Path, missing: str) -> None:
 
 
 @pytest.mark.parametrize("purpose", ["seal", "head"])
-def test_a_rotation_is_signed_by_the_key_before(tmp_path: Path, purpose: keys.Purpose) -> None:
+def test_a_rotation_is_signed_by_the_key_before(tmp_path: Path, purpose: keylog.Purpose) -> None:
     before = keys.init(tmp_path, OFFICE, NOW)
     statement = keys.rotate(tmp_path, purpose, NOW + timedelta(days=1))
     after = keys.load(tmp_path)
     replaced = before.seal_key if purpose == "seal" else before.head_key
-    assert statement.replaces == keys.fingerprint_of(keys.public_bytes(replaced.public_key()))
-    assert [s.purpose for s in keys.check_log(after.log)] == ["seal", "head", purpose]
+    assert statement.replaces == signatures.fingerprint_of(signatures.public_bytes(replaced.public_key()))
+    assert [s.purpose for s in keylog.check_log(after.log)] == ["seal", "head", purpose]
     assert certificates.fingerprint(after.root) == certificates.fingerprint(before.root)
     assert after.log.startswith(before.log)
 
@@ -66,8 +66,8 @@ def test_a_history_with_a_foreign_key_in_it_names_the_line(tmp_path: Path) -> No
     mine, theirs = keys.init(tmp_path / "a", OFFICE, NOW), keys.init(tmp_path / "b", OFFICE, NOW)
     keys.rotate(tmp_path / "b", "head", NOW)
     foreign = keys.load(tmp_path / "b").log.splitlines(keepends=True)[2]
-    with pytest.raises(keys.BadKeyLog, match="Line 3"):
-        keys.check_log(mine.log + foreign)
+    with pytest.raises(keylog.BadKeyLog, match="Line 3"):
+        keylog.check_log(mine.log + foreign)
     assert theirs.log != mine.log
 
 
@@ -78,8 +78,8 @@ def test_an_edited_history_names_the_line(tmp_path: Path, change: dict[str, obje
     lines = keys.init(tmp_path, OFFICE, NOW).log.splitlines()
     value = parse(lines[1])
     value["statement"] |= change
-    with pytest.raises(keys.BadKeyLog, match="Line 2"):
-        keys.check_log(lines[0] + b"\n" + dump(value) + b"\n")
+    with pytest.raises(keylog.BadKeyLog, match="Line 2"):
+        keylog.check_log(lines[0] + b"\n" + dump(value) + b"\n")
 
 
 def test_a_rotation_that_was_interrupted_is_completed(tmp_path: Path) -> None:
@@ -135,7 +135,7 @@ def test_a_certificate_of_an_authority_can_be_used_from_the_beginning_or_later(t
     assert not (tmp_path / "a/root.key").exists()
     keys.init(tmp_path / "b", OFFICE, NOW)
     later = imported(tmp_path / "b", NOW)
-    assert [s.purpose for s in keys.check_log(later.log)] == ["seal", "head", "seal"]
+    assert [s.purpose for s in keylog.check_log(later.log)] == ["seal", "head", "seal"]
     for office in (first, later):
         assert certificates.why_not(office.certificate, office.chain[1:], [office.root], NOW) is None
     with pytest.raises(keys.RootKeyAway):

@@ -7,12 +7,12 @@ from datetime import UTC, datetime
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ed25519
 
-from server.evidence import keys, merkle, officelog
+from server.evidence import merkle, officelog, signatures
 from server.evidence.officelog import BadHead, BadProof, Comparison, Head, OfficeProof
 
 NOW = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
 KEY = ed25519.Ed25519PrivateKey.generate()
-PUBLIC = keys.public_bytes(KEY.public_key())
+PUBLIC = signatures.public_bytes(KEY.public_key())
 RECORDS = [officelog.record("open", f"I{i}", NOW) for i in range(11)]
 LEAVES = [officelog.leaf_of(data) for data in RECORDS]
 

@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
-from server.evidence import keys
+from server.evidence import signatures
 from server.evidence.chain import link_of
 from server.evidence.receipts import (
     BadReceipt,
@@ -22,7 +22,7 @@ from tests.unit.evidence.test_chain import chain, entry
 
 NOW = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
 OFFICE = ed25519.Ed25519PrivateKey.generate()
-PUBLIC = keys.public_bytes(OFFICE.public_key())
+PUBLIC = signatures.public_bytes(OFFICE.public_key())
 PHONE = ec.generate_private_key(ec.SECP256R1())
 LINES = chain(9)
 
@@ -42,7 +42,7 @@ def receipt(seq: int = 5) -> Receipt:
 def test_a_receipt_holds_against_its_log_however_much_that_has_grown() -> None:
     given = receipt()
     given.require_signed([PUBLIC])
-    given.require_countersigned(keys.public_bytes(PHONE.public_key()))
+    given.require_countersigned(signatures.public_bytes(PHONE.public_key()))
     assert given.hold_against(LINES) == ReceiptResult.HOLDS
     assert given.hold_against(LINES[:5]) == ReceiptResult.HOLDS
 
@@ -93,10 +93,10 @@ def test_a_receipt_under_another_key_is_not_the_offices() -> None:
 def test_a_countersignature_by_another_or_of_another_receipt_does_not_hold() -> None:
     other = ec.generate_private_key(ec.SECP256R1())
     with pytest.raises(BadReceipt, match="participant's signature"):
-        receipt().require_countersigned(keys.public_bytes(other.public_key()))
+        receipt().require_countersigned(signatures.public_bytes(other.public_key()))
     moved = replace(receipt(3), countersignature=receipt(4).countersignature)
     with pytest.raises(BadReceipt, match="participant's signature"):
-        moved.require_countersigned(keys.public_bytes(PHONE.public_key()))
+        moved.require_countersigned(signatures.public_bytes(PHONE.public_key()))
     with pytest.raises(BadReceipt, match="not countersigned"):
         replace(receipt(), countersignature=None).require_countersigned(PUBLIC)
     with pytest.raises(BadReceipt, match="not on P-256"):

@@ -1,0 +1,57 @@
+"""Plain signatures with the two kinds of key in use, Ed25519 and ECDSA on P-256. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+
+PrivateKey = ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
+PublicKey = ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey
+
+
+def sign(key: PrivateKey, data: bytes) -> bytes:
+    """Ed25519: 64 bytes; P-256: ECDSA with SHA-256, DER."""
+    return (
+        key.sign(data)
+        if isinstance(key, ed25519.Ed25519PrivateKey)
+        else key.sign(data, ec.ECDSA(hashes.SHA256()))
+    )
+
+
+def require_signature(public: PublicKey, signature: bytes, data: bytes) -> None:
+    """InvalidSignature unless it holds."""
+    if isinstance(public, ed25519.Ed25519PublicKey):
+        public.verify(signature, data)
+    else:
+        public.verify(signature, data, ec.ECDSA(hashes.SHA256()))
+
+
+def public_bytes(key: PublicKey) -> bytes:
+    """SubjectPublicKeyInfo, DER."""
+    return key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+
+
+def parse_public(data: bytes) -> PublicKey:
+    """ValueError unless it is Ed25519 or P-256."""
+    key = serialization.load_der_public_key(data)
+    if isinstance(key, ed25519.Ed25519PublicKey):
+        return key
+    if isinstance(key, ec.EllipticCurvePublicKey) and isinstance(key.curve, ec.SECP256R1):
+        return key
+    raise ValueError("neither Ed25519 nor P-256")
+
+
+def fingerprint_of(public: bytes) -> str:
+    return hashlib.sha256(public).hexdigest()
+
+
+def public_of(certificate: x509.Certificate) -> PublicKey:
+    """The certificate's key; ValueError unless it is Ed25519 or P-256."""
+    return parse_public(
+        certificate.public_key().public_bytes(
+            serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+        )
+    )
