@@ -15,21 +15,23 @@ $(VENV)/.installed: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit("Yunkan needs Python 3.11 or newer; say make PYTHON=/path/to/python3.11") if sys.version_info < (3, 11) else None'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
 $(VENV)/.installed-dev: requirements-dev.lock pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@ $(VENV)/.installed
 
 install: $(VENV)/.installed ## Make the environment that the service runs in (.venv)
 install-dev: $(VENV)/.installed-dev ## The same, with what tests and checks need
 
 run: install ## Start with demo data and a simulated phone (HOST=0.0.0.0 to reach it from a real phone)
-	$(BIN)/python -m server try $(if $(HOST),--host $(HOST)) --port $(PORT)
+	$(BIN)/yunkan try $(if $(HOST),--host $(HOST)) --port $(PORT)
 
 serve: install ## Start the service alone, with settings from the environment
-	$(BIN)/python -m server serve
+	$(BIN)/yunkan serve
 
 test: install-dev ## Everything: unit, flows on SQLite and PostgreSQL, media, real browsers
 	$(BIN)/python -m tests.tools.system_packages
@@ -61,8 +63,8 @@ screenshots: install-dev ## Pictures of every page, both sizes and languages, in
 	$(BIN)/python -m tests.tools.screenshots
 
 lock: install-dev ## Pin the dependencies anew
-	$(BIN)/pip-compile --quiet --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --strip-extras --generate-hashes --allow-unsafe -o requirements.lock pyproject.toml
-	$(BIN)/pip-compile --quiet --extra dev --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --strip-extras --generate-hashes --allow-unsafe -o requirements-dev.lock pyproject.toml
+	$(BIN)/pip-compile --quiet --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --strip-extras --generate-hashes --allow-unsafe --build-deps-for editable -o requirements.lock pyproject.toml
+	$(BIN)/pip-compile --quiet --extra dev --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --strip-extras --generate-hashes --allow-unsafe --build-deps-for editable -o requirements-dev.lock pyproject.toml
 
 
 clean: ## Remove what was built; recordings stay

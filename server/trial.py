@@ -79,30 +79,30 @@ async def run_phone(invitation: str, *, address: str, name: str, language: str, 
 def welcome(access: DemoAccess, address: str, *, is_reachable: bool) -> str:
     """What is printed: where, as whom, and the link for a phone with its QR code."""
     link = f"{address}/i/{access.visitor_token}"
-    roles = {
-        "reviewer": N_("Reviewer"),
-        "auditor": N_("Auditor"),
-        "administrator": N_("Administrator"),
-    }
-    lines = [
-        "",
-        f"  {translate(N_('Yunkan'))}   {address}/",
-        "",
-        *(f"  {translate(roles[one.role])}: {one.username} / {one.password}" for one in access.sign_ins),
-        "",
-        f"  {translate(N_('Console of the demonstration:'))} {address}/inspections/{access.inspection_id}/console",
-        f"  {translate(N_('Link for a phone:'))} {link}",
-        "",
-        _qr(link),
-    ]
+    # Outside of f-strings, because the extraction of messages does not look into these.
+    name, console = translate(N_("Yunkan")), translate(N_("Console of the demonstration:"))
+    for_phone, stop = translate(N_("Link for a phone:")), translate(N_("Ctrl+C stops the service."))
+    roles = {"reviewer": N_("Reviewer"), "auditor": N_("Auditor"), "administrator": N_("Administrator")}
     if is_reachable:
-        lines.append(
-            f"  {translate(N_('The phone will warn about the self-signed certificate once: go on.'))}"
-        )
+        hint = translate(N_("The phone will warn about the self-signed certificate once: go on."))
     else:
-        lines.append(f"  {translate(N_('For a real phone in the same network: make run HOST=0.0.0.0'))}")
-    lines.append(f"  {translate(N_('Ctrl+C stops the service.'))}")
-    return "\n".join(lines)
+        hint = translate(N_("For a real phone in the same network: make run HOST=0.0.0.0"))
+    sign_ins = [f"  {translate(roles[one.role])}: {one.username} / {one.password}" for one in access.sign_ins]
+    return "\n".join(
+        [
+            "",
+            f"  {name}   {address}/",
+            "",
+            *sign_ins,
+            "",
+            f"  {console} {address}/inspections/{access.inspection_id}/console",
+            f"  {for_phone} {link}",
+            "",
+            _qr(link),
+            f"  {hint}",
+            f"  {stop}",
+        ]
+    )
 
 
 def _for_trial(settings: Settings, host: str, port: int, reachable: list[str]) -> Settings:
