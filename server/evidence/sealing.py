@@ -150,8 +150,17 @@ def stamp_names(number: int) -> tuple[str, str]:
 
 
 def pending_stamps(folder: Path, authorities: int) -> list[int]:
-    """The numbers (from 1) of the configured authorities whose stamp a signed seal still lacks."""
-    return [n for n in range(1, authorities + 1) if not (folder / stamp_names(n)[0]).exists()]
+    """The numbers (from 1) of the configured authorities whose stamp a signed seal still lacks.
+
+    A stamp counts once the tag manifest lists it, which is the last thing that `add_stamp` does: after a kill before
+    that it is asked for again.
+    """
+    return [n for n in range(1, authorities + 1) if not _is_listed(folder, stamp_names(n)[0])]
+
+
+def has_office_proof(folder: Path) -> bool:
+    """Whether `add_office_proof` was completed."""
+    return _is_listed(folder, OFFICE_PROOF)
 
 
 def add_stamp(
@@ -180,6 +189,17 @@ def add_office_proof(folder: Path, proof: OfficeProof, key_log: bytes) -> None:
     durable.write(folder / KEY_LOG, key_log)
     durable.write(folder / OFFICE_PROOF, proof.to_bytes())
     bag.write_tag_manifest(folder)
+
+
+def _is_listed(folder: Path, name: str) -> bool:
+    manifest = folder / bag.TAG_MANIFEST
+    if not manifest.exists() or not (folder / name).exists():
+        return False
+    try:
+        listed = bag.parse_manifest(manifest.read_bytes())
+    except ValueError:
+        return False  # it is written anew with what is pending
+    return listed.get(name) == bag.digest(folder, name).sha256
 
 
 def _require_closed(order: SealingOrder) -> tuple[str, dict[str, Any]]:

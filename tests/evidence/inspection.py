@@ -30,6 +30,8 @@ class Log:
     began: datetime
     lines: list[bytes] = field(default_factory=list)
     events: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    shift_s: float = 0.0
+    "By how much the wall clock is off from here on."
 
     def add(self, type_: str, **body: Any) -> None:
         seq = len(self.lines) + 1
@@ -38,7 +40,7 @@ class Log:
             seq=seq,
             type=type_,
             actor=SYSTEM,
-            t_utc=(self.began + timedelta(seconds=seq)).isoformat().replace("+00:00", "Z"),
+            t_utc=(self.began + timedelta(seconds=seq + self.shift_s)).isoformat().replace("+00:00", "Z"),
             t_mono=100.25 + seq,
             t_client=None,
             body=body,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from server.evidence import certificates, keys, sealing, timestamps
+from server.evidence import bag, certificates, keys, sealing, timestamps
 from server.evidence.timestamps import BadStamp
 from server.evidence.verify import verify
 from tests.evidence.authority import Authority, ask, make_authority, serving
@@ -55,6 +55,35 @@ def test_a_pending_stamp_heals(unstamped: Made, authority: Authority) -> None:
     assert "Test authority" in given.authority
     found = ask_both(unstamped.folder, unstamped.office)
     assert (found.our_problems, found.their_problems) == ([], [])
+
+
+def test_a_kill_before_the_lists_fit_leaves_the_stamp_pending(
+    unstamped: Made, authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Killed(Exception):
+        pass
+
+    def kill(_folder: Path) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patched:
+        patched.setattr(bag, "write_tag_manifest", kill)
+        with pytest.raises(Killed):
+            stamp(unstamped, 1, authority)
+    assert (unstamped.folder / "seal.tsr").exists()
+    assert sealing.pending_stamps(unstamped.folder, 1) == [1]
+    stamp(unstamped, 1, authority)
+    assert sealing.pending_stamps(unstamped.folder, 1) == []
+    found = ask_both(unstamped.folder, unstamped.office)
+    assert (found.our_problems, found.their_problems) == ([], [])
+
+
+def test_the_proof_from_the_office_log_counts_once_it_is_listed(unstamped: Made) -> None:
+    assert sealing.has_office_proof(unstamped.folder)
+    (unstamped.folder / bag.TAG_MANIFEST).write_text("")
+    assert not sealing.has_office_proof(unstamped.folder)
+    bag.write_tag_manifest(unstamped.folder)
+    assert sealing.has_office_proof(unstamped.folder)
 
 
 def test_a_slow_authority_leaves_the_stamp_pending(unstamped: Made, authority: Authority) -> None:
