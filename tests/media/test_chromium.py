@@ -1,8 +1,9 @@
 """Chromium as publisher and as viewer, on loopback."""
 
 import base64
+import os
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,11 +19,7 @@ from tests.peers import build_camera, counter
 from tests.peers.chromium import EXECUTABLE, chromium
 from tests.peers.clients import numbers_in
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(not EXECUTABLE.exists(), reason="Chromium is not installed"),
-]
-SIZE = (1280, 720)
+pytestmark = pytest.mark.browser
 
 
 @dataclass
@@ -69,11 +66,22 @@ async def serve(stack: AsyncExitStack, slot: Slot, sessions: dict[str, Session])
 @pytest.fixture(scope="module")
 def camera(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("camera") / "camera.mjpeg"
-    return build_camera.build(path, frames=60 * build_camera.FPS, size=SIZE)
+    return build_camera.build(path, frames=60 * build_camera.FPS)
 
 
-@pytest.fixture
-async def stage(slot: Slot, camera: Path) -> AsyncIterator[Stage]:
+@pytest.fixture(scope="module")
+def sharp_camera(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("camera") / "sharp.mjpeg"
+    return build_camera.build(path, frames=3 * build_camera.FPS, size=(1280, 720))
+
+
+@asynccontextmanager
+async def staged(slot: Slot, camera: Path) -> AsyncIterator[Stage]:
+    if not EXECUTABLE.exists():
+        reason = "no Chromium is installed (Debian: chromium)"
+        if os.environ.get("CI"):
+            pytest.fail(reason)
+        pytest.skip(reason)
     async with AsyncExitStack() as stack:
         sessions: dict[str, Session] = {}
         url = await serve(stack, slot, sessions)
@@ -85,10 +93,22 @@ async def stage(slot: Slot, camera: Path) -> AsyncIterator[Stage]:
         yield Stage(phone, desk, sessions)
 
 
-async def test_chromium_is_led_to_a_high_bitrate_at_once(slot: Slot, stage: Stage) -> None:
+@pytest.fixture
+async def stage(slot: Slot, camera: Path) -> AsyncIterator[Stage]:
+    async with staged(slot, camera) as made:
+        yield made
+
+
+@pytest.fixture
+async def sharp_stage(slot: Slot, sharp_camera: Path) -> AsyncIterator[Stage]:
+    async with staged(slot, sharp_camera) as made:
+        yield made
+
+
+async def test_chromium_is_led_to_a_high_bitrate_at_once(slot: Slot, sharp_stage: Stage) -> None:
     """Alone it would begin at 0.3 Mbit/s and grow by 8 % a second: half a minute of a blurred doorplate."""
-    await stage.phone.evaluate("publish('H264', 1280, 720)")
-    await stage.phone.wait_for_function(
+    await sharp_stage.phone.evaluate("publish('H264', 1280, 720)")
+    await sharp_stage.phone.wait_for_function(
         """async () => {
           const stats = [...(await connection.getStats()).values()];
           const sent = stats.find((s) => s.type === "outbound-rtp" && s.kind === "video");
@@ -133,12 +153,12 @@ async def test_both_ends_restart_ice_and_go_on(slot: Slot, stage: Stage) -> None
     await stage.phone.evaluate("publish('H264', 640, 360)")
     await stage.desk.evaluate("view()")
     await stage.desk.wait_for_function("shown.length > 10", timeout=60_000)
-    before = {kind: (session.etag, session.transport.selected) for kind, session in stage.sessions.items()}
+    before = {kind: session.etag for kind, session in stage.sessions.items()}
     for page in (stage.phone, stage.desk):
         await page.evaluate("restart()")
-    for kind, session in stage.sessions.items():
-        await until(lambda session=session: session.transport.previous is None)  # type: ignore[misc]
-        assert session.etag != before[kind][0]
+    # When Chromium moves over to the new credentials is its own choice (not at all while the old way is as good):
+    # both generations must carry on meanwhile.
+    assert all(session.etag != before[kind] for kind, session in stage.sessions.items())
     seen = await stage.desk.evaluate("shown.length")
     await stage.desk.wait_for_function(f"shown.length > {seen} + 30", timeout=60_000)
     assert await stage.desk.evaluate("connection.iceConnectionState") in ("connected", "completed")
@@ -154,3 +174,32 @@ async def test_a_browser_that_leaves_ends_its_sessions(slot: Slot, observer: Obs
     await until(lambda: slot.stats().viewers == 0)
     await stage.phone.evaluate("connection.close()")
     assert await observer.wait_for("interrupted") == "closed"
+
+
+async def test_a_reloaded_phone_goes_on_under_the_viewers_eyes(
+    slot: Slot, observer: Observer, stage: Stage, directory: Path
+) -> None:
+    slot.start_recording(directory, stem)
+    await stage.phone.evaluate("publish('H264', 640, 360)")
+    await stage.desk.evaluate("view()")
+    await stage.desk.wait_for_function("shown.length > 20", timeout=60_000)
+    first = stage.sessions["publish"]
+    await stage.phone.reload()
+    await stage.phone.evaluate("publish('H264', 640, 360)")
+    await until(lambda: slot.publisher is not None and slot.publisher is not first)
+    begun = await stage.desk.evaluate("shown.length")
+    await stage.desk.wait_for_function(f"shown.length > {begun} + 40", timeout=60_000)
+    shown = np.array(await stage.desk.evaluate("shown"), dtype=np.uint32)
+    # On one timeline all the while: none from the past. (A frame may be called out twice.)
+    assert (np.diff(shown).view(np.int32) >= 0).all()
+    timestamp, luma = await stage.desk.evaluate("grab(320, 180)")
+    picture = await slot.snapshot(timestamp)
+    on_screen = counter.read(np.frombuffer(base64.b64decode(luma), np.uint8).reshape(180, 320))
+    snapped = counter.read(picture.image)
+    assert on_screen is not None
+    assert snapped is not None
+    assert 0 <= on_screen - snapped <= 3
+    await slot.stop_recording()
+    parts: list[Part] = observer.all("closed")
+    assert len(parts) >= 2
+    assert [part.index for part in parts] == list(range(1, len(parts) + 1))
