@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from server.evidence.disposal import CERTIFICATE
 from server.evidence.errors import N_
 from server.evidence.verify import log_steps, package_steps, report
 from server.evidence.verify.evidence import Evidence, Trust, gather
@@ -42,6 +43,11 @@ def verify(path: Path, trust: Trust) -> Report:
         )
         return made
     try:
+        if CERTIFICATE in source.sizes:
+            made.unreadable = Finding(
+                "disposed", Result.FAILED, N_("the content was disposed of: see disposal.json")
+            )
+            return made
         evidence = gather(source, trust)
         if evidence.seal is not None:
             made.inspection, made.office = evidence.seal.inspection, evidence.seal.office
