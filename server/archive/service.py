@@ -12,6 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from server.accounts.rules import Actor
 from server.cases.models import Case
 from server.clock import TIME_ZONE
+from server.inspections.continuity import read_ledgers
+from server.inspections.ledger import SlotLedger
 from server.inspections.lookup import require
 from server.inspections.models import Inspection
 from server.inspections.service import get_inspection
@@ -76,6 +78,7 @@ class Recording:
     slots: list[Slot]
     parts: list[Part]
     snapshots: list[Snapshot]
+    continuity: list[SlotLedger]
 
 
 async def list_ended(session: AsyncSession, actor: Actor, asked: Filter) -> Listing:
@@ -115,7 +118,7 @@ async def list_ended(session: AsyncSession, actor: Actor, asked: Filter) -> List
     return Listing(rows=rows, page=page, pages=pages, total=total)
 
 
-async def get_recording(session: AsyncSession, actor: Actor, inspection_id: str) -> Recording:
+async def get_recording(session: AsyncSession, actor: Actor, inspection_id: str, now: datetime) -> Recording:
     """Everything of one inspection that has begun, as far as it is recorded by now."""
     actor.require("archive.view")
     inspection = await get_inspection(session, actor, inspection_id)
@@ -133,6 +136,7 @@ async def get_recording(session: AsyncSession, actor: Actor, inspection_id: str)
         slots=await of(Slot, Slot.opened_at),
         parts=[part for part in await of(Part, Part.started_at) if part.closed and part.duration_s],
         snapshots=await of(Snapshot, Snapshot.captured_at),
+        continuity=await read_ledgers(session, inspection_id, now),
     )
 
 

@@ -13,7 +13,7 @@ from server.clock import rfc3339
 from server.live.recording import part_url
 from server.live.service import snapshot_url, template_of
 from server.live.views import matter_title
-from server.web.keys import DATABASE, LANGUAGE
+from server.web.keys import CLOCK, DATABASE, LANGUAGE
 from server.web.templates import render
 
 
@@ -56,7 +56,9 @@ async def replay(request: web.Request) -> web.Response:
     """`GET /archive/<id>`."""
     actor = current_actor(request)
     async with request.app[DATABASE].reading() as session:
-        recording = await get_recording(session, actor, request.match_info["inspection"])
+        recording = await get_recording(
+            session, actor, request.match_info["inspection"], request.app[CLOCK].now()
+        )
     context = {
         "inspection": recording.inspection,
         "case": recording.case,
@@ -98,8 +100,19 @@ def _page_data(recording: Recording, language: str) -> dict[str, Any]:
                 "duration_s": part.duration_s,
                 "sha256": part.sha256,
                 "size_bytes": part.size_bytes,
+                "source": part.source,
             }
             for part in recording.parts
+        ],
+        "continuity": [
+            {
+                "slot": ledger.slot,
+                "gaps": [
+                    {"from": rfc3339(gap.start), "to": rfc3339(gap.end), "cause": gap.cause, "by": gap.by}
+                    for gap in ledger.gaps
+                ],
+            }
+            for ledger in recording.continuity
         ],
         "snapshots": [
             {

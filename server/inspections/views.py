@@ -19,8 +19,9 @@ from server.inspections import service
 from server.inspections.checklists import get_template, in_language, newest_templates
 from server.inspections.invitations import Invited, list_invitations
 from server.inspections.keys import JOURNAL
+from server.inspections.ledger import build_ledger
 from server.inspections.links import base_url, invitation_url, qr_data_uri
-from server.inspections.log import events_after
+from server.inspections.log import as_json, events_after
 from server.inspections.lookup import list_reviewers, require
 from server.inspections.models import Inspection
 from server.inspections.rules import JOINABLE, RESULTS
@@ -260,6 +261,7 @@ async def _inspection_page(
         "template": template.localised(request[LANGUAGE]),
         "item_count": len(template.items),
         "summary": summarise(events),
+        "continuity": build_ledger([as_json(event) for event in events], now),
         "evidence": await list_evidence(session, case.id, inspection_id=inspection.id),
         "invitations": [(entry, _invitation_state(inspection, entry, now)) for entry in invitations],
         "reviewers": reviewers,

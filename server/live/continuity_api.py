@@ -13,11 +13,11 @@ from aiohttp import web
 from server.accounts.current import actor as current_actor
 from server.errors import TooLarge
 from server.inspections import service as inspections
+from server.inspections.continuity import read_ledgers
+from server.inspections.ledger import Interval, SlotLedger
 from server.live import gap_filling
-from server.live.continuity import read_ledgers
 from server.live.gap_filling import Announced, Chunk, WrongDigest
 from server.live.keys import LIVE
-from server.live.ledger import Interval, SlotLedger
 from server.live.models import PhoneRecording
 from server.live.signalling import participant
 from server.web.bodies import Body, Reply, integer, read_json, reply
@@ -100,7 +100,7 @@ async def continuity(request: web.Request) -> web.Response:
     inspection_id = request.match_info["inspection"]
     async with request.app[DATABASE].reading() as session:
         await inspections.get_inspection(session, actor, inspection_id)
-        ledgers = await read_ledgers(session, request.app[LIVE], inspection_id)
+        ledgers = await read_ledgers(session, inspection_id, request.app[LIVE].clock.now())
     return reply(ContinuityReply(slots=[slot_reply(ledger) for ledger in ledgers]))
 
 

@@ -23,11 +23,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from server.accounts.rules import Actor
 from server.errors import N_, Conflict, Gone, Invalid, NotFound, TooLarge
 from server.ids import new_id
+from server.inspections.continuity import find_ledger, missing
+from server.inspections.ledger import Span
 from server.inspections.models import Inspection
 from server.live.context import Live
-from server.live.continuity import find_ledger, missing
 from server.live.join import NotRunning
-from server.live.ledger import Span
 from server.live.models import Part, Participant, PhoneRecording, Slot
 from server.live.phone_file import NotARecording, PhoneFile, copy_seekable
 from server.live.recording import record_part
@@ -116,7 +116,7 @@ async def find_lacking(live: Live, actor: Actor, source: str) -> Lacking:
         inspection = await _inspection(session, live, actor)
         slot = await _slot(session, actor, source)
         deadline = inspection.ended_at + UPLOAD_LIFE if inspection.ended_at else None
-        ledger = await find_ledger(session, live, inspection.id, slot.id) if slot else None
+        ledger = await find_ledger(session, inspection.id, slot.id, live.clock.now()) if slot else None
     if slot is None or ledger is None:
         return Lacking(slot.id if slot else None, (), inspection.ended_at, deadline)
     settled = inspection.ended_at or live.clock.now() - SETTLED_AFTER
@@ -143,7 +143,7 @@ async def _announce(live: Live, actor: Actor, said: Announced) -> tuple[PhoneRec
         if known is not None:
             return known, False
         slot = await _slot(session, actor, said.source)
-        ledger = await find_ledger(session, live, inspection.id, slot.id) if slot else None
+        ledger = await find_ledger(session, inspection.id, slot.id, live.clock.now()) if slot else None
         if slot is None or ledger is None:
             raise NothingMissing
         _check(said, inspection, live.clock.now())

@@ -17,9 +17,9 @@ from server.accounts.rules import Actor, system_actor
 from server.cases.service import attach_evidence
 from server.clock import rfc3339
 from server.ids import new_id
+from server.inspections.continuity import note_gaps
 from server.inspections.models import Inspection
 from server.live.context import Live
-from server.live.continuity import note_gaps
 from server.live.models import Part, Slot
 
 log = structlog.get_logger("recording")
@@ -137,7 +137,7 @@ class Scribe:
                 "started_at": rfc3339(part.started_at),
             }
             await live.journal.append(session, self._inspection_id, "part.opened", system_actor(), body)
-            await note_gaps(session, live, self._inspection_id, slot_id)
+            await note_gaps(session, live.journal, self._inspection_id, slot_id)
 
     async def _closed(self, part_id: str, part: media.Part) -> None:
         async with self._live.database.transaction() as session:

@@ -19,9 +19,9 @@ from server.evidence.chain import canonical_json
 from server.ids import new_id
 from server.inspections import service as inspections
 from server.inspections.checklists import Template, get_template
+from server.inspections.continuity import note_gaps
 from server.inspections.models import Inspection
 from server.live.context import Live
-from server.live.continuity import note_gaps
 from server.live.gap_filling import keep_tokens
 from server.live.join import NotRunning
 from server.live.messages import AnswerItem, Chat, ClientMessage, Device, Leave, Location, Mute, Network, Ping
@@ -221,7 +221,7 @@ async def end(live: Live, rooms: Rooms, actor: Actor, inspection_id: str) -> Non
     await room.catch_up()
     await room.finish_media()
     async with live.database.transaction() as session:
-        await note_gaps(session, live, inspection_id)
+        await note_gaps(session, live.journal, inspection_id)
         await keep_tokens(session, live, inspection_id)
     await _keep_checklist(live, room)
     await rooms.finish(inspection_id)

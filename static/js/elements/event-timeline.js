@@ -1,4 +1,5 @@
 import { h } from "../dom.js";
+import { causeWords } from "../lib/continuity-words.js";
 import { formatMinute, formatTime, t } from "../lib/i18n.js";
 
 const STEPS_MS = { ArrowLeft: -5000, ArrowRight: 5000, ArrowDown: -5000, ArrowUp: 5000, PageDown: -60_000, PageUp: 60_000 };
@@ -88,10 +89,15 @@ class EventTimeline extends HTMLElement {
     return h("div", { class: "timeline__lane", "data-role": slot.role }, h("span", { class: "timeline__label truncate", title: slot.name }, slot.name), track);
   }
 
-  #bar(kind, { start, end }) {
+  #bar(kind, { start, end, source, cause, by }) {
     const times = { from: formatTime(start), to: formatTime(end) };
-    const title = kind === "part" ? t("Recorded {from} to {to}", times) : t("Not recorded {from} to {to}", times);
-    const bar = h("div", { class: `timeline__${kind}`, title });
+    const words = {
+      part: () => t("Recorded {from} to {to}", times),
+      phone: () => t("Recorded on the phone {from} to {to}, uploaded later", times),
+      gap: () => t("Not recorded {from} to {to}", times),
+    }[source === "phone" ? "phone" : kind]();
+    const title = [words, causeWords(t, cause, by)].filter(Boolean).join("\n");
+    const bar = h("div", { class: `timeline__${kind}`, title, data: { source: source ?? "", cause: cause ?? "" } });
     bar.style.left = this.#percent(start);
     bar.style.width = `calc(${this.#percent(end)} - ${this.#percent(start)})`;
     return bar;

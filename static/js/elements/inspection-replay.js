@@ -39,8 +39,8 @@ class InspectionReplay extends HTMLElement {
 
   async open(recording) {
     this.#recording = recording;
-    const { inspection, slots, parts } = recording;
-    this.#schedule = buildSchedule({ slots, parts, startedAt: inspection.started_at, endedAt: inspection.ended_at });
+    const { inspection, slots, parts, continuity } = recording;
+    this.#schedule = buildSchedule({ slots, parts, continuity, startedAt: inspection.started_at, endedAt: inspection.ended_at });
     this.#clock = new ReplayClock(this.#schedule);
     // Between the start and the first picture there is nothing to see.
     if (this.#schedule.covered.length) this.#untouched = this.#clock.seek(this.#schedule.covered[0].start);

@@ -1,5 +1,6 @@
 import { h } from "../dom.js";
 import { t } from "../lib/i18n.js";
+import { causeWords } from "../lib/continuity-words.js";
 import { correction } from "../lib/replay-follow.js";
 import { partAfter, partAt } from "../lib/replay-schedule.js";
 
@@ -90,6 +91,7 @@ class ReplayVideo extends HTMLElement {
     if (!this.#clock) return;
     const now = this.#clock.now();
     const part = partAt(this.#slot.parts, now);
+    this.#mark(part);
     if (part && !this.#missing.has(part.id)) {
       this.#play(part);
       this.#keepStep(part, now);
@@ -131,7 +133,7 @@ class ReplayVideo extends HTMLElement {
     const isNew = this.#navigation !== clock.navigation;
     this.#navigation = clock.navigation;
     // The recorded duration may be a little longer than the file's: there is nothing to seek to behind its end.
-    const target = Math.min((now - part.start) / 1000, (video.duration || Infinity) - 0.01);
+    const target = Math.min((now - (part.zero ?? part.start)) / 1000, (video.duration || Infinity) - 0.01);
     const { seek, playbackRate } = correction(target - video.currentTime, clock.rate);
     // A paused picture must be the very one of its moment, not only near it.
     const jump = isNew || seek || (!clock.playing && Math.abs(target - video.currentTime) > 0.001 && !video.seeking);
@@ -196,10 +198,27 @@ class ReplayVideo extends HTMLElement {
     this.dispatchEvent(new CustomEvent("replay-video:state", { bubbles: true, detail: { slot: this.dataset.slot, state } }));
   }
 
+  /** Where a picture comes from is said on it. */
+  #mark(part) {
+    const source = part?.source === "phone" ? "phone" : "";
+    if (this.dataset.source === source) return;
+    this.dataset.source = source;
+    this.querySelector(".replay-video__words").textContent = this.#words(this.dataset.state);
+  }
+
   #words(state) {
-    if (state === "gap") return t("No recording of {name} at this moment", { name: this.dataset.name });
+    if (state === "gap") return this.#gapWords();
     if (state === "missing") return t("The recording of {name} at this moment cannot be opened", { name: this.dataset.name });
+    if (this.dataset.source === "phone") return t("Recorded on the phone, uploaded later");
     return "";
+  }
+
+  #gapWords() {
+    const now = this.#clock.now();
+    const gap = this.#slot.gaps.find(({ start, end }) => start <= now && now < end);
+    const words = t("No recording of {name} at this moment", { name: this.dataset.name });
+    const why = causeWords(t, gap?.cause, gap?.by);
+    return why ? t("{words}: {why}", { words, why }) : words;
   }
 
   #click(event) {

@@ -1,3 +1,5 @@
+import { causeWords } from "./continuity-words.js";
+
 /**
  * An event of the log as one sentence for people. Pure: words come from `t`, names from the `names` of the room.
  *
@@ -127,7 +129,15 @@ const WORDS = {
   ],
   "part.closed": (t, { body }, names) => [
     "recording",
-    t("Recording of {name}: part {number} saved", { name: names.slot(body.slot), number: body.index }),
+    body.source === "phone"
+      ? t("{seconds} s of {name}, recorded on the phone, were uploaded", { name: names.slot(body.slot), seconds: Math.round(body.duration_s) })
+      : t("Recording of {name}: part {number} saved", { name: names.slot(body.slot), number: body.index }),
+  ],
+  "slot.gap": (t, { body }, names) => [
+    "recording",
+    t("{name}: {seconds} s were not received", { name: names.slot(body.slot), seconds: secondsOf(body) }),
+    "warn",
+    causeWords(t, body.cause, body.by ?? ""),
   ],
   "recording.failed": (t, { body }, names) => [
     "alarm",
@@ -162,6 +172,10 @@ const WORDS = {
   ],
   "office.warned": (t, { body }) => ["alarm", officeWarning(t, body), "bad", typeof body.detail === "string" ? body.detail : ""],
 };
+
+function secondsOf({ from, to }) {
+  return Math.max(1, Math.round((Date.parse(to) - Date.parse(from)) / 1000));
+}
 
 function officeWarning(t, { code }) {
   if (code === "disk_low" || code === "disk_nearly_full") return t("The recording disk is nearly full");

@@ -8,6 +8,8 @@ import { fillableSeconds, neededRuns, settledRuns } from "./recording-runs.js";
 const OVER = new Set([401, 403, 404, 410]);
 // What the server will never take of a run: it is forgotten.
 const USELESS = new Set(["recording_not_needed", "bad_recording", "invalid", "bad_body", "too_large"]);
+// A file that comes out damaged every time is damaged where it lies.
+const DAMAGED_AT_MOST = 5;
 const OLDEST_MS = 48 * 3600_000;
 const LIVE_BYTES_PER_S = 125_000;
 
@@ -27,6 +29,7 @@ export class GapUpload extends EventTarget {
   #closed = false;
   #pending = [];
   #sent = 0;
+  #damaged = new Map();
 
   /** `store`: a recording store; `live`: whether the camera is being sent at the same time, which goes first. */
   constructor({ base, token, inspection, store, fetch = globalThis.fetch.bind(globalThis), wait = pause }) {
@@ -119,8 +122,15 @@ export class GapUpload extends EventTarget {
       });
       await this.#pieces(run, announced);
     } catch (error) {
-      if (!USELESS.has(error.code)) throw error;
+      if (!USELESS.has(error.code) && !this.#isDamaged(run, error)) throw error;
     }
+  }
+
+  #isDamaged(run, error) {
+    if (error.code !== "wrong_digest") return false;
+    const times = (this.#damaged.get(run.id) ?? 0) + 1;
+    this.#damaged.set(run.id, times);
+    return times >= DAMAGED_AT_MOST;
   }
 
   async #pieces(run, announced) {

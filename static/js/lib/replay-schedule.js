@@ -34,11 +34,34 @@ function timed(part) {
 }
 
 /**
- * @param {{slots: object[], parts: object[], startedAt: string|null, endedAt: string|null}} recording as in the page data
+ * What is shown of one slot: the received parts, and of those recorded on the phone only what nothing else covers. A piece keeps
+ * its part's own beginning as `zero`: media time 0.
+ */
+function shown(own) {
+  const received = own.filter(({ source }) => source !== "phone");
+  let covered = union(received);
+  const pieces = [];
+  for (const part of own.filter(({ source }) => source === "phone")) {
+    for (const hole of complement(covered, part.start, part.end)) pieces.push({ ...part, ...hole, zero: part.start });
+    covered = union([...covered, part]);
+  }
+  return [...received, ...pieces].sort((a, b) => a.start - b.start);
+}
+
+/** The causes of the ledger's gaps ({from, to, cause, by}) given to what is left of them; without a ledger the holes between parts. */
+function gapsOf(own, ledger) {
+  const covered = union(own);
+  if (!ledger) return own.length ? complement(covered, covered[0].start, covered.at(-1).end) : [];
+  return ledger.gaps.flatMap(({ from, to, cause, by }) =>
+    complement(covered, Date.parse(from), Date.parse(to)).map((hole) => ({ ...hole, cause, by })));
+}
+
+/**
+ * @param {{slots: object[], parts: object[], continuity?: {slot: string, gaps: object[]}[], startedAt: string|null, endedAt: string|null}} recording as in the page data
  * @returns {{start: number, end: number, slots: object[], covered: object[], skips: object[]}} slots carry `parts` (with `start`, `end`)
  *   and `gaps` between their own first and last picture; `skips` are the stretches in which no slot has anything.
  */
-export function buildSchedule({ slots, parts, startedAt, endedAt }) {
+export function buildSchedule({ slots, parts, continuity = [], startedAt, endedAt }) {
   const all = parts.map(timed).filter((part) => Number.isFinite(part.start));
   const covered = union(all.filter((part) => part.end > part.start));
   const starts = [startedAt ? Date.parse(startedAt) : NaN, covered[0]?.start ?? NaN].filter(Number.isFinite);
@@ -49,10 +72,11 @@ export function buildSchedule({ slots, parts, startedAt, endedAt }) {
     start,
     end,
     slots: slots.map((slot) => {
-      const own = all.filter((part) => part.slot === slot.id).sort((a, b) => a.start - b.start);
-      const ownCovered = union(own);
-      const gaps = own.length ? complement(ownCovered, ownCovered[0].start, ownCovered.at(-1).end) : [];
-      return { ...slot, parts: own, gaps };
+      const own = shown(all.filter((part) => part.slot === slot.id).sort((a, b) => a.start - b.start));
+      const ledger = continuity.find((one) => one.slot === slot.id);
+      const why = (piece) => ledger?.gaps.find(({ from, to }) => Date.parse(from) < piece.end && piece.start < Date.parse(to));
+      const parts = own.map((part) => (part.source === "phone" ? { ...part, cause: why(part)?.cause, by: why(part)?.by } : part));
+      return { ...slot, parts, gaps: gapsOf(own, ledger) };
     }),
     covered,
     skips: complement(covered, start, end).filter((hole) => hole.end - hole.start >= SHORTEST_SKIP_MS),

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from server.clock import rfc3339
-from server.live.ledger import SHORTEST_GAP, SlotLedger, build_ledger
+from server.inspections.ledger import SHORTEST_GAP, SlotLedger, build_ledger
 
 START = datetime(2026, 11, 21, 8, 0, tzinfo=UTC)
 OWNER, SLOT = "p1", "s1"
@@ -98,6 +98,8 @@ def test_a_gap_lies_between_the_last_and_the_next_recorded_frame() -> None:
         ((), "network_lost"),
         ((reported(9.9, "hidden"),), "page_hidden"),
         ((reported(9, "camera_ended"),), "camera_ended"),
+        ((reported(9, "camera_denied"),), "camera_ended"),
+        ((reported(8, "camera_ended"), reported(9, "camera_asking")), "camera_ended"),
         ((reported(2, "camera_black"),), "camera_black"),
         ((reported(5, "camera_ended"), reported(6, "camera_back")), "network_lost"),
         ((reported(5, "hidden"), reported(6, "visible")), "network_lost"),

@@ -9,24 +9,23 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from server.accounts.rules import system_actor
 from server.clock import rfc3339
-from server.inspections.log import as_json, events_after
-from server.live.context import Live
-from server.live.ledger import SHORTEST_GAP, Interval, SlotLedger, Span, build_ledger
+from server.inspections.ledger import SHORTEST_GAP, Interval, SlotLedger, Span, build_ledger
+from server.inspections.log import Journal, as_json, events_after
 
 _CHOSEN = frozenset({"left", "muted"})
 """Causes of gaps that somebody wanted: no phone is asked for what it recorded meanwhile."""
 
 
-async def read_ledgers(session: AsyncSession, live: Live, inspection_id: str) -> list[SlotLedger]:
+async def read_ledgers(session: AsyncSession, inspection_id: str, now: datetime) -> list[SlotLedger]:
     """One for each slot of the inspection that was ever received, up to now or to its end."""
     events = [as_json(event) for event in await events_after(session, inspection_id, 0)]
-    return build_ledger(events, live.clock.now())
+    return build_ledger(events, now)
 
 
 async def find_ledger(
-    session: AsyncSession, live: Live, inspection_id: str, slot_id: str
+    session: AsyncSession, inspection_id: str, slot_id: str, now: datetime
 ) -> SlotLedger | None:
-    ledgers = await read_ledgers(session, live, inspection_id)
+    ledgers = await read_ledgers(session, inspection_id, now)
     return next((ledger for ledger in ledgers if ledger.slot == slot_id), None)
 
 
@@ -45,12 +44,12 @@ def missing(ledger: SlotLedger) -> list[Span]:
 
 
 async def note_gaps(
-    session: AsyncSession, live: Live, inspection_id: str, slot_id: str | None = None
+    session: AsyncSession, journal: Journal, inspection_id: str, slot_id: str | None = None
 ) -> None:
     """Write each gap that is over, and not yet written, into the log: of one slot, or at the end of all."""
     events = [as_json(event) for event in await events_after(session, inspection_id, 0)]
     noted = [event["body"] for event in events if event["type"] == "slot.gap"]
-    for ledger in build_ledger(events, live.clock.now()):
+    for ledger in build_ledger(events, journal.clock.now()):
         if slot_id not in (None, ledger.slot):
             continue
         for gap in ledger.gaps:
@@ -64,7 +63,7 @@ async def note_gaps(
                 "cause": gap.cause,
                 "by": gap.by,
             }
-            await live.journal.append(session, inspection_id, "slot.gap", system_actor(), body)
+            await journal.append(session, inspection_id, "slot.gap", system_actor(), body)
 
 
 def _is(body: dict[str, Any], ledger: SlotLedger, gap: Interval) -> bool:

@@ -33,6 +33,12 @@ _NOTICED_AFTER = timedelta(seconds=2)
 """How long the engine waits for a packet before it calls a slot interrupted."""
 _NEAR = timedelta(seconds=3)
 """What is reported this long around the beginning of a gap belongs to it."""
+_CAMERA: dict[str, Cause | None] = {
+    "camera_ended": "camera_ended",
+    "camera_denied": "camera_ended",
+    "camera_black": "camera_black",
+    "camera_back": None,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -320,20 +326,17 @@ def _cause(slot: _Slot, person: _Person, hole: Span) -> tuple[Cause, str | None]
 
 def _standing(reports: Sequence[_Mark], at: datetime) -> list[Cause]:
     """What the device had reported and not taken back by then, the root of it first."""
-    hidden, camera = False, ""
+    hidden = False
+    camera: Cause | None = None
     for mark in reports:
         if mark.at > at:
             break
         if mark.what in ("hidden", "visible"):
             hidden = mark.what == "hidden"
-        elif mark.what.startswith("camera_"):
-            camera = "" if mark.what == "camera_back" else mark.what
+        elif mark.what in _CAMERA:
+            camera = _CAMERA[mark.what]
     causes: list[Cause] = ["page_hidden"] if hidden else []
-    if camera == "camera_ended":
-        causes.append("camera_ended")
-    elif camera == "camera_black":
-        causes.append("camera_black")
-    return causes
+    return [*causes, camera] if camera else causes
 
 
 def _muted(mutes: Sequence[_Mark], at: datetime) -> dict[str, str]:
