@@ -102,7 +102,8 @@ async def test_a_rejoin_continues_the_timeline_for_viewers(
     after = (await desk.frames("video", seen + 10))[seen:]
     elapsed = after[0].at - before[-1].at
     step = (after[0].pts - before[-1].pts) / 90_000
-    assert step == pytest.approx(elapsed, abs=0.5)
+    # By what a busy machine shows when; without a timeline it would be any of 2**32.
+    assert step == pytest.approx(elapsed, abs=2)
     assert number_of(after[0].frame) is not None
 
 

@@ -103,7 +103,7 @@ async def test_a_muxer_that_breaks_fails_the_recording_and_the_part_is_salvaged(
     recorder.begin({"video": "H264"})
     feed(recorder, 20)
     recorder.flush(time.monotonic() + 10)
-    while not log.opened:  # noqa: ASYNC110 - told by a callback
+    while recorder._done < recorder._given:  # noqa: ASYNC110 - the thread counts, it does not signal
         await asyncio.sleep(0.01)
 
     def broken(*_: object, **__: object) -> None:
