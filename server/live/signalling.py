@@ -81,8 +81,10 @@ async def patch_session(request: web.Request) -> web.Response:
     fragment = await _sdp(request, FRAGMENT)
     try:
         answer = await session.patch(fragment)
-    except media.NotSupported as error:
+    except media.OfferRejected as error:
         raise service.BadOffer(detail=str(error)) from error
+    except media.MediaError as error:
+        raise SessionUnknown from error
     if answer is None:
         return web.Response(status=204)
     return web.Response(text=answer, content_type=FRAGMENT, headers={"ETag": f'"{session.etag}"'})

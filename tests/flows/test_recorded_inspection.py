@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from aiohttp import ClientSession, web
 from aiohttp.test_utils import TestServer
+from aiortc import RTCConfiguration, RTCPeerConnection
 
 from server.inspections.log import check
 from server.web.keys import DATABASE
@@ -141,3 +142,27 @@ async def test_an_observer_may_not_publish(client: Client, appointment: Appointm
     headers = {**bearer(joined), "Content-Type": "application/sdp"}
     async with client.post(f"{joined['base']}/whip", data="v=0", headers=headers) as response:
         assert response.status == 403
+
+
+async def test_a_bad_fragment_is_refused_in_words_and_an_unknown_session_is_named(
+    client: Client, appointment: Appointment
+) -> None:
+    phone = await join(client, appointment.invitations["enterprise"])
+    connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+    connection.addTransceiver("audio", direction="sendonly")
+    await connection.setLocalDescription(await connection.createOffer())
+    headers = {**bearer(phone), "Content-Type": "application/sdp"}
+    offer = connection.localDescription.sdp
+    async with client.post(f"{phone['base']}/whip", data=offer, headers=headers) as response:
+        assert response.status == 201, await response.text()
+        resource = response.headers["Location"]
+        assert response.headers["ETag"].startswith('"')
+    await connection.close()
+    headers["Content-Type"] = "application/trickle-ice-sdpfrag"
+    async with client.patch(resource, data="a=ice-ufrag:new", headers=headers) as response:
+        assert (response.status, (await response.json())["error"]["code"]) == (422, "bad_offer")
+    async with client.delete(resource, headers=headers) as response:
+        assert response.status == 200
+    for method in ("PATCH", "DELETE"):
+        async with client.request(method, resource, data="a=x", headers=headers) as response:
+            assert (response.status, (await response.json())["error"]["code"]) == (404, "session_unknown")
