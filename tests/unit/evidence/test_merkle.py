@@ -3,7 +3,7 @@
 import hashlib
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from server.evidence import merkle
@@ -28,6 +28,9 @@ CT_ROOTS = {
 
 hashes = st.binary(min_size=32, max_size=32)
 sizes = st.integers(min_value=0, max_value=70)
+# A busy machine is no defect of a proof.
+untimed = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+hostile = settings(untimed, max_examples=300)
 
 
 def some(n: int) -> list[bytes]:
@@ -51,11 +54,13 @@ def test_a_salted_leaf_of_another_length_is_refused(salt: bytes, digest: bytes) 
         merkle.leaf(salt, digest)
 
 
+@untimed
 @given(sizes)
 def test_the_root_is_that_of_the_definition(n: int) -> None:
     assert merkle.root(some(n)) == slow.mth(some(n))
 
 
+@untimed
 @given(sizes, st.data())
 def test_every_inclusion_proof_is_the_definitions_and_holds(n: int, data: st.DataObject) -> None:
     leaves = some(n + 1)
@@ -65,6 +70,7 @@ def test_every_inclusion_proof_is_the_definitions_and_holds(n: int, data: st.Dat
     assert merkle.verify_inclusion(leaves[index], index, len(leaves), proof, slow.mth(leaves))
 
 
+@untimed
 @given(sizes, st.data())
 def test_every_consistency_proof_is_the_definitions_and_holds(n: int, data: st.DataObject) -> None:
     leaves = some(n)
@@ -74,7 +80,7 @@ def test_every_consistency_proof_is_the_definitions_and_holds(n: int, data: st.D
     assert merkle.verify_consistency(old, n, slow.mth(leaves[:old]), slow.mth(leaves), proof)
 
 
-@settings(max_examples=300)
+@hostile
 @given(st.integers(1, 40), st.data())
 def test_no_altered_inclusion_proof_holds(n: int, data: st.DataObject) -> None:
     leaves = some(n)
@@ -88,22 +94,17 @@ def test_no_altered_inclusion_proof_holds(n: int, data: st.DataObject) -> None:
         data.draw(st.sampled_from([true[4], merkle.EMPTY_ROOT, true[0]]) | hashes),
     )
     holds = merkle.verify_inclusion(leaf, at, size, proof, root)
-    # A path proves the place within a tree of a shape; other sizes may have the same shape on this path.
-    truthful = (
-        root == true[4]
-        and 0 <= at < size
-        and leaf == true[0]
-        and tuple(proof) == true[3]
-        and slow_recomputed(leaf, at, size, proof) == root
-    )
-    assert holds == truthful
+    well_formed = len(leaf) == 32 and 0 <= at < size < 2**64 and all(len(each) == 32 for each in proof)
+    assert holds == (well_formed and slow_recomputed(leaf, at, size, proof) == root)
+    if holds and (at, size, root) == (true[1], true[2], true[4]):
+        assert (leaf, proof) == (true[0], true[3])
 
 
 def slow_recomputed(leaf: bytes, index: int, size: int, proof: tuple[bytes, ...]) -> bytes | None:
     """The root that a path leads to, top down; None if the path does not fit the size."""
     if size == 1:
         return leaf if not proof else None
-    if not proof or size > 1000:
+    if not proof:
         return None
     k = slow.split(size)
     *rest, sibling = proof
@@ -122,7 +123,7 @@ def altered(proof: tuple[bytes, ...]) -> st.SearchStrategy[tuple[bytes, ...]]:
     return st.sampled_from(made)
 
 
-@settings(max_examples=300)
+@hostile
 @given(st.integers(0, 40), st.data())
 def test_no_altered_consistency_proof_holds(n: int, data: st.DataObject) -> None:
     leaves = some(n)
@@ -141,7 +142,7 @@ def test_no_altered_consistency_proof_holds(n: int, data: st.DataObject) -> None
 
 
 @pytest.mark.parametrize(
-    "hostile",
+    "shape",
     [
         (0, 0, ()),
         (-1, 3, ()),
@@ -155,8 +156,8 @@ def test_no_altered_consistency_proof_holds(n: int, data: st.DataObject) -> None
         (0.0, 2, ()),
     ],
 )
-def test_hostile_shapes_are_answered_with_no(hostile: tuple[object, object, object]) -> None:
-    index, size, proof = hostile
+def test_hostile_shapes_are_answered_with_no(shape: tuple[object, object, object]) -> None:
+    index, size, proof = shape
     assert not merkle.verify_inclusion(b"l" * 32, index, size, proof, b"r" * 32)  # type: ignore[arg-type]
     assert not merkle.verify_consistency(index, size, b"l" * 32, b"r" * 32, proof)  # type: ignore[arg-type]
 
