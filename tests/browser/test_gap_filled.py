@@ -3,13 +3,13 @@
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import Page, Request, expect
 
 from tests.browser.conftest import CAMERA_FRAMES
 from tests.browser.people import LIVE_MS, end_inspection, join_by_phone, open_console, sees_numbers, sign_in
@@ -38,7 +38,7 @@ class Scene:
     relay: Relay
     appointment: Appointment
 
-    async def inspection(self) -> dict[str, Any]:
+    async def inspection(self) -> Any:
         return await self._get("")
 
     async def events(self) -> list[dict[str, Any]]:
@@ -128,25 +128,81 @@ async def live_scene(service: Service, cast: Cast, browser: Chromium) -> AsyncIt
         yield Scene(phone, desk, relay, appointment)
 
 
+class Pieces:
+    """The offsets of the pieces that a page sent."""
+
+    def __init__(self, page: Page) -> None:
+        self.offsets: list[int] = []
+        self._page = page
+        page.on("requestfinished", self._note)
+
+    def _note(self, request: Request) -> None:
+        if request.method == "PUT":
+            self.offsets.append(int(request.url.rpartition("=")[2]))
+
+    async def are_sent(self, count: int) -> None:
+        for _ in range(600):
+            if len(self.offsets) >= count:
+                return
+            await self._page.wait_for_timeout(50)
+        raise AssertionError(f"{len(self.offsets)} pieces sent")
+
+
+FILES = """
+async () => {
+  const folder = await (await navigator.storage.getDirectory()).getDirectoryHandle("yunkan-recordings", {create: true});
+  const files = [];
+  for await (const entry of folder.values()) files.push(await entry.getFile());
+"""
+SIZES = FILES + "return files.reduce((sum, {size}) => sum + size, 0); }"
+RUNS = FILES + 'return files.filter(({name}) => name.endsWith(".index")).length; }'
+
+
+async def stored_bytes(page: Page) -> int:
+    """What the phone keeps of its own recordings."""
+    return int(await page.evaluate(SIZES))
+
+
+async def keeps_nothing(page: Page) -> bool:
+    return await stored_bytes(page) == 0
+
+
+async def is_lost(phone: Page) -> None:
+    await expect(phone.locator('phone-stage[data-state="lost"]')).to_be_visible(timeout=LIVE_MS)
+
+
+async def is_live(phone: Page) -> None:
+    await expect(phone.locator('phone-stage[data-state="live"]')).to_be_visible(timeout=LIVE_MS)
+
+
 async def test_a_cut_of_twenty_seconds_leaves_less_than_a_second_missing(
     service: Service, cast: Cast, browser: Chromium, tmp_path: Path
 ) -> None:
     async with live_scene(service, cast, browser) as scene:
+        mute = scene.phone.locator('[data-action="mute"]')
+        await mute.click()
+        await expect(mute).to_have_attribute("aria-pressed", "true")
         scene.relay.cut()
-        await expect(scene.phone.locator('phone-stage[data-state="lost"]')).to_be_visible(timeout=LIVE_MS)
+        await is_lost(scene.phone)
         await expect(scene.phone.locator(".phone-card__detail")).to_contain_text("继续录制")
         await scene.phone.wait_for_timeout(CUT_MS - 10_000)
         scene.relay.mend()
-        await expect(scene.phone.locator('phone-stage[data-state="live"]')).to_be_visible(timeout=LIVE_MS)
+        await is_live(scene.phone)
+        await expect(mute).to_have_attribute("aria-pressed", "true")
         await scene.is_filled()
-        await scene.desk.wait_for_timeout(2000)
         await end_inspection(scene.desk)
         await expect(scene.phone.locator('phone-upload[data-state="done"]')).to_be_visible(timeout=UPLOAD_MS)
-        assert {part["source"] for part in await scene.site_parts()} == {"received", "phone"}
+
+        parts = await scene.site_parts()
+        assert {part["source"] for part in parts} == {"received", "phone"}
+        assert len({part["slot"] for part in parts}) == 1
         (gap,) = await scene.gaps()
         assert gap["cause"] == "network_lost"
-        numbers = await scene.numbers(tmp_path)
-        assert missing_s(numbers) <= MISSING_AT_MOST_S
+        events = await scene.events()
+        noticed = next(one["at"] for one in events if one["type"] == "slot.interrupted")
+        assert (datetime.fromisoformat(noticed) - datetime.fromisoformat(gap["from"])).total_seconds() < 3
+        assert missing_s(await scene.numbers(tmp_path)) <= MISSING_AT_MOST_S
+        assert await keeps_nothing(scene.phone)
 
 
 async def test_a_killed_service_leaves_less_than_a_second_missing(
@@ -154,12 +210,90 @@ async def test_a_killed_service_leaves_less_than_a_second_missing(
 ) -> None:
     async with live_scene(service, cast, browser) as scene:
         service.kill()
-        await expect(scene.phone.locator('phone-stage[data-state="lost"]')).to_be_visible(timeout=LIVE_MS)
+        await is_lost(scene.phone)
         await scene.phone.wait_for_timeout(5000)
         await service.start()
-        await expect(scene.phone.locator('phone-stage[data-state="live"]')).to_be_visible(timeout=LIVE_MS)
+        await is_live(scene.phone)
         await scene.is_filled()
         await end_inspection(scene.desk)
         (gap,) = await scene.gaps()
         assert gap["cause"] == "worker_restarted"
         assert missing_s(await scene.numbers(tmp_path)) <= MISSING_AT_MOST_S
+
+
+async def test_what_a_page_recorded_before_it_died_is_sent_by_the_next_one(
+    service: Service, cast: Cast, browser: Chromium
+) -> None:
+    async with live_scene(service, cast, browser) as scene:
+        context = scene.phone.context
+        await scene.phone.locator('[data-action="mute"]').click()
+        scene.relay.cut()
+        await is_lost(scene.phone)
+        await scene.phone.close()
+        died = datetime.now(UTC)
+        await scene.desk.wait_for_timeout(3000)
+        scene.relay.mend()
+        phone = await context.new_page()
+        await phone.goto(f"/i/{scene.appointment.invitations['enterprise']}")
+        await is_live(phone)
+        # The microphone is as it was left.
+        await expect(phone.locator('[data-action="mute"]')).to_have_attribute("aria-pressed", "true")
+        for _ in range(UPLOAD_MS // 500):
+            filled = [piece for gap in await scene.gaps() for piece in gap["filled"]]
+            if filled:
+                break
+            await scene.desk.wait_for_timeout(500)
+        (gap, *_) = await scene.gaps()
+        assert filled[0]["from"] == gap["from"]
+        # The piece that was being recorded when the page died is lost, all before it is here.
+        until = max(datetime.fromisoformat(piece["to"]) for piece in filled)
+        assert (died - until).total_seconds() < 3
+
+
+async def test_an_upload_after_the_end_is_interrupted_and_goes_on_when_the_link_is_opened_again(
+    service: Service, cast: Cast, browser: Chromium, tmp_path: Path
+) -> None:
+    async with live_scene(service, cast, browser) as scene:
+        scene.relay.cut()
+        await is_lost(scene.phone)
+        await end_inspection(scene.desk)
+        pieces = Pieces(scene.phone)
+        scene.relay.mend()
+        await expect(scene.phone.locator('phone-upload[data-state="sending"]')).to_be_visible(timeout=LIVE_MS)
+        await pieces.are_sent(3)
+        scene.relay.cut()
+        await expect(scene.phone.locator('phone-upload[data-state="waiting"]')).to_be_visible(timeout=60_000)
+        context = scene.phone.context
+        await scene.phone.close()
+        scene.relay.mend()
+        phone = await context.new_page()
+        again = Pieces(phone)
+        await phone.goto(f"/i/{scene.appointment.invitations['enterprise']}")
+        await expect(phone.locator('phone-upload[data-state="done"]')).to_be_visible(timeout=UPLOAD_MS)
+        # What had arrived was not sent a second time.
+        assert again.offsets[0] > 0
+        (gap,) = await scene.gaps()
+        assert unfilled_s(gap) < 1
+        assert missing_s(await scene.numbers(tmp_path)) <= MISSING_AT_MOST_S
+        assert await keeps_nothing(phone)
+
+
+async def test_a_phone_with_little_room_keeps_the_newest_and_goes_on(
+    service: Service, cast: Cast, browser: Chromium
+) -> None:
+    async with live_scene(service, cast, browser) as scene:
+        tools = await scene.phone.context.new_cdp_session(scene.phone)
+        scene.relay.cut()
+        await is_lost(scene.phone)
+        used = await stored_bytes(scene.phone)
+        await tools.send(
+            "Storage.overrideQuotaForOrigin", {"origin": scene.relay.address, "quotaSize": used + 300_000}
+        )
+        # Long enough for more than there is room for.
+        for _ in range(90):
+            await scene.phone.wait_for_timeout(500)
+            if await scene.phone.evaluate(RUNS) >= 3 or await stored_bytes(scene.phone) < used:
+                break
+        assert await stored_bytes(scene.phone) <= used + 300_000
+        scene.relay.mend()
+        await is_live(scene.phone)

@@ -368,3 +368,28 @@ async def test_the_ledger_is_for_those_who_may_see_the_inspection(
     path = f"/api/v1/inspections/{appointment.id}/continuity"
     async with phone.client.get(path) as response:
         assert response.status == 401
+
+
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [("zh-CN", ("网络中断", "已补", "录制的连续性")), ("en", ("The network was lost", "of 0:10"))],
+)
+async def test_the_inspections_page_tells_the_gap_its_cause_and_what_filled_it(
+    phone: Phone,
+    office: Office,
+    appointment: Appointment,
+    recorded: bytes,
+    language: str,
+    words: tuple[str, ...],
+) -> None:
+    status, announced = await phone.announce(recorded, started_at=rfc3339(at(14)))
+    assert status == 201
+    await phone.send(announced["id"], recorded)
+    headers = {**office.bearer("reviewer"), "Accept-Language": language}
+    async with phone.client.get(f"/inspections/{appointment.id}", headers=headers) as response:
+        page = await response.text()
+    row = page.partition('data-cause="network_lost"')[2].partition("</tr>")[0]
+    assert "16:00:10 – 16:00:20" in row
+    assert "0:06" in row
+    for word in words:
+        assert word in page

@@ -100,7 +100,7 @@ test("what is left to send is told, in seconds and bytes", () => atNow(async () 
   one.addEventListener("change", () => told.push([one.state, one.left.seconds, one.left.bytes]));
   await one.check();
   assert.deepEqual(told, [
-    ["idle", 10, 9], ["sending", 10, 9], ["sending", 10, 6], ["sending", 10, 3], ["sending", 10, 0], ["done", 0, 0],
+    ["asking", 0, 0], ["asking", 10, 9], ["sending", 10, 9], ["sending", 10, 6], ["sending", 10, 3], ["sending", 10, 0], ["done", 0, 0],
   ]);
 }));
 

@@ -6,7 +6,7 @@ import { findUploads, forgetUpload } from "../lib/upload-seat.js";
 
 /**
  * <phone-upload>: what this phone recorded itself and the server still lacks, as it is sent after the inspection.
- * `follow(continuity)`; or `data-remembered`: the link was opened again, go on with what is remembered. `data-state`: hidden, sending,
+ * `follow(continuity)`; or `data-remembered`: the link was opened again, go on with what is remembered. `data-state`: hidden, asking, sending,
  * waiting, done, over.
  */
 class PhoneUpload extends HTMLElement {
@@ -62,6 +62,7 @@ class PhoneUpload extends HTMLElement {
 
   #build(state, upload) {
     const words = {
+      asking: () => [h("p", { class: "phone-upload__title" }, t("Checking whether everything has arrived…"))],
       sending: () => [
         h("p", { class: "phone-upload__title" }, t("Sending what was missing. Please keep this page open.")),
         h("progress", { "aria-label": t("Sent so far") }),

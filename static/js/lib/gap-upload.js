@@ -14,7 +14,7 @@ const OLDEST_MS = 48 * 3600_000;
 const LIVE_BYTES_PER_S = 125_000;
 
 /**
- * `state`: idle, sending, waiting (no network, tries again), done, over (too late, or the seat is not ours any more).
+ * `state`: idle, asking (what is missing), sending, waiting (no network, tries again), done, over (too late, or the seat is not ours any more).
  * `left`: {seconds, bytes} that the server lacks and we have. Dispatches `change`.
  */
 export class GapUpload extends EventTarget {
@@ -49,9 +49,15 @@ export class GapUpload extends EventTarget {
 
   /** Ask what is missing and send it; resolves when there is nothing more to do now. A call in between makes it look again. */
   check() {
+    this.expect();
     this.#again = true;
     this.#working ??= this.#work().finally(() => { this.#working = null; });
     return this.#working;
+  }
+
+  /** What was known is not true any more; `check()` follows. */
+  expect() {
+    if (this.state === "idle" || this.state === "done") this.#say("asking");
   }
 
   close() {

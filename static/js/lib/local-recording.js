@@ -93,7 +93,7 @@ export class LocalRecorder extends EventTarget {
       const last = this.#run;
       this.#run = await this.#begin().catch((error) => this.#fail(error));
       // Both run for a moment: the new one has its first picture before the old one has its last.
-      if (this.#run && last) await new Promise((resolve) => setTimeout(resolve, OVERLAP_MS));
+      if (this.#run && last?.recorder.state === "recording") await new Promise((resolve) => setTimeout(resolve, OVERLAP_MS));
       await this.#end(last);
     });
   }

@@ -56,7 +56,7 @@ export class PhoneContinuity extends EventTarget {
   /** The room can be reached (again). */
   async connected() {
     await this.#ready;
-    if (this.recording) this.upload.check();
+    if (this.#timer && !this.#over) this.upload.check();
   }
 
   /** A gap of our own slot is over: what was recorded meanwhile becomes a file, and goes out. */
@@ -77,8 +77,9 @@ export class PhoneContinuity extends EventTarget {
     this.#over = true;
     await this.#ready;
     clearInterval(this.#timer);
-    await this.#recorder.stop();
     this.upload.live = false;
+    this.upload.expect();
+    await this.#recorder.stop();
     await this.upload.check();
     if (["done", "over"].includes(this.upload.state)) forgetUpload(this.#seat.inspection);
   }
