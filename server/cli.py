@@ -18,6 +18,8 @@ from server.accounts.models import Office
 from server.accounts.rules import STAFF_ROLES, Role
 from server.accounts.service import create_api_token, create_office
 from server.clock import SystemClock
+from server.commands import keys as keys_command
+from server.commands import verify as verify_command
 from server.db import Database
 from server.db.migrate import upgrade
 from server.serving import serve_until_stopped
@@ -68,6 +70,8 @@ def _parser() -> argparse.ArgumentParser:
     create.add_argument("--name", default="command line")
     create.add_argument("--office", default="", help="the office's id; needed if there are several")
     create.set_defaults(run=_create_token)
+    verify_command.add_to(commands)
+    keys_command.add_to(commands)
     return parser
 
 

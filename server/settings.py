@@ -45,6 +45,22 @@ class Settings:
     reserve_bytes: int = 2 * 2**30
     """Free disk below which no new inspection starts."""
     log_format: str = "text"
+    keys: str = ""
+    """Folder of the keys that seal inspections; empty: `keys` in the data folder."""
+    timestamp_urls: str = ""
+    """One or two RFC 3161 authorities, separated by a comma; empty: seals carry no time stamp."""
+    timestamp_roots: str = ""
+    """PEM files with the authorities' roots, in the same order."""
+
+    @property
+    def key_folder(self) -> Path:
+        return Path(self.keys) if self.keys else self.data / "keys"
+
+    @property
+    def authorities(self) -> list[tuple[str, Path]]:
+        """(address, PEM of its root) of each time stamp authority."""
+        urls, roots = _listed(self.timestamp_urls), _listed(self.timestamp_roots)
+        return [(url, Path(root)) for url, root in zip(urls, roots, strict=True)]
 
     @property
     def host(self) -> str:
@@ -103,6 +119,10 @@ def _convert(name: str, value: Any) -> Any:
         raise BadSettings(f"YUNKAN_{name.upper()}={value!r} is not of the kind {kind}") from error
 
 
+def _listed(text: str) -> list[str]:
+    return [entry.strip() for entry in text.split(",") if entry.strip()]
+
+
 def _check(settings: Settings) -> None:
     host, _, port = settings.listen.rpartition(":")
     if not host or not port.isdigit() or not 0 <= int(port) < 65536:
@@ -115,3 +135,14 @@ def _check(settings: Settings) -> None:
         raise BadSettings(f"YUNKAN_LANGUAGE={settings.language!r}: must be zh-CN or en")
     if bool(settings.tls_certificate) != bool(settings.tls_key):
         raise BadSettings("YUNKAN_TLS_CERTIFICATE and YUNKAN_TLS_KEY go together")
+    urls, roots = _listed(settings.timestamp_urls), _listed(settings.timestamp_roots)
+    if len(urls) > 2 or len(urls) != len(roots):
+        raise BadSettings(
+            "YUNKAN_TIMESTAMP_URLS names none, one or two authorities, YUNKAN_TIMESTAMP_ROOTS one PEM file for each"
+        )
+    for url in urls:
+        if not url.startswith(("http://", "https://")):
+            raise BadSettings(f"YUNKAN_TIMESTAMP_URLS: {url!r} is no http address")
+    for root in roots:
+        if not Path(root).is_file():
+            raise BadSettings(f"YUNKAN_TIMESTAMP_ROOTS: there is no file {root!r}")

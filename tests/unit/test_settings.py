@@ -42,6 +42,15 @@ def test_a_switch_is_read_from_text(text: str) -> None:
         ({"YUNKAN_BEHIND_PROXY": "perhaps"}, "YUNKAN_BEHIND_PROXY"),
         ({"YUNKAN_TLS_KEY": "key.pem"}, "YUNKAN_TLS_CERTIFICATE"),
         ({"YUNKAN_CONFIG": "/nowhere/at/all.toml"}, "YUNKAN_CONFIG"),
+        ({"YUNKAN_TIMESTAMP_URLS": "https://tsa.example"}, "YUNKAN_TIMESTAMP_URLS"),
+        (
+            {"YUNKAN_TIMESTAMP_URLS": "tsa.example", "YUNKAN_TIMESTAMP_ROOTS": "pyproject.toml"},
+            "YUNKAN_TIMESTAMP_URLS",
+        ),
+        (
+            {"YUNKAN_TIMESTAMP_URLS": "http://tsa.example", "YUNKAN_TIMESTAMP_ROOTS": "none.pem"},
+            "YUNKAN_TIMESTAMP_ROOTS",
+        ),
     ],
 )
 def test_a_bad_setting_is_named(environment: dict[str, str], named: str) -> None:
