@@ -29,6 +29,17 @@ class Standing:
     at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Position:
+    """The newest position that a phone told; `grade` and `reasons` as it was judged when it came."""
+
+    grade: str
+    reasons: tuple[str, ...]
+    distance_m: int | None
+    accuracy_m: float
+    at: datetime
+
+
 @dataclass(slots=True)
 class Summary:
     """Counts and standing answers; `interruptions` are breaks of a picture or voice that was live."""
@@ -41,6 +52,9 @@ class Summary:
     messages: int = 0
     interruptions: int = 0
     warnings: int = 0
+    position: Position | None = None
+    grades: dict[str, int] = field(default_factory=dict)
+    """How many positions were judged how."""
 
     def count_of(self, result: str) -> int:
         """How many items stand with this answer."""
@@ -78,5 +92,11 @@ def _fold(summary: Summary, event: Event) -> None:
             summary.messages += 1
         case "slot.interrupted":
             summary.interruptions += 1
+        case "location.fixed":
+            grade = body.get("grade", "unknown")
+            summary.grades[grade] = summary.grades.get(grade, 0) + 1
+            summary.position = Position(
+                grade, tuple(body.get("reasons", ())), body.get("distance_m"), body["accuracy_m"], event.at
+            )
         case "recording.failed" | "office.warned":
             summary.warnings += 1

@@ -44,11 +44,14 @@ class Device(Message, tag="device"):
     state: Literal[
         "hidden",
         "visible",
+        "camera_asking",
+        "camera_denied",
         "camera_ended",
         "camera_black",
         "camera_back",
         "battery_low",
         "wake_lock_lost",
+        "location_denied",
     ]
     detail: Annotated[str, msgspec.Meta(max_length=200)] = ""
     happened_at: Annotated[datetime, msgspec.Meta(tz=True)] | None = None

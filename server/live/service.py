@@ -12,6 +12,7 @@ from sqlalchemy.exc import IntegrityError
 
 from server import media
 from server.accounts.rules import Actor, system_actor
+from server.cases.models import Case
 from server.cases.service import attach_evidence
 from server.clock import rfc3339
 from server.errors import N_, Gone, Invalid, NotFound, StorageFull
@@ -27,6 +28,7 @@ from server.live.join import NotRunning
 from server.live.messages import AnswerItem, Chat, ClientMessage, Device, Leave, Location, Mute, Network, Ping
 from server.live.models import Part, Slot, Snapshot
 from server.live.rooms import Room, Rooms
+from server.live.whereabouts import judge
 from server.vision.quality import encode_png, measure
 
 log = structlog.get_logger("live")
@@ -196,15 +198,7 @@ async def hear(live: Live, room: Room, actor: Actor, message: ClientMessage) -> 
             return await _append(live, actor, "device.reported", body)
         case Location():
             actor.require("room.locate")
-            fix: dict[str, Any] = {
-                "participant": actor.id,
-                "lat": message.lat,
-                "lon": message.lon,
-                "accuracy_m": message.accuracy_m,
-                "taken_at": message.taken_at,
-                "permission": message.permission,
-            }
-            return await _append(live, actor, "location.fixed", fix)
+            return await _locate(live, actor, message)
         case Leave():
             await room.close_sessions(actor.id)
             body = {"participant": actor.id, "cause": "left"}
@@ -237,6 +231,32 @@ async def _answer(live: Live, actor: Actor, item: str, result: str, note: str) -
         body = {"item": item, "result": result, "note": note}
         event = await live.journal.append(session, inspection.id, "checklist.answered", actor, body)
     return event.seq
+
+
+async def _locate(live: Live, actor: Actor, fix: Location) -> int:
+    """A position with what it is worth against the case's place, as it was judged when it came."""
+    async with live.database.reading() as session:
+        place = (
+            await session.execute(
+                select(Case.latitude, Case.longitude)
+                .join(Inspection, Inspection.case_id == Case.id)
+                .where(Inspection.id == actor.inspection_id)
+            )
+        ).one()
+    known = None if place[0] is None or place[1] is None else (place[0], place[1])
+    where = judge(fix.lat, fix.lon, fix.accuracy_m, known)
+    body = {
+        "participant": actor.id,
+        "lat": fix.lat,
+        "lon": fix.lon,
+        "accuracy_m": fix.accuracy_m,
+        "taken_at": fix.taken_at,
+        "permission": fix.permission,
+        "distance_m": where.distance_m,
+        "grade": where.grade,
+        "reasons": list(where.reasons),
+    }
+    return await _append(live, actor, "location.fixed", body)
 
 
 async def _append(live: Live, actor: Actor, type_: str, body: dict[str, Any]) -> int:

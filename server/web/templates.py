@@ -35,9 +35,19 @@ def _date(moment: datetime | None) -> str:
 
 
 def _time(moment: datetime | None) -> str:
+    """The time of day to the second."""
+    return _time_of_day(moment, "HH:mm:ss")
+
+
+def _minute(moment: datetime | None) -> str:
+    """The time of day as appointments are made."""
+    return _time_of_day(moment, "HH:mm")
+
+
+def _time_of_day(moment: datetime | None, pattern: str) -> str:
     if moment is None:
         return "–"
-    return format_time(moment.astimezone(TIME_ZONE), "HH:mm:ss", locale=_BABEL[current_language.get()])
+    return format_time(moment.astimezone(TIME_ZONE), pattern, locale=_BABEL[current_language.get()])
 
 
 def _duration(seconds: float | None) -> str:
@@ -91,6 +101,7 @@ def build_environment() -> jinja2.Environment:
         datetime=_datetime,
         date=_date,
         time=_time,
+        minute=_minute,
         duration=_duration,
         filesize=_filesize,
         coords=_coords,

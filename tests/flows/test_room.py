@@ -167,3 +167,29 @@ async def test_a_participant_who_says_goodbye_has_left(client: Client, appointme
     assert (await phone.say(type="leave"))["type"] == "ack"
     event = await reviewer.hear_event("participant.left")
     assert event["body"]["cause"] == "left"
+
+
+async def test_a_position_is_kept_with_what_it_is_worth_at_the_place_of_the_case(
+    client: Client, office: Office, appointment: Appointment
+) -> None:
+    phone = await enter(client, appointment, "enterprise")
+    reviewer = await enter(client, appointment, "reviewer")
+    fix = {"lat": 37.5878, "lon": 118.5473, "accuracy_m": 11.5, "taken_at": "2026-03-01T02:00:00Z"}
+    await phone.say(type="location", permission="granted", **fix)
+    near = (await reviewer.hear_event("location.fixed"))["body"]
+    assert {name: near[name] for name in fix} == fix
+    assert (near["distance_m"], near["grade"], near["permission"]) == (0, "near", "granted")
+    assert near["reasons"] == ["within", "claimed"]
+    await phone.say(type="location", permission="granted", **{**fix, "lat": 37.7})
+    assert (await reviewer.hear_event("location.fixed"))["body"]["grade"] == "far"
+    refused = await reviewer.say(type="location", permission="granted", **fix)
+    assert refused["type"] == "error"
+
+
+@pytest.mark.parametrize("state", ["camera_asking", "camera_denied", "location_denied"])
+async def test_what_the_phone_was_refused_is_an_event(
+    client: Client, appointment: Appointment, state: str
+) -> None:
+    phone = await enter(client, appointment, "enterprise")
+    assert (await phone.say(type="device", state=state))["type"] == "ack"
+    assert (await phone.hear_event("device.reported"))["body"]["state"] == state

@@ -114,3 +114,16 @@ test("a slot that went and came back begins anew, and so does a new part with fe
   assert.equal(watch.update([slot({ recorded_bytes: 10 })], 65_000).state, "starting");
   assert.equal(watch.update([slot({ recorded_bytes: 20 })], 70_000).state, "recording");
 });
+
+test("before the picture the desk knows whether the phone is being asked for the camera or was refused it", () => {
+  const before = [joined(SITE, "enterprise")];
+  assert.equal(stage({ events: [...before, reported("camera_asking")], presence: here }), "asking");
+  assert.equal(stage({ events: [...before, reported("camera_asking"), reported("camera_denied")], presence: here }), "denied");
+  assert.equal(stage({ events: [...before, reported("camera_denied"), reported("camera_back")], presence: here }), "waiting");
+});
+
+test("a phone that was reloaded and is asked again is not called frozen, and a picture that arrives outranks the question", () => {
+  const events = [joined(SITE, "enterprise"), ...live(), reported("camera_asking")];
+  assert.equal(stage({ events, presence: here, media: [slot({ live: false })] }), "asking");
+  assert.equal(stage({ events, presence: here, media: [slot()] }), "live");
+});

@@ -33,7 +33,7 @@ const BODIES = {
   "chat.sent": { text: "hello" },
   "checklist.answered": { item: "gate", result: "fail", note: "no sign" },
   "device.reported": { participant: "p", state: "hidden" },
-  "location.fixed": { participant: "p", accuracy_m: 11.6 },
+  "location.fixed": { participant: "p", accuracy_m: 11.6, distance_m: 40, grade: "near", reasons: ["within", "claimed"] },
   "office.warned": { code: "disk_low", detail: {} },
 };
 

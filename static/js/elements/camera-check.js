@@ -6,16 +6,21 @@ import { cameraProblem } from "../camera-problems.js";
 import "./live-video.js";
 
 const LATE_AFTER_MS = 10_000;
+// A permission that was given before answers sooner than a person could.
+const ASKING_AFTER_MS = 1500;
 
 /**
  * <camera-check>: asks for camera and microphone after a tap, shows both working, and a way out of each failure.
  * `data-state`: idle, asking, ready, problem (with `data-problem`: insecure, no_api, denied, busy, none, unknown).
- * Dispatches `camera-check-ready` when the person says that the picture is good (or at once after `begin({auto: true})`).
+ * Dispatches `camera-check-state` (detail {state: asking | problem | ready, problem?}; asking only when a person is really being asked, ready
+ * only after one of the others) and `camera-check-ready` when the person says that the picture is good (or at once after `begin({auto: true})`).
  */
 class CameraCheck extends HTMLElement {
   #camera;
   #late = null;
   #level = null;
+  #asking = null;
+  #told = null;
 
   set camera(camera) {
     this.#camera = camera;
@@ -43,14 +48,18 @@ class CameraCheck extends HTMLElement {
 
   async open({ auto = false } = {}) {
     this.#show("asking");
+    this.#asking = setTimeout(() => this.#tell("asking"), ASKING_AFTER_MS);
     this.#late = setTimeout(() => { this.querySelector("[data-late]").hidden = false; }, LATE_AFTER_MS);
     try {
       await this.#camera.open();
+      clearTimeout(this.#asking);
+      if (this.#told) this.#tell("ready");
       if (auto) this.finish();
       else this.#ready();
     } catch (error) {
       this.#problem(error.problem ?? "unknown");
     } finally {
+      clearTimeout(this.#asking);
       clearTimeout(this.#late);
     }
   }
@@ -100,8 +109,14 @@ class CameraCheck extends HTMLElement {
     this.#level = audio ? new SoundLevel(audio, (level) => { meter.value = level; }) : null;
   }
 
+  #tell(state, problem) {
+    this.#told = state === "ready" ? null : state;
+    this.dispatchEvent(new CustomEvent("camera-check-state", { bubbles: true, detail: { state, problem } }));
+  }
+
   #problem(code) {
     this.#rest();
+    this.#tell("problem", code);
     const pane = this.querySelector('[data-shown="problem"]');
     const { title, body, steps = [], picture = false, link = false, actions } = cameraProblem(code, navigator.userAgent);
     const drawing = picture && this.querySelector("template").content.cloneNode(true);
@@ -121,6 +136,7 @@ class CameraCheck extends HTMLElement {
   }
 
   #rest() {
+    clearTimeout(this.#asking);
     clearTimeout(this.#late);
     this.#level?.close();
     this.#level = null;

@@ -1,5 +1,7 @@
-import { formatDuration, t } from "../lib/i18n.js";
+import { h } from "../dom.js";
+import { formatDuration, formatTime, t } from "../lib/i18n.js";
 import { mainSlot, sites } from "../lib/console-state.js";
+import { locationWords } from "../lib/location-words.js";
 import { failureWords, stageWords } from "../lib/console-words.js";
 import { RoomViewers } from "../lib/room-viewers.js";
 import "./chat-log.js";
@@ -291,6 +293,7 @@ class InspectionConsole extends HTMLElement {
     this.#renderStage();
     this.#renderPeople();
     this.#renderRecording();
+    this.#renderPosition();
     this.#renderCommands();
     this.#renderItem();
     this.#clock();
@@ -359,6 +362,22 @@ class InspectionConsole extends HTMLElement {
     const words = failed ? t("NOT RECORDING: what {names} sends is not being kept. Pause the inspection and tell the administrator.", { names }) : "";
     if (alarm.textContent !== words) alarm.textContent = words;
     alarm.hidden = !failed;
+  }
+
+  /** The phone's newest position in words, with the reasons for its grade. */
+  #renderPosition() {
+    const fix = this.#session.room.locations.at(-1);
+    const place = this.#part("[data-position]");
+    if (!fix || place.dataset.at === fix.at) return;
+    const { tone, title, accuracy, reasons } = locationWords(t, fix);
+    place.dataset.at = fix.at;
+    place.dataset.tone = tone;
+    place.dataset.grade = fix.grade ?? "unknown";
+    place.replaceChildren(
+      h("strong", {}, title),
+      h("span", { class: "muted numeral" }, `${accuracy} · ${formatTime(fix.at)}`),
+      h("ul", {}, reasons.map((reason) => h("li", {}, reason))),
+    );
   }
 
   #renderCommands() {

@@ -57,6 +57,7 @@ function upgrade(dialog) {
       drawn = 0;
       read = 0;
       list.replaceChildren();
+      draw();
       session.addEventListener("change", () => session === value && draw());
     },
   });

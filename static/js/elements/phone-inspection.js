@@ -3,9 +3,11 @@ import { Camera, missingAbility } from "../lib/camera.js";
 import { formatDateTime, t } from "../lib/i18n.js";
 import { consentTo, joinInspection, Seat } from "../lib/join.js";
 import { deviceName } from "../lib/phone-device.js";
+import { LocationShare } from "../lib/location-share.js";
 import { PhoneSession } from "../lib/phone-session.js";
 import { nextTextSize } from "../text-size.js";
 import "./camera-check.js";
+import "./location-offer.js";
 import "./phone-stage.js";
 import "./phone-upload.js";
 import "./status-screen.js";
@@ -28,6 +30,7 @@ class PhoneInspection extends HTMLElement {
   #answer = null;
   #session = null;
   #tabs = null;
+  #location = new LocationShare({ send: (message) => this.#sendLocation(message) });
 
   async connectedCallback() {
     this.#texts = pageData().texts ?? [];
@@ -35,8 +38,11 @@ class PhoneInspection extends HTMLElement {
     this.addEventListener("submit", (event) => this.#submit(event));
     this.addEventListener("click", (event) => this.#click(event));
     this.addEventListener("status-screen-action", ({ detail }) => this.#noticeAction(detail));
+    this.addEventListener("camera-check-state", ({ detail }) => this.#tellCamera(detail));
     this.addEventListener("camera-check-ready", () => this.#enterStage());
     this.addEventListener("phone-stage-leave", () => this.#leave());
+    this.#location.addEventListener("change", () => this.#locationChanged());
+    this.querySelector("location-offer").follow(this.#location);
     this.dataset.ready = "";
     await this.#resume();
   }
@@ -47,6 +53,7 @@ class PhoneInspection extends HTMLElement {
     this.#seat = await Seat.of(this.dataset.invitation);
     this.#answer = this.#seat.find();
     if (!this.#answer) return;
+    this.#connect();
     this.#show("check");
     await this.#check.begin({ auto: await cameraAllowed() });
   }
@@ -82,6 +89,7 @@ class PhoneInspection extends HTMLElement {
     const { action } = event.target.closest("[data-action]")?.dataset ?? {};
     if (action === "text-size") nextTextSize();
     if (action === "disagree") this.#disagree();
+    if (action === "share-location") this.#toggleLocation();
   }
 
   #start() {
@@ -131,6 +139,7 @@ class PhoneInspection extends HTMLElement {
   }
 
   #entered() {
+    this.#connect();
     if (this.#camera.state === "open" || this.#camera.state === "interrupted") {
       this.#enterStage();
       return;
@@ -157,16 +166,46 @@ class PhoneInspection extends HTMLElement {
     line.hidden = !text;
   }
 
-  #enterStage() {
+  /** Into the room right after joining: the reviewer sees who is there while the camera is still being tried. */
+  #connect() {
     this.#session?.close();
     const session = new PhoneSession({ seat: this.#answer, camera: this.#camera });
     this.#session = session;
     session.addEventListener("bye", ({ detail }) => this.#bye(detail));
     session.addEventListener("change", () => OVER.has(session.state.state) && this.#over(session.state.state));
-    this.#show("stage");
-    this.#part("stage").querySelector("phone-stage").begin(session, this.#camera);
     this.#claimTab();
     session.start();
+    if (this.#answer.sharesLocation) this.#location.start();
+  }
+
+  #enterStage() {
+    this.#show("stage");
+    this.#part("stage").querySelector("phone-stage").begin(this.#session, this.#camera);
+    this.#session.offerCamera();
+  }
+
+  #tellCamera({ state, problem }) {
+    if (state === "asking") this.#session?.report("camera_asking");
+    else if (state === "ready") this.#session?.report("camera_back");
+    else if (problem === "denied") this.#session?.report("camera_denied");
+    else this.#session?.report("camera_ended", problem);
+  }
+
+  #sendLocation(message) {
+    return this.#session?.send(message) ?? Promise.reject(Object.assign(new Error("not_connected"), { code: "not_connected" }));
+  }
+
+  #toggleLocation() {
+    if (this.#location.wanted) this.#location.stop();
+    else this.#location.start();
+    this.#answer.sharesLocation = this.#location.wanted;
+    this.#seat?.keep(this.#answer);
+  }
+
+  #locationChanged() {
+    const { state, wanted } = this.#location;
+    if (state === "denied") this.#session?.report("location_denied");
+    this.querySelector("phone-stage [data-action=share-location]").toggleAttribute("data-on", wanted);
   }
 
   /** Two pages with one seat would push each other's camera out for ever: the newest keeps it. */
@@ -194,7 +233,7 @@ class PhoneInspection extends HTMLElement {
   }
 
   #over(state) {
-    if (this.dataset.step !== "stage") return;
+    if (!this.#session) return;
     const { continuity } = this.#session;
     this.#session.finish();
     this.#quit();
@@ -213,6 +252,7 @@ class PhoneInspection extends HTMLElement {
   /** Off the stage: camera and microphone go dark, so that nobody feels watched. */
   #quit({ keepCamera = false, close = true } = {}) {
     this.#part("stage").querySelector("phone-stage").end();
+    this.#location.stop();
     if (close) this.#session?.close();
     this.#session = null;
     this.#tabs?.close();
@@ -229,6 +269,7 @@ class PhoneInspection extends HTMLElement {
     if (name === "stay-away") this.#notice("stays-there");
     if (name === "consent") this.#show("consent");
     if (name === "return") {
+      this.#connect();
       this.#show("check");
       this.#check.begin({ auto: true });
     }

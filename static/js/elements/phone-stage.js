@@ -11,6 +11,9 @@ const BATTERY_CARD_MS = 20_000;
 // After a return the first frames need a moment: only then is a still picture a fault.
 const RETURN_GRACE_MS = 4000;
 
+const PAGE_STATES = ["hidden", "visible"];
+const CAMERA_STATES = ["camera_asking", "camera_denied", "camera_ended", "camera_black", "camera_back"];
+
 /**
  * <phone-stage>: the screen while waiting and live. `begin(session, camera)` and `end()`; markup in phone/_stage.html.
  * `data-phase`: waiting or live; `data-state`: the code of the card. Dispatches `phone-stage-leave` and `phone-stage-text-size`.
@@ -25,6 +28,7 @@ class PhoneStage extends HTMLElement {
   #visibleAt = 0;
   #troubled = false;
   #recovering = false;
+  #corrected = false;
   #facts = { black: false, batteryLow: false };
 
   connectedCallback() {
@@ -41,6 +45,8 @@ class PhoneStage extends HTMLElement {
     this.#session = session;
     this.#camera = camera;
     this.#facts = { black: false, batteryLow: false };
+    this.#corrected = false;
+    this.#hidden = false;
     this.#visibleAt = performance.now();
     const own = this.querySelector(".phone-own");
     own.stream = camera.stream;
@@ -174,9 +180,19 @@ class PhoneStage extends HTMLElement {
     this.#draw();
   }
 
+  /** What an earlier page of this phone said last is no longer so: the desk would believe it for ever. */
+  #correct() {
+    if (this.#corrected || !this.#session.caughtUp) return;
+    this.#corrected = true;
+    const isOutdated = (states, fine) => ![undefined, fine].includes(this.#session.lastReport(states));
+    if (document.visibilityState === "visible" && isOutdated(PAGE_STATES, "visible")) this.#session.report("visible");
+    if (this.#camera.state === "open" && isOutdated(CAMERA_STATES, "camera_back")) this.#session.report("camera_back");
+  }
+
   #draw() {
     const session = this.#session;
     if (!session) return;
+    this.#correct();
     const camera = this.#camera;
     const reviewer = session.office.length > 0;
     this.dataset.phase = reviewer || session.wasLive ? "live" : "waiting";

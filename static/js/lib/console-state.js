@@ -7,6 +7,7 @@ export const FROZEN_AFTER_S = 2.5;
 /** A recording that grows writes at least once in this time (fragments are half a second). */
 export const RECORDING_STALLED_AFTER_MS = 6000;
 
+const PERMISSION = { camera_asking: "asking", camera_denied: "denied" };
 const CAMERA_TROUBLE = new Set(["camera_ended", "camera_black"]);
 
 /** The enterprise's participants, those online first. `presence` knows who is online, the folded room who was ever here. */
@@ -28,10 +29,13 @@ const isCameraState = (state) => state.startsWith("camera_");
 function ofPresentSite(room, media, site) {
   const slots = media.filter((slot) => slot.participant === site.id);
   const live = slots.find((slot) => slot.live);
+  const camera = lastReport(room, site.id, isCameraState);
   const wasLive = [...room.slots.values()].some((slot) => slot.participant === site.id && slot.intervals.length > 0);
   if (lastReport(room, site.id, isPageState) === "hidden" && wasLive) return { state: "hidden", site };
+  // A phone that is reloaded may be asked again.
+  if (!live && camera in PERMISSION) return { state: PERMISSION[camera], site };
   if (!live) return { state: wasLive ? "frozen" : "waiting", site, age_s: slots[0]?.last_packet_age_s ?? null };
-  if (CAMERA_TROUBLE.has(lastReport(room, site.id, isCameraState))) return { state: "camera", site };
+  if (CAMERA_TROUBLE.has(camera)) return { state: "camera", site };
   if ((live.last_packet_age_s ?? 0) > FROZEN_AFTER_S) return { state: "frozen", site, age_s: live.last_packet_age_s };
   return { state: "live", site };
 }
@@ -39,7 +43,7 @@ function ofPresentSite(room, media, site) {
 /**
  * @param {{phase: "joining"|"refused"|"open"|"lost"|"gone", bye: string|null, room: object, presence: object[], media: object[]}} session
  * @returns {{state: string, site?: object, since?: string, age_s?: number|null}} `state`: loading, refused, replaced, removed, offline, cancelled,
- *   ended (no result yet), concluded, nobody, left, lost, waiting, hidden, camera, frozen, live
+ *   ended (no result yet), concluded, nobody, left, lost, waiting, asking, denied, hidden, camera, frozen, live
  */
 export function stageState({ phase, bye, room, presence, media }) {
   if (["ended", "concluded", "cancelled"].includes(room.state)) return { state: room.state };

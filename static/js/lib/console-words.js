@@ -43,6 +43,14 @@ const WORDS = {
     cover: "screen", icon: "camera", title: t("{name} is here, the camera is not on yet", { name }),
     body: t("The phone checks camera and microphone, then the picture appears by itself."),
   }),
+  asking: ({ name }) => ({
+    cover: "screen", icon: "camera", title: t("Waiting for {name} to allow the camera", { name }),
+    body: t("The phone is asking for camera and microphone. The person there has to choose “Allow”."),
+  }),
+  denied: ({ name }) => ({
+    cover: "screen", tone: "warn", icon: "camera-off", title: t("{name} refused the camera", { name }),
+    body: t("The phone shows how to allow it. If that does not help, telephone."),
+  }),
   hidden: ({ name }) => ({
     cover: "banner", tone: "warn", icon: "phone", title: t("{name} has left the page", { name }),
     body: t("The phone shows something else (a call, another app). The picture comes back with the page."),

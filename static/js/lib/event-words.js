@@ -1,4 +1,5 @@
 import { causeWords } from "./continuity-words.js";
+import { locationWords } from "./location-words.js";
 
 /**
  * An event of the log as one sentence for people. Pure: words come from `t`, names from the `names` of the room.
@@ -64,11 +65,14 @@ export function deviceName(device) {
 const DEVICE = {
   hidden: (t, name) => [t("{name} left the page: the phone shows something else", { name }), "warn"],
   visible: (t, name) => [t("{name} is back on the page", { name }), "neutral"],
+  camera_asking: (t, name) => [t("Waiting for {name} to allow the camera", { name }), "neutral"],
+  camera_denied: (t, name) => [t("{name} refused the camera", { name }), "warn"],
   camera_ended: (t, name) => [t("The camera of {name} stopped", { name }), "warn"],
   camera_black: (t, name) => [t("The picture of {name} is black", { name }), "warn"],
   camera_back: (t, name) => [t("The camera of {name} works again", { name }), "neutral"],
   battery_low: (t, name) => [t("The battery of {name}'s phone is low", { name }), "warn"],
   wake_lock_lost: (t, name) => [t("{name}'s phone may switch off its screen", { name }), "neutral"],
+  location_denied: (t, name) => [t("{name} does not share the position", { name }), "neutral"],
 };
 
 const WORDS = {
@@ -163,13 +167,10 @@ const WORDS = {
     const words = DEVICE[body.state];
     return words ? ["device", ...words(t, names.person(body.participant))] : null;
   },
-  "location.fixed": (t, { body }, names) => [
-    "location",
-    t("Position of {name}, accurate to {metres} m", {
-      name: names.person(body.participant),
-      metres: Math.round(body.accuracy_m),
-    }),
-  ],
+  "location.fixed": (t, { body }, names) => {
+    const { tone, title, accuracy } = locationWords(t, body);
+    return ["location", t("Position of {name}. {grade}", { name: names.person(body.participant), grade: title }), tone, accuracy];
+  },
   "office.warned": (t, { body }) => ["alarm", officeWarning(t, body), "bad", typeof body.detail === "string" ? body.detail : ""],
 };
 

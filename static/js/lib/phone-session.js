@@ -30,6 +30,8 @@ export class PhoneSession extends EventTarget {
   #abort = new AbortController();
   #reporter = null;
   #restartedAt = 0;
+  #onStage = false;
+  #pastSeq = Infinity;
   #clock = new ServerClock();
   #waiting = [];
   #mutedBefore = false;
@@ -66,6 +68,16 @@ export class PhoneSession extends EventTarget {
     return this.presence.filter(({ role, online }) => online && OFFICE_ROLES.has(role));
   }
 
+  /** Whether everything that happened before this connection has been read. */
+  get caughtUp() {
+    return this.state.lastSeq >= this.#pastSeq;
+  }
+
+  /** The newest of `states` that this device reported, as the log has it, or undefined. */
+  lastReport(states) {
+    return this.state.reports.findLast(({ participant, state }) => participant === this.me && states.includes(state))?.state;
+  }
+
   /** Our line as the server grades it. */
   get network() {
     return this.presence.find(({ id }) => id === this.me)?.network ?? { grade: "unknown", reasons: [] };
@@ -83,6 +95,7 @@ export class PhoneSession extends EventTarget {
     const on = (type, handler) =>
       this.#room.addEventListener(type, ({ detail }) => handler(detail), { signal: this.#abort.signal });
     on("status", (detail) => this.#status(detail));
+    on("hello", ({ seq }) => { this.#pastSeq = seq; });
     on("event", (event) => this.#event(event));
     on("presence", (people) => this.#present(people));
     on("media", (slots) => this.#mediaSeen(slots));
@@ -90,6 +103,13 @@ export class PhoneSession extends EventTarget {
     this.#camera.addEventListener("track", ({ detail }) => this.#newTrack(detail), { signal: this.#abort.signal });
     this.#reporter = setInterval(() => this.#reportNetwork(), REPORT_EVERY_MS);
     this.#room.connect();
+  }
+
+  /** The person has seen that the camera works: from now on it goes out while somebody of the office is here. */
+  offerCamera() {
+    this.#onStage = true;
+    if (this.office.length > 0) this.#publish();
+    this.#watchOthers(this.media);
   }
 
   send(message) {
@@ -205,7 +225,7 @@ export class PhoneSession extends EventTarget {
 
   /** The camera goes out as soon as somebody of the office is here, and then for good. */
   #publish() {
-    if (this.#publisher || this.#camera.state === "closed") return;
+    if (this.#publisher || !this.#onStage || this.#camera.state === "closed") return;
     const { base, token, ice_servers: iceServers } = this.#seat;
     this.#publisher = new Publisher({ base, token, iceServers });
     this.#publisher.addEventListener("status", ({ detail }) => {
@@ -227,6 +247,7 @@ export class PhoneSession extends EventTarget {
   }
 
   #watchOthers(slots) {
+    if (!this.#onStage) return;
     const office = new Set(this.presence.filter(({ role }) => OFFICE_ROLES.has(role)).map(({ id }) => id));
     const wanted = slots.filter(({ participant, live }) => live && participant !== this.me && office.has(participant));
     for (const slot of wanted) this.#view(slot);
