@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from playwright.async_api import Browser, BrowserContext, Page, Playwright, async_playwright
@@ -52,10 +53,15 @@ class Chromium:
 
     @asynccontextmanager
     async def phone(
-        self, base_url: str, *, locale: str = "zh-CN", permissions: Sequence[str] | None = None
+        self,
+        base_url: str,
+        *,
+        locale: str = "zh-CN",
+        permissions: Sequence[str] | None = None,
+        **differences: Any,
     ) -> AsyncIterator[BrowserContext]:
-        """A Pixel 7 that has granted camera, microphone and location (or just `permissions`)."""
-        device = {**self.playwright.devices["Pixel 7"]}
+        """A Pixel 7 that has granted camera, microphone and location (or just `permissions`), with `differences`."""
+        device = {**self.playwright.devices["Pixel 7"], **differences}
         device.pop("default_browser_type", None)
         granted = ["camera", "microphone", "geolocation"] if permissions is None else list(permissions)
         context = await self.browser.new_context(
