@@ -3,23 +3,41 @@
 Until sender reports of every kind are in, a packet's place is its arrival, freed of jitter by taking the earliest.
 Then the sender's own clock relates the kinds to each other. A place that was given out is not taken back:
 corrections are slewed, slowly for sound (nobody hears half a percent), faster for pictures.
+
+The first packets are late as a rule (an encoder starts, a machine is busy). What the least delayed ones of the whole
+run show of that is not slewed into the places: `lateness_s` tells it in the end. What the drift of the sender's clock
+explains is followed as it goes, so that one figure holds for a part of any length.
 """
 
 from collections.abc import Iterable
+from statistics import median
 
 from .codecs import CLOCK_HZ, Kind
 
 _SLEW: dict[Kind, float] = {"audio": 0.005, "video": 0.1}
 # A sender whose wall clock was set in mid-stream: its earlier reports say nothing about the later ones.
 _CLOCK_STEP_S = 0.25
+# How far two clocks may part in a second: crystals stay within 100 ppm of each other, a clock in trouble goes further.
+_DRIFT = 300e-6
+_FOLLOW = 400e-6
+# A report is late when its sender is busy, never early; but a camera that is changed may shift its clock a little.
+_REPORT_RISE = 2e-3
+# Falls of less than this are followed, whatever they come from.
+_STRIDE_S = 0.005
 
 
 class _Track:
     def __init__(self, kind: Kind) -> None:
         self.hz = CLOCK_HZ[kind]
         self.slew = _SLEW[kind]
-        self.earliest: float | None = None  # arrival minus media time, the smallest seen
-        self.reported: float | None = None  # sender's time minus media time, of the latest report
+        self.earliest: float | None = (
+            None  # arrival minus media time, the least delayed with `_DRIFT` allowed for
+        )
+        self.earliest_at = 0.0
+        self.least: dict[int, float] = {}  # the same, but the smallest of each second of arrival
+        self.given: dict[int, float] = {}  # what was added to media time in each second
+        self.reported: float | None = None  # sender's time minus media time, by its least delayed reports
+        self.reported_at = 0.0
         self.applied: float | None = None  # what is added to media time now
         self.applied_at = 0.0  # media time of the last correction
 
@@ -31,13 +49,28 @@ class SyncClock:
         self._tracks = {kind: _Track(kind) for kind in kinds}
         # Sound leads: the ear notices a correction that the eye does not.
         self._master: Kind = "audio" if "audio" in self._tracks else "video"
-        self._anchor: float | None = None  # server's time minus sender's time
+        self._anchor: float | None = (
+            None  # server's time minus sender's time, and the lateness of the beginning
+        )
+        self._late = 0.0
+        self._floor: float | None = (
+            None  # server's time minus sender's time as drift may have left it at least
+        )
+        self._followed_at = 0.0
 
     def arrived(self, kind: Kind, timestamp: int, arrived_s: float) -> None:
         track = self._tracks[kind]
         offset = arrived_s - timestamp / track.hz
-        if track.earliest is None or offset < track.earliest:
+        if track.earliest is None:
             track.earliest = offset
+        else:
+            risen = track.earliest + _DRIFT * max(0.0, arrived_s - track.earliest_at)
+            track.earliest = min(offset, risen)
+        track.earliest_at = max(track.earliest_at, arrived_s)
+        second = int(arrived_s)
+        track.least[second] = min(offset, track.least.get(second, offset))
+        if self._anchor is not None:
+            self._follow(arrived_s)
 
     def stray_s(self, kind: Kind, timestamp: int, arrived_s: float) -> float:
         """How much later than the stream's own clock says a packet arrives; 0 for the first one."""
@@ -54,7 +87,9 @@ class SyncClock:
             for other in self._tracks.values():
                 other.reported = None
             self._anchor = None
-        track.reported = offset
+        if track.reported is not None:
+            offset = min(offset, track.reported + _REPORT_RISE * abs(sender_s - track.reported_at))
+        track.reported, track.reported_at = offset, sender_s
         if self._anchor is None:
             self._drop_anchor()
 
@@ -84,7 +119,19 @@ class SyncClock:
             step = track.slew * max(0.0, media_s - track.applied_at)
             track.applied += max(-step, min(step, target - track.applied))
         track.applied_at = max(track.applied_at, media_s)
+        track.given[int(media_s + track.applied)] = track.applied
         return media_s + track.applied
+
+    def lateness_s(self, from_s: float, until_s: float) -> float:
+        """How much later than the least delayed packets say the places between two times are; negative for earlier."""
+        late: dict[int, float] = {}
+        for track in self._tracks.values():
+            least = _envelope(track.least)
+            for second, given in track.given.items():
+                if int(from_s) <= second <= until_s and second in least:
+                    found = given - least[second]
+                    late[second] = max(found, late.get(second, found))
+        return median(late.values()) if late else 0.0
 
     def _target(self, track: _Track) -> float:
         if self._anchor is not None and track.reported is not None:
@@ -99,3 +146,35 @@ class SyncClock:
         held = master.applied if master.applied is not None else master.earliest
         if held is not None and master.reported is not None:
             self._anchor = held - master.reported
+            self._floor = None
+
+    def _follow(self, now: float) -> None:
+        """Lets the anchor go along with the sender's drift, whichever kind was least delayed."""
+        floor = min(
+            track.earliest - track.reported
+            for track in self._tracks.values()
+            if track.earliest is not None and track.reported is not None
+        )
+        elapsed, self._followed_at = now - self._followed_at, now
+        if self._anchor is None:
+            return
+        if self._floor is None or floor < self._floor - _STRIDE_S:
+            # Further down than drift goes: a packet less delayed than all before, which were late as one.
+            self._floor, self._late = floor, self._anchor - floor
+            return
+        self._floor -= _DRIFT * max(0.0, elapsed)
+        self._floor = min(self._floor, floor)
+        step = _FOLLOW * max(0.0, elapsed)
+        self._anchor += max(-step, min(step, floor + self._late - self._anchor))
+
+
+def _envelope(least: dict[int, float]) -> dict[int, float]:
+    """The least delay that each second could have seen, given all the others and what clocks drift between them."""
+    found = dict(sorted(least.items()))
+    for seconds in (list(found), list(reversed(found))):
+        last: int | None = None
+        for second in seconds:
+            if last is not None:
+                found[second] = min(found[second], found[last] + _DRIFT * abs(second - last))
+            last = second
+    return found

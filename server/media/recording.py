@@ -90,6 +90,7 @@ class Recording:
         self._run: _Run | None = None
         self._file: PartFile | None = None
         self._part: Part | None = None
+        self._written: _Run | None = None
         self._origin_s = 0.0
         self._closed_bytes = 0
         self._dropped = 0
@@ -266,6 +267,7 @@ class Recording:
             first_video_s=first_at_s - self._origin_s if first_at_s is not None else None,
         )
         self._open(head)
+        self._written = run
         for _, item in placed:
             self._write(run, item)
 
@@ -302,18 +304,21 @@ class Recording:
         )
 
     def _close_part(self) -> None:
-        file, part = self._file, self._part
+        file, part, run = self._file, self._part, self._written
         if file is None or part is None:
             return
         file.close()
-        self._file = self._part = None
+        late_s = 0.0
+        if run is not None:
+            late_s = run.clock.lateness_s(self._origin_s, self._origin_s + file.duration_s)
+        self._file = self._part = self._written = None
         self._closed_bytes += file.size_bytes
         self._finished(
             Part(
                 index=part.index,
                 path=part.path,
                 media_type=part.media_type,
-                started_at=part.started_at,
+                started_at=part.started_at - timedelta(seconds=late_s),
                 duration_s=file.duration_s,
                 size_bytes=file.path.stat().st_size,
                 video=part.video,

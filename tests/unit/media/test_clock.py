@@ -1,8 +1,11 @@
+from random import Random
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from server.media.clock import SyncClock
+from server.media.codecs import CLOCK_HZ, Kind
 
 AUDIO_HZ, VIDEO_HZ = 48_000, 90_000
 
@@ -99,3 +102,76 @@ def test_a_report_of_an_unknown_kind_is_ignored() -> None:
     clock = SyncClock(["video"])
     clock.reported("audio", 0, 1.0)
     assert not clock.synchronised
+
+
+class Sender:
+    """A phone whose packets the network delays by at least 20 ms, and whose clock runs `skew` fast.
+
+    Its media time and its time of day are both by that clock; `play` gives the error of every place so far."""
+
+    LEAST_S = 0.020
+
+    def __init__(self, kinds: tuple[Kind, ...] = ("audio", "video"), skew: float = 0.0) -> None:
+        self.clock = SyncClock(kinds)
+        self.kinds = kinds
+        self.skew = skew
+        self.random = Random(20260504)
+        self.errors: list[float] = []
+
+    def play(self, from_s: float, until_s: float, extra_s: float, jitter_s: float = 0.030) -> None:
+        """Packets taken in [from_s, until_s) arrive late by `extra_s` and a random jitter that is hardly ever 0."""
+        tick = 0.1
+        for step in range(round(from_s / tick), round(until_s / tick)):
+            taken_s = step * tick
+            sender_s = taken_s * (1 + self.skew)
+            for kind in self.kinds:
+                stamp = round(sender_s * CLOCK_HZ[kind])
+                delay_s = self.LEAST_S + extra_s + self.random.expovariate(1 / jitter_s)
+                self.clock.arrived(kind, stamp, 1000.0 + taken_s + delay_s)
+                place = self.clock.place(kind, stamp, settle=not self.errors)
+                self.errors.append(place - (1000.0 + taken_s + self.LEAST_S))
+                if step % 10 == 5:
+                    self.clock.reported(kind, stamp, 5e8 + sender_s)
+
+    def worst_s(self, until_s: float) -> float:
+        """The largest error that is left of a part of that length once `lateness_s` is taken off."""
+        late_s = self.clock.lateness_s(1000.0, 1000.0 + until_s)
+        # What was slewed into the first places, before the sender's clock was known, cannot be undone by one figure.
+        return max(abs(error - late_s) for error in self.errors[len(self.errors) // 20 :])
+
+
+@pytest.mark.parametrize("kinds", [("audio", "video"), ("audio",), ("video",)])
+@pytest.mark.parametrize("skew", [0.0, 200e-6, -200e-6])
+def test_first_packets_that_are_late_are_undone_in_the_end(kinds: tuple[Kind, ...], skew: float) -> None:
+    sender = Sender(kinds, skew)
+    sender.play(0, 3, 0.200)
+    sender.play(3, 120, 0.0)
+    assert sender.worst_s(120) < 0.020
+
+
+@pytest.mark.parametrize("skew", [200e-6, -200e-6])
+def test_a_drifting_sender_is_followed_through_half_an_hour(skew: float) -> None:
+    sender = Sender(skew=skew)
+    sender.play(0, 2, 0.100)
+    sender.play(2, 1800, 0.0)
+    assert sender.worst_s(1800) < 0.020
+
+
+def test_a_congested_minute_does_not_move_the_part() -> None:
+    sender = Sender()
+    sender.play(0, 120, 0.0)
+    sender.play(120, 180, 0.300)
+    sender.play(180, 300, 0.0)
+    assert sender.worst_s(300) < 0.030
+
+
+def test_a_report_that_a_busy_sender_writes_late_moves_nothing() -> None:
+    sender = Sender()
+    sender.play(0, 20, 0.0)
+    sender.clock.reported("audio", round(20 * AUDIO_HZ), 5e8 + 20.050)
+    sender.play(20, 40, 0.0)
+    assert sender.worst_s(40) < 0.015
+
+
+def test_a_part_without_packets_has_no_lateness() -> None:
+    assert SyncClock(["video"]).lateness_s(0.0, 10.0) == 0.0

@@ -114,6 +114,28 @@ def test_a_part_starts_at_the_wall_time_of_its_first_sample(studio: Studio) -> N
     assert part.first_rtp_timestamp == (2**32 - 9000 + 30 * 3000) & 0xFFFFFFFF
 
 
+def test_a_part_whose_first_packets_were_late_is_given_its_true_beginning_when_it_is_closed(
+    studio: Studio,
+) -> None:
+    studio.begin("audio", "video")
+    frames = encoded(count=181, keyframe_every=30)
+    events = [(index / 50, index, False) for index in range(300)]
+    events += [(index / 30, index, True) for index in range(180)]
+    for taken_s, index, is_picture in sorted(events):
+        at_s = taken_s + (0.2 if taken_s < 2 else 0.02)
+        if is_picture:
+            studio.picture(index, frames[index], at_s)
+        else:
+            studio.sound(index, at_s)
+        if index % 25 == 10:
+            kind: Kind = "video" if is_picture else "audio"
+            stamp = (2**32 - 9000 + index * 3000) if is_picture else (2**32 - 960 + index * 960)
+            studio.recording.report(kind, stamp, ntp_from_seconds(1e9 + taken_s))
+    part = studio.end()
+    assert studio.opened[0].started_at == STARTED + timedelta(seconds=0.2)
+    assert abs(part.started_at - STARTED - timedelta(seconds=0.02)) < timedelta(milliseconds=5)
+
+
 def test_sound_from_before_the_first_keyframe_is_kept_in_its_place(studio: Studio) -> None:
     studio.begin("audio", "video")
     frames = encoded(count=90, keyframe_every=30)
