@@ -57,7 +57,7 @@ class Part:
     media_type: str
     "video/mp4, video/webm, audio/mp4"
     started_at: datetime
-    "UTC by the server's clock: the moment of presentation time 0. Better known when the part closes than when it opens."
+    "UTC by the server's clock: the moment of presentation time 0; refined when the part closes."
     duration_s: float = 0.0
     size_bytes: int = 0
     sha256: str | None = None
