@@ -85,6 +85,9 @@ def _fold(summary: Summary, event: Event) -> None:
                 )
         case "snapshot.taken":
             summary.snapshots += 1
+        case "part.closed" if body.get("source") == "phone":
+            # What a phone sent later lies over what was received: its seconds are the ledger's to count.
+            summary.parts += 1
         case "part.closed":
             summary.parts += 1
             summary.recorded_s += float(body.get("duration_s") or 0)

@@ -62,3 +62,10 @@ def test_snapshots_parts_messages_and_breaks_are_counted() -> None:
     assert (summary.snapshots, summary.parts, summary.messages) == (2, 2, 1)
     assert summary.recorded_s == 10.5
     assert (summary.interruptions, summary.warnings) == (1, 1)
+
+
+def test_what_a_phone_uploaded_later_is_a_part_that_adds_no_time() -> None:
+    summary = summarise(
+        [event("part.closed", duration_s=10.5), event("part.closed", duration_s=20, source="phone")]
+    )
+    assert (summary.parts, summary.recorded_s) == (2, 10.5)
