@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { sdpFragment } from "../../static/js/lib/peer.js";
-import { rankCodecs } from "../../static/js/lib/whip.js";
+import { Publisher, legible, rankCodecs } from "../../static/js/lib/whip.js";
 
 const h264 = (profile, mode = 1) => ({
   mimeType: "video/H264", sdpFmtpLine: `level-asymmetry-allowed=1;packetization-mode=${mode};profile-level-id=${profile}`,
@@ -27,4 +27,30 @@ test("trickled candidates carry the credentials and the m-line they belong to", 
     "a=ice-ufrag:abcd\r\na=ice-pwd:secret\r\nm=video 9 UDP/TLS/RTP/SAVPF 96\r\na=mid:0\r\n" +
       "a=candidate:1 1 udp 2130706431 192.0.2.1 5000 typ host\r\na=end-of-candidates\r\n",
   );
+});
+
+test("a thin network costs frames, not the size of the picture", () => {
+  const tuned = legible({ transactionId: "7", encodings: [{ active: true, scaleResolutionDownBy: 4 }] });
+  assert.deepEqual(tuned, {
+    transactionId: "7",
+    degradationPreference: "maintain-resolution",
+    encodings: [{ active: true, maxBitrate: 2_000_000, scaleResolutionDownBy: 1 }],
+  });
+  assert.deepEqual(legible({ transactionId: "8" }).encodings, []);
+});
+
+test("the picture is whole and sharp from the first offer on", async () => {
+  globalThis.RTCRtpSender ??= { getCapabilities: () => null };
+  const added = [];
+  const pc = { addTransceiver: (track, init) => (added.push([track, init]), { sender: {} }) };
+  const publisher = new Publisher({ base: "/live", token: "t" });
+  publisher.start = async () => publisher.prepare(pc);
+  const video = { kind: "video", contentHint: "" };
+  const audio = { kind: "audio" };
+  await publisher.publish({ getVideoTracks: () => [video], getAudioTracks: () => [audio] });
+  assert.equal(video.contentHint, "detail");
+  assert.deepEqual(added, [
+    [video, { direction: "sendonly", sendEncodings: [{ maxBitrate: 2_000_000, scaleResolutionDownBy: 1 }] }],
+    [audio, { direction: "sendonly" }],
+  ]);
 });

@@ -38,7 +38,7 @@ async def serve(stack: AsyncExitStack, slot: Slot, sessions: dict[str, Session])
         return web.Response(text=page, content_type="text/html")
 
     async def offer(request: web.Request) -> web.Response:
-        verb = slot.publish if request.path == "/publish" else slot.view
+        verb = slot.view if request.path == "/view" else slot.publish
         session = await verb(await request.text())
         sessions[session.kind] = session
         headers = {"Location": f"/sessions/{session.kind}", "ETag": session.etag}
@@ -54,6 +54,8 @@ async def serve(stack: AsyncExitStack, slot: Slot, sessions: dict[str, Session])
     app.router.add_get("/", index)
     app.router.add_post("/publish", offer)
     app.router.add_post("/view", offer)
+    app.router.add_post("/whip", offer)
+    app.router.add_static("/static", Path(__file__).parents[2] / "static")
     app.router.add_patch("/sessions/{kind}", patch)
     runner = web.AppRunner(app)
     await runner.setup()
@@ -118,6 +120,25 @@ async def test_chromium_is_led_to_a_high_bitrate_at_once(slot: Slot, sharp_stage
         timeout=15_000,
     )
     await until(lambda: slot.stats().bitrate_bps > 100_000, 60)
+
+
+async def test_the_page_of_the_service_starts_with_one_part_of_full_size(
+    slot: Slot, observer: Observer, sharp_stage: Stage, directory: Path
+) -> None:
+    """A picture that grows while the encoder warms up would be a file of its own at each size."""
+    slot.start_recording(directory, stem)
+    await sharp_stage.phone.evaluate(
+        """async () => {
+          const {Publisher} = await import("/static/js/lib/whip.js");
+          window.publisher = new Publisher({base: location.origin, token: "t"});
+          const video = {width: 1280, height: 720, frameRate: 30};
+          await publisher.publish(await navigator.mediaDevices.getUserMedia({audio: true, video}));
+        }"""
+    )
+    await observer.wait_for("opened", timeout_s=60)
+    await until(lambda: slot.tracks["video"].frames_received >= 150, 90)
+    await slot.stop_recording()
+    assert [(part.video.width, part.video.height) for part in observer.all("closed")] == [(1280, 720)]
 
 
 @pytest.mark.parametrize("codec", ["H264", "VP8"])

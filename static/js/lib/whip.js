@@ -2,7 +2,9 @@
 
 import { Peer } from "./peer.js";
 
-const MAX_VIDEO_BPS = 2_000_000;
+const ENCODING = { maxBitrate: 2_000_000, scaleResolutionDownBy: 1 };
+// A nameplate must stay readable, and a size that changes begins another file of the recording.
+const KEEP_SIZE = "maintain-resolution";
 
 export class Publisher extends Peer {
   #tracks = { video: null, audio: null };
@@ -36,7 +38,9 @@ export class Publisher extends Peer {
     for (const kind of ["video", "audio"]) {
       const track = tuned(this.#tracks[kind]);
       if (!track) continue;
-      const transceiver = pc.addTransceiver(track, { direction: "sendonly" });
+      // From the first frame on, not from the answer on: Chromium begins with a small picture otherwise.
+      const init = { direction: "sendonly", ...(kind === "video" ? { sendEncodings: [{ ...ENCODING }] } : {}) };
+      const transceiver = pc.addTransceiver(track, init);
       this.#senders[kind] = transceiver.sender;
       if (kind === "video") preferCodecs(transceiver, RTCRtpSender.getCapabilities("video"));
     }
@@ -45,9 +49,7 @@ export class Publisher extends Peer {
   async negotiated() {
     const sender = this.#senders.video;
     if (!sender) return;
-    const parameters = sender.getParameters();
-    for (const encoding of parameters.encodings ?? []) encoding.maxBitrate = MAX_VIDEO_BPS;
-    await sender.setParameters(parameters).catch(() => {});
+    await sender.setParameters(legible(sender.getParameters())).catch(() => {});
   }
 
   /** {rtt_s, loss, bitrate_bps, limited, width, height, fps}; null while there is no connection. */
@@ -84,6 +86,12 @@ function tuned(track) {
   // Nameplates and scales must stay readable: keep the detail, give up frames.
   if (track?.kind === "video" && "contentHint" in track) track.contentHint = "detail";
   return track;
+}
+
+/** Sender parameters under which a thin network costs frames and not the size of the picture. */
+export function legible(parameters) {
+  const encodings = (parameters.encodings ?? []).map((encoding) => ({ ...encoding, ...ENCODING }));
+  return { ...parameters, encodings, degradationPreference: KEEP_SIZE };
 }
 
 /** H.264 constrained baseline first (every phone encodes it in hardware, every browser plays it), then VP8. */
