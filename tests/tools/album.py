@@ -112,10 +112,9 @@ async def take_small(page: Page, path: Path, size: Size) -> None:
     await page.set_viewport_size({"width": width, "height": height})
     raw = await page.screenshot(animations="disabled")
     image = Image.open(io.BytesIO(raw)).convert("RGB")
-    # Octree keeps the few pixels of a colour that means something; the median would give all of them to the photograph.
-    image.quantize(COLOURS, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE).save(
-        path, optimize=True
-    )
+    # An octree keeps the few pixels of a colour that means something; the median would give all to the photograph.
+    palette = image.quantize(COLOURS, method=Image.Quantize.FASTOCTREE)
+    image.quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG).save(path, optimize=True)
 
 
 _INDEX = """<!doctype html>

@@ -30,6 +30,8 @@ CAMERA_FAULTS = (
 IN_APP = (
     "Mozilla/5.0 (Linux; Android 12; ALN-AL00) AppleWebKit/537.36 Chrome/116 Mobile MicroMessenger/8.0.50"
 )
+PARTS = 2
+"""The phone's and the reviewer's, at least."""
 LINES = ("请先拍一下门牌，再进入实验室。", "好的，现在看一下净度工作台的铭牌。")
 NOTE = "门牌与申请的新址一致。"
 
@@ -465,13 +467,17 @@ class Tour:
         await album.visit(desk, "inspection-concluded", inspection)
 
     async def _open_replay(self, page: Page) -> None:
-        """The replay in the middle of what was recorded, standing still."""
+        """The replay at the last snapshot, standing still."""
         await page.set_viewport_size({"width": DESK[1], "height": DESK[2]})
         await page.goto(f"/archive/{self.scene.inspection}")
+        while await page.locator(".replay-files__list li").count() < PARTS:
+            # The last parts are closed a moment after the end.
+            await page.reload()
         await page.locator("inspection-replay:not([data-state=loading])").wait_for(timeout=STATE_MS)
         await page.locator("replay-video[data-state]").first.wait_for(state="attached", timeout=STATE_MS)
-        await page.locator("event-list button").nth(-4).click()
-        await page.locator("inspection-replay:not([data-state=loading])").wait_for()
-        await page.wait_for_function(
-            "() => [...document.querySelectorAll('replay-video video')].some(v => v.readyState > 2)"
-        )
+        await page.locator("event-list [data-kind=snapshot] button").last.click()
+        shown = "() => [...document.querySelectorAll('replay-video video')].some((one) => one.readyState > 2)"
+        await page.wait_for_function(shown)
+        loaded = "() => document.querySelectorAll('.photo-strip img').length >= 3"
+        await page.wait_for_function(loaded)
+        await page.locator(".photo-strip img").first.evaluate("async (image) => { await image.decode(); }")
