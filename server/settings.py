@@ -43,7 +43,7 @@ class Settings:
     session_hours: int = 12
     upload_limit_bytes: int = 50 * 2**20
     reserve_bytes: int = 2 * 2**30
-    """Free disk below which no new inspection starts."""
+    """Free disk below which no new inspection starts. Recordings that are running end at an eighth of it."""
     log_format: str = "text"
     keys: str = ""
     """Folder of the keys that seal inspections; empty: `keys` in the data folder."""

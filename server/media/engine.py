@@ -62,7 +62,7 @@ class MediaEngine:
         certificate = await asyncio.to_thread(Certificate.generateCertificate)
         port = await MediaPort.open(config.address, config.port)
         candidates: list[Address] = [(host, port.address[1]) for host in hosts]
-        return cls(port, Host(port, certificate, candidates))
+        return cls(port, Host(port, certificate, candidates, reserve_bytes=config.reserve_bytes))
 
     @property
     def port(self) -> int:

@@ -24,6 +24,8 @@ class MediaConfig:
     "0 takes any free port."
     advertised_address: str | None = None
     "Written into candidates instead of `address`: the public address before a one-to-one NAT."
+    reserve_bytes: int = 0
+    "Free disk at which recordings end their part while it can still be ended cleanly."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -61,7 +63,7 @@ class Part:
     duration_s: float = 0.0
     size_bytes: int = 0
     sha256: str | None = None
-    "Hexadecimal; None while the part is open."
+    "Hexadecimal; None while the part is open, empty when nothing of it could be saved (duration and size are 0)."
     video: VideoShape | None = None
     audio: bool = False
     first_rtp_timestamp: int | None = None
@@ -107,7 +109,7 @@ class SlotObserver(Protocol):
     def part_opened(self, slot: Slot, part: Part) -> None: ...
 
     def part_closed(self, slot: Slot, part: Part) -> None:
-        """The file is final: duration, size and digest are present."""
+        """Once for every part that was opened: the file is final, duration, size and digest are present."""
 
     def recording_failed(self, slot: Slot, reason: str) -> None:
-        """`disk_full`, `queue_overflow` or `muxer_error`. Forwarding goes on."""
+        """`disk_full` (or nearly so), `queue_overflow` or `muxer_error`. Forwarding goes on."""

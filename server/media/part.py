@@ -151,6 +151,7 @@ class PartFile:
             sync_folder(path.parent)
         except BaseException:
             self._file.close()
+            path.unlink(missing_ok=True)  # the next attempt has the same name
             raise
 
     def _add_streams(self, head: PartHead) -> dict[Kind, Any]:

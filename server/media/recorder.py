@@ -6,6 +6,7 @@ import asyncio
 import errno
 import logging
 import queue
+import shutil
 import threading
 import time
 from collections.abc import Callable
@@ -17,7 +18,7 @@ from typing import TypeAlias
 
 from .codecs import Kind
 from .model import Part
-from .part import sha256_of
+from .part import FRAGMENT_S, sha256_of
 from .recording import Begin, Recording
 from .repair import repair_part
 
@@ -48,6 +49,12 @@ class _Batch:
     now: float
 
 
+def free_bytes(folder: Path) -> int:
+    """Free disk where `folder` is, or will be."""
+    existing = next(item for item in (folder, *folder.absolute().parents) if item.is_dir())
+    return shutil.disk_usage(existing).free
+
+
 class Recorder:
     """Bounded: when the thread falls behind, the recording fails and says so, and forwarding goes on."""
 
@@ -61,12 +68,17 @@ class Recorder:
         on_closed: Callable[[Part], None],
         on_failed: Callable[[str], None],
         max_waiting: int = MAX_WAITING_PACKETS,
+        reserve_bytes: int = 0,
+        free: Callable[[Path], int] = free_bytes,
     ) -> None:
         self.failed = False
         self._loop = asyncio.get_running_loop()
         self._on_opened, self._on_closed, self._on_failed = on_opened, on_closed, on_failed
         self._items: list[_Item] = []
         self._max_waiting = max_waiting
+        self._directory = directory
+        self._reserve_bytes, self._free = reserve_bytes, free
+        self._look_at = float("-inf")
         self._given = 0
         self._done = 0  # written by the thread only
         self._queue: queue.SimpleQueue[_Batch | None] = queue.SimpleQueue()
@@ -147,7 +159,13 @@ class Recorder:
             while (batch := self._queue.get()) is not None:
                 if not broken:
                     try:
-                        self._write(batch)
+                        if self._is_short_of_room(batch.now):
+                            # While there is room for the index and for the books: a full disk leaves a torn file.
+                            broken = True
+                            self._loop.call_soon_threadsafe(self._fail, "disk_full")
+                            self._recording.cut()
+                        else:
+                            self._write(batch)
                     except Exception as error:
                         broken = True
                         self._broke(error)
@@ -169,23 +187,29 @@ class Recorder:
                 recording.cut()
         recording.tick(batch.now)
 
+    def _is_short_of_room(self, now: float) -> bool:
+        """Looked at once per fragment."""
+        if now < self._look_at:
+            return False
+        self._look_at = now + FRAGMENT_S
+        return self._reserve_bytes > 0 and self._free(self._directory) < self._reserve_bytes
+
     def _broke(self, error: Exception) -> None:
         full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
         if not full:
             logger.error("recording failed", exc_info=error)
         self._loop.call_soon_threadsafe(self._fail, "disk_full" if full else "muxer_error")
-        path = self._recording.abandon()
-        if path is not None:
-            self._hashing.submit(self._salvage, path)
-
-    def _salvage(self, path: Path) -> None:
-        try:
-            part = repair_part(path)
-        except OSError:
-            logger.exception("%s could not be repaired", path.name)
-            return
+        part = self._recording.abandon()
         if part is not None:
-            self._loop.call_soon_threadsafe(self._on_closed, part)
+            self._hashing.submit(self._salvage, part)
+
+    def _salvage(self, opened: Part) -> None:
+        try:
+            part = repair_part(opened.path)
+        except OSError:
+            logger.exception("%s could not be repaired", opened.path.name)
+            part = None
+        self._loop.call_soon_threadsafe(self._on_closed, part or _lost(opened))
 
     def _part_opened(self, part: Part) -> None:
         self._loop.call_soon_threadsafe(self._on_opened, part)
@@ -198,5 +222,11 @@ class Recorder:
             digest = sha256_of(part.path)
         except OSError:
             logger.exception("%s could not be read again", part.path.name)
+            self._loop.call_soon_threadsafe(self._on_closed, _lost(part))
             return
         self._loop.call_soon_threadsafe(self._on_closed, replace(part, sha256=digest))
+
+
+def _lost(part: Part) -> Part:
+    """What is said of a part of which nothing could be saved: it is over, and empty."""
+    return replace(part, duration_s=0.0, size_bytes=0, sha256="")

@@ -158,13 +158,14 @@ class Recording:
                 self._dropped += run.assembler.dropped
         self._close_part()
 
-    def abandon(self) -> Path | None:
-        """After an error: lets go of the file without touching it again, and says which it was."""
+    def abandon(self) -> Part | None:
+        """After an error: lets go of the file without touching it again, and says which part it was."""
         file, self._file, self._run, self._begin = self._file, None, None, None
+        part, self._part, self._written = self._part, None, None
         if file is None:
             return None
         file.abandon()
-        return file.path
+        return part
 
     # -- samples --------------------------------------------------------------------------------
 

@@ -37,8 +37,16 @@ _MAX_GENERATIONS = 1000
 class Host:
     """What all sessions of an engine share: the port, the certificate, and a place for background tasks."""
 
-    def __init__(self, port: MediaPort, certificate: Certificate, candidates: Sequence[Address]) -> None:
+    def __init__(
+        self,
+        port: MediaPort,
+        certificate: Certificate,
+        candidates: Sequence[Address],
+        *,
+        reserve_bytes: int = 0,
+    ) -> None:
         self.port = port
+        self.reserve_bytes = reserve_bytes
         self.certificate = certificate
         self.candidates = candidates
         self._tasks: set[asyncio.Task[None]] = set()

@@ -114,6 +114,7 @@ class Slot:
             on_opened=lambda part: self._observer.part_opened(self, part),
             on_closed=lambda part: self._observer.part_closed(self, part),
             on_failed=lambda reason: self._observer.recording_failed(self, reason),
+            reserve_bytes=self._host.reserve_bytes,
         )
         self._recorder = recorder
         for track in self.tracks.values():

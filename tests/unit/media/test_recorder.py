@@ -11,6 +11,7 @@ import pytest
 
 from server.media.model import Part
 from server.media.recorder import Recorder
+from server.media.repair import whole_size
 from tests.peers.clients import numbers_in
 from tests.unit.media.material import video_packets
 
@@ -126,3 +127,87 @@ async def test_nothing_is_gathered_after_a_failure(recorder: Recorder) -> None:
     feed(recorder)
     recorder.flush(0.0)
     assert recorder._items == []
+
+
+async def test_a_disk_that_is_nearly_full_ends_the_part_while_it_can_be_ended_cleanly(
+    tmp_path: Path, log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr("server.media.recorder.repair_part")  # ended, not salvaged
+    free = [1000, 1000, 99]
+    recorder = recorder_in(
+        tmp_path, log, reserve_bytes=100, free=lambda _: free.pop(0) if len(free) > 1 else free[0]
+    )
+    recorder.begin({"video": "H264"})
+    now = time.monotonic()
+    packets = video_packets(count=60)
+    for turn in range(20):
+        for number, packet in packets[turn * len(packets) // 20 : (turn + 1) * len(packets) // 20]:
+            recorder.packet("video", packet, now + number / 100)
+        recorder.flush(now + turn)
+    await recorder.close()
+    assert log.failed == ["disk_full"]
+    (part,) = log.closed
+    assert part.sha256
+    # An ordinary file with its index.
+    assert whole_size(part.path) == part.path.stat().st_size == part.size_bytes
+    assert len(numbers_in(part.path)) >= 1
+
+
+async def test_a_disk_that_is_nearly_full_already_begins_no_part(tmp_path: Path, log: Log) -> None:
+    recorder = recorder_in(tmp_path / "not" / "yet", log, reserve_bytes=2**62)
+    recorder.begin({"video": "H264"})
+    feed(recorder)
+    await recorder.close()
+    assert log.failed == ["disk_full"]
+    assert log.opened == []
+
+
+@pytest.mark.parametrize("found", [None, OSError("on purpose")])
+async def test_a_part_of_which_nothing_can_be_saved_is_closed_and_empty(
+    tmp_path: Path, log: Log, monkeypatch: pytest.MonkeyPatch, found: OSError | None
+) -> None:
+    def repair(_: Path) -> None:
+        if found is not None:
+            raise found
+
+    def broken(*_: object, **__: object) -> None:
+        raise ValueError("on purpose")
+
+    monkeypatch.setattr("server.media.recorder.repair_part", repair)
+    monkeypatch.setattr("server.media.part.PartFile.write", broken)
+    recorder = recorder_in(tmp_path, log)
+    recorder.begin({"video": "H264"})
+    feed(recorder)
+    await recorder.close()
+    assert log.failed == ["muxer_error"]
+    (opened,), (closed,) = log.opened, log.closed
+    assert closed.path == opened.path
+    assert (closed.duration_s, closed.size_bytes, closed.sha256) == (0.0, 0, "")
+
+
+async def test_a_part_that_cannot_be_read_again_is_closed_and_empty(
+    recorder: Recorder, log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unreadable(_: Path) -> str:
+        raise OSError("on purpose")
+
+    monkeypatch.setattr("server.media.recorder.sha256_of", unreadable)
+    recorder.begin({"video": "H264"})
+    feed(recorder)
+    await recorder.close()
+    assert [(part.duration_s, part.sha256) for part in log.closed] == [(0.0, "")]
+
+
+async def test_a_part_that_cannot_be_opened_leaves_its_name_free(
+    tmp_path: Path, log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise ValueError("on purpose")
+
+    monkeypatch.setattr("server.media.part.PartFile._add_streams", refuse)
+    recorder = recorder_in(tmp_path, log)
+    recorder.begin({"video": "H264"})
+    feed(recorder)
+    await recorder.close()
+    assert log.failed == ["muxer_error"]
+    assert list(tmp_path.iterdir()) == []
