@@ -94,6 +94,7 @@ async def _open(app: web.Application) -> AsyncIterator[None]:
             address=settings.media_address,
             port=settings.media_port,
             advertised_address=settings.media_advertised_address or None,
+            reserve_bytes=settings.reserve_bytes // 8,
         )
     )
     app[LIVE] = Live(
