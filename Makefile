@@ -6,7 +6,7 @@ HOST ?=
 PORT ?= 8080
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev run demo serve test test-fast check format messages migration screenshots lock clean
+.PHONY: help install install-dev run demo serve test test-fast bench-media check format messages migration screenshots lock clean
 
 help: ## Show this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,6 +40,10 @@ test: install-dev ## Everything: unit, flows on SQLite and PostgreSQL, media, re
 
 test-fast: install-dev ## Without browsers: for the minute between two edits
 	$(BIN)/python -m pytest -m "not browser" -q
+
+bench-media: install ## The media engine beside its peers, as a table and as build/bench-media.{json,md}
+	@mkdir -p build
+	$(BIN)/yunkan bench media --viewers 1 3 --json build/bench-media.json --markdown build/bench-media.md
 
 check: install-dev ## Lint, types, import contracts, templates, catalogues
 	$(BIN)/ruff check server tests

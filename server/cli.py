@@ -17,6 +17,7 @@ from server import __version__, trial
 from server.accounts.models import Office
 from server.accounts.rules import STAFF_ROLES, Role
 from server.accounts.service import create_api_token, create_office
+from server.bench.command import add_command as add_bench_command
 from server.clock import SystemClock
 from server.commands import keys as keys_command
 from server.commands import verify as verify_command
@@ -70,6 +71,7 @@ def _parser() -> argparse.ArgumentParser:
     create.add_argument("--name", default="command line")
     create.add_argument("--office", default="", help="the office's id; needed if there are several")
     create.set_defaults(run=_create_token)
+    add_bench_command(commands)
     verify_command.add_to(commands)
     keys_command.add_to(commands)
     return parser

@@ -1,0 +1,277 @@
+"""Janus VideoRoom with recording: configured in a temporary folder, spoken to over a Unix socket.
+
+Janus leaves loopback interfaces out whatever its settings say, so its media sockets are on an address of this machine
+that is none; the kernel carries what both ends of it send on the loopback interface all the same.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import secrets
+import shutil
+import socket
+import time
+from pathlib import Path
+from typing import Any
+
+from server.bench import sdp
+from server.bench.peer import Peer
+from server.bench.processes import Child, ServerFailed
+from server.bench.subject import RecordingState, Unavailable
+from server.serving import own_addresses
+
+_ANSWER_TIMEOUT_S = 10.0
+_READY_S = 15.0
+_CONVERT_S = 120
+_MAX_MESSAGE = 1 << 18
+_LIBRARIES = ("/usr/lib/*/janus", "/usr/lib/janus", "/opt/janus/lib/janus", "/usr/local/lib/janus")
+
+_CORE = """
+general: {{
+  configs_folder = "{folder}"
+  plugins_folder = "{libraries}/plugins"
+  transports_folder = "{libraries}/transports"
+  events_folder = "{folder}/none"
+  loggers_folder = "{folder}/none"
+  debug_level = 3
+  session_timeout = 0
+  protected_folders = []
+}}
+nat: {{ ice_lite = true, ice_enforce_list = "{address}" }}
+plugins: {{ disable = "{others}" }}
+transports: {{ disable = "{transports}" }}
+"""
+_SOCKET = """
+general: {{ enabled = true, json = "compact", path = "{path}", type = "SOCK_SEQPACKET" }}
+admin: {{ admin_enabled = false }}
+"""
+
+
+class JanusSubject:
+    """One room per inspection: one publisher, recorded as Janus records (.mjr files)."""
+
+    name = "janus"
+    encoded = False
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._recordings = folder / "recordings"
+        self._child: Child | None = None
+        self._socket: socket.socket | None = None
+        self._reader: asyncio.Task[None] | None = None
+        self._answers: dict[str, asyncio.Future[dict[str, Any]]] = {}
+        self._publishers: dict[int, tuple[int, int]] = {}
+        self._session = 0
+        self._address = ""
+
+    @property
+    def pid(self) -> int:
+        assert self._child is not None  # noqa: S101
+        return self._child.pid
+
+    async def open(self) -> None:
+        program, libraries = await asyncio.to_thread(self._find)
+        addresses = own_addresses()
+        if not addresses:
+            raise Unavailable("janus needs an address that is not loopback, and this machine has none")
+        self._address = addresses[0]
+        path = self._folder / "api"
+        await asyncio.to_thread(self._configure, libraries, path)
+        self._child = Child(
+            [program, "-F", str(self._folder), "-C", str(self._folder / "janus.jcfg")],
+            self._folder / "janus.log",
+            {},
+        )
+        self._socket = await self._dial(path)
+        self._reader = asyncio.create_task(self._read())
+        self._session = (await self._ask({"janus": "create"}))["data"]["id"]
+
+    async def publish(self, index: int, peer: Peer) -> None:
+        handle = await self._attach()
+        room = 1000 + index
+        await self._request(
+            handle,
+            {
+                "request": "create",
+                "room": room,
+                "publishers": 1,
+                "audiocodec": "opus",
+                "videocodec": "h264",
+                "h264_profile": "42e01f",
+                "record": True,
+                "rec_dir": str(self._recordings),
+                "audiolevel_ext": False,
+            },
+        )
+        joined = await self._request(
+            handle,
+            {"request": "joinandconfigure", "room": room, "ptype": "publisher", "filename": f"part-{index}"},
+            {"type": "offer", "sdp": peer.offer},
+        )
+        self._publishers[index] = (handle, joined["plugindata"]["data"]["id"])
+        await self._connect(handle, peer, joined["jsep"]["sdp"])
+
+    async def view(self, index: int, peer: Peer) -> None:
+        handle = await self._attach()
+        attached = await self._request(
+            handle,
+            {
+                "request": "join",
+                "room": 1000 + index,
+                "ptype": "subscriber",
+                "streams": [{"feed": self._publishers[index][1]}],
+            },
+        )
+        offer = attached["jsep"]["sdp"]
+        await self._request(
+            handle, {"request": "start"}, {"type": "answer", "sdp": sdp.answer(peer.local, offer)}
+        )
+        await self._connect(handle, peer, offer)
+
+    async def recording(self, index: int) -> RecordingState:
+        begun = time.monotonic()
+        handle = self._publishers[index][0]
+        await self._request(handle, {"request": "configure", "record": False})
+        await self._request(handle, {"request": "unpublish"})
+        converter = await asyncio.to_thread(shutil.which, "janus-pp-rec")
+        if converter is None:
+            return RecordingState(False, 0.0, 0.0, "the program janus-pp-rec is not installed")
+        sources = await asyncio.to_thread(lambda: sorted(self._recordings.glob(f"part-{index}-*.mjr")))
+        for source in sources:
+            suffix = "opus" if "audio" in source.name else "mp4"
+            process = await asyncio.create_subprocess_exec(
+                converter,
+                str(source),
+                str(source.with_suffix(f".{suffix}")),
+                stdout=asyncio.subprocess.DEVNULL,
+                stderr=asyncio.subprocess.DEVNULL,
+            )
+            if await asyncio.wait_for(process.wait(), _CONVERT_S):
+                return RecordingState(False, 0.0, 0.0, f"janus-pp-rec failed on {source.name}")
+        if not sources:
+            return RecordingState(False, 0.0, 0.0, "no .mjr file was written")
+        return RecordingState(
+            False, 0.0, time.monotonic() - begun, "janus-pp-rec; sound and picture still in two files"
+        )
+
+    async def close(self) -> None:
+        if self._reader is not None:
+            self._reader.cancel()
+            await asyncio.gather(self._reader, return_exceptions=True)
+        if self._socket is not None:
+            self._socket.close()
+        if self._child is not None:
+            await self._child.stop()
+
+    # -- inner -----------------------------------------------------------------------------------
+
+    @staticmethod
+    def _find() -> tuple[str, Path]:
+        program = shutil.which("janus")
+        if program is None:
+            raise Unavailable("the program janus is not installed (Debian: apt install janus janus-tools)")
+        for pattern in _LIBRARIES:
+            for folder in Path("/").glob(pattern[1:]):
+                if (folder / "plugins" / "libjanus_videoroom.so").exists():
+                    return program, folder
+        raise Unavailable("the plugins of janus were not found")
+
+    def _configure(self, libraries: Path, path: Path) -> None:
+        self._recordings.mkdir()
+        others = sorted(
+            file.name for file in (libraries / "plugins").glob("*.so") if file.name != "libjanus_videoroom.so"
+        )
+        transports = sorted(
+            file.name for file in (libraries / "transports").glob("*.so") if file.name != "libjanus_pfunix.so"
+        )
+        core = _CORE.format(
+            folder=self._folder,
+            address=self._address,
+            libraries=libraries,
+            others=",".join(others),
+            transports=",".join(transports),
+        )
+        (self._folder / "janus.jcfg").write_text(core)
+        (self._folder / "janus.transport.pfunix.jcfg").write_text(_SOCKET.format(path=path))
+        (self._folder / "janus.plugin.videoroom.jcfg").write_text("general: { }\n")
+
+    async def _dial(self, path: Path) -> socket.socket:
+        deadline = time.monotonic() + _READY_S
+        loop = asyncio.get_running_loop()
+        assert self._child is not None  # noqa: S101
+        while True:
+            self._child.check()
+            client = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            client.setblocking(False)
+            try:
+                await loop.sock_connect(client, str(path))
+            except OSError as error:
+                client.close()
+                if time.monotonic() > deadline:
+                    raise ServerFailed(f"janus does not answer: {self._child.tail()}") from error
+                await asyncio.sleep(0.05)
+            else:
+                return client
+
+    async def _attach(self) -> int:
+        body = {"janus": "attach", "session_id": self._session, "plugin": "janus.plugin.videoroom"}
+        handle: int = (await self._ask(body))["data"]["id"]
+        return handle
+
+    async def _connect(self, handle: int, peer: Peer, remote_sdp: str) -> None:
+        trickle = {"janus": "trickle", "session_id": self._session, "handle_id": handle}
+        await self._ask({**trickle, "candidate": {"completed": True}}, acknowledged=True)
+        await peer.connect(remote_sdp, self._address)
+
+    async def _request(
+        self, handle: int, body: dict[str, Any], jsep: dict[str, str] | None = None
+    ) -> dict[str, Any]:
+        message: dict[str, Any] = {
+            "janus": "message",
+            "session_id": self._session,
+            "handle_id": handle,
+            "body": body,
+        }
+        if jsep is not None:
+            message["jsep"] = jsep
+        answer = await self._ask(message)
+        data = answer.get("plugindata", {}).get("data", {})
+        if "error" in data:
+            raise ServerFailed(f"janus {body['request']}: {data['error']}")
+        return answer
+
+    async def _ask(self, message: dict[str, Any], *, acknowledged: bool = False) -> dict[str, Any]:
+        assert self._socket is not None  # noqa: S101
+        transaction = secrets.token_hex(8)
+        future = self._answers[transaction] = asyncio.get_running_loop().create_future()
+        self._acknowledged = acknowledged
+        await asyncio.get_running_loop().sock_sendall(
+            self._socket, json.dumps({**message, "transaction": transaction}).encode()
+        )
+        try:
+            async with asyncio.timeout(_ANSWER_TIMEOUT_S):
+                while True:
+                    answer = await future
+                    # An asynchronous request is acknowledged first and answered by an event later.
+                    if answer["janus"] != "ack" or acknowledged:
+                        break
+                    future = self._answers[transaction] = asyncio.get_running_loop().create_future()
+        finally:
+            self._answers.pop(transaction, None)
+        if answer["janus"] == "error":
+            raise ServerFailed(f"janus: {answer['error']['reason']}")
+        found: dict[str, Any] = answer
+        return found
+
+    async def _read(self) -> None:
+        assert self._socket is not None  # noqa: S101
+        loop = asyncio.get_running_loop()
+        while data := await loop.sock_recv(self._socket, _MAX_MESSAGE):
+            message = json.loads(data)
+            future = self._answers.get(message.get("transaction", ""))
+            if future is not None and not future.done():
+                future.set_result(message)
+                # The next message of the same transaction needs the next future: let the asker make it.
+                await asyncio.sleep(0)
+                await asyncio.sleep(0)

@@ -1,0 +1,193 @@
+"""The figures of one run, as a table for the terminal, as Markdown and as JSON. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from server.bench.subject import RecordingState
+
+ROWS = ("aiortc", "janus", "yunkan", "floor")
+TITLES = {
+    "aiortc": "aiortc, MediaRelay + MediaRecorder",
+    "janus": "Janus VideoRoom, recording",
+    "yunkan": "Yunkan, recording",
+    "floor": "floor: recvfrom, unprotect, protect, sendto",
+}
+HEADINGS = (
+    "server",
+    "N x V",
+    "CPU %/insp.",
+    "CPU %",
+    "lost",
+    "p50 ms",
+    "p99 ms",
+    "RSS MB",
+    "load CPU %",
+    "recording when the last packet is in",
+)
+MEBI = 2**20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One server under one load. Per cent are of one core."""
+
+    name: str
+    inspections: int
+    viewers: int
+    seconds: float
+    cpu_percent: float
+    main_thread_percent: float
+    "The thread with the event loop, for servers in Python."
+    load_cpu_percent: float
+    machine_percent: float
+    "How busy all cores were together, whatever kept them so."
+    sent: int
+    "Packets that viewers should have got; video frames where the server encodes anew."
+    lost: int
+    server_drops: int
+    "Datagrams that the server's own receive buffers lost."
+    load_drops: int
+    "Datagrams that the load generator's receive buffers lost: no fault of the server's."
+    mismatches: int
+    p50_ms: float | None
+    p99_ms: float | None
+    resident_bytes: int
+    recording: RecordingState | None = None
+    tight_percent: float | None = None
+    "The floor's tight loop, per inspection."
+
+    @property
+    def per_inspection(self) -> float:
+        return self.cpu_percent / self.inspections
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """A row that could not be measured, and why."""
+
+    name: str
+    inspections: int
+    viewers: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """Where and when."""
+
+    measured_at: str
+    processor: str
+    cores: int
+    system: str
+    python: str
+    load_before: float
+    load_after: float
+
+
+def table(rows: Sequence[Row | Missing]) -> str:
+    """Aligned columns."""
+    lines = [HEADINGS, *(_cells(row) for row in rows)]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(HEADINGS))]
+    return "\n".join(
+        "  ".join(
+            cell.ljust(width) if column in (0, len(HEADINGS) - 1) else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
+        for line in lines
+    )
+
+
+def markdown(rows: Sequence[Row | Missing], machine: Machine) -> str:
+    lines = [
+        f"{machine.measured_at}, {machine.processor}, {machine.cores} cores, {machine.system}, "
+        f"Python {machine.python}; load average {machine.load_before:.1f} before, {machine.load_after:.1f} after.",
+        "",
+        "| " + " | ".join(HEADINGS) + " |",
+        "|"
+        + "|".join("---" if column in (0, len(HEADINGS) - 1) else "--:" for column in range(len(HEADINGS)))
+        + "|",
+        *("| " + " | ".join(_cells(row)) + " |" for row in rows),
+    ]
+    if found := ratios(rows):
+        lines += ["", "| ratio of CPU per inspection | N x V | times |", "|---|--:|--:|"]
+        lines += [f"| {name} | {load} | {value:.2f} |" for name, load, value in found]
+    return "\n".join(lines) + "\n"
+
+
+def as_json(rows: Sequence[Row | Missing], machine: Machine) -> dict[str, Any]:
+    return {
+        "machine": asdict(machine),
+        "rows": [
+            {**asdict(row), "cpu_percent_per_inspection": row.per_inspection}
+            if isinstance(row, Row)
+            else asdict(row)
+            for row in rows
+        ],
+        "ratios": [{"of": name, "load": load, "value": value} for name, load, value in ratios(rows)],
+    }
+
+
+def ratios(rows: Sequence[Row | Missing]) -> list[tuple[str, str, float]]:
+    """(what, N x V, ratio) of CPU per inspection, wherever both sides were measured. aiortc runs at N=1 only."""
+    measured = {(row.name, row.inspections, row.viewers): row for row in rows if isinstance(row, Row)}
+    found = []
+    for (name, inspections, viewers), ours in measured.items():
+        if name != "yunkan" or not ours.cpu_percent:
+            continue
+        load = f"{inspections} x {viewers}"
+        for peer in ("janus", "floor"):
+            other = measured.get((peer, inspections, viewers))
+            if other is not None and other.cpu_percent:
+                found.append((f"yunkan / {peer}", load, ours.per_inspection / other.per_inspection))
+            if other is not None and other.tight_percent:
+                found.append(("yunkan / floor's tight loop", load, ours.per_inspection / other.tight_percent))
+        stock = next(
+            (row for row in measured.values() if row.name == "aiortc" and row.viewers == viewers), None
+        )
+        if stock is not None:
+            found.append(("aiortc (N=1) / yunkan", load, stock.per_inspection / ours.per_inspection))
+    return found
+
+
+def _cells(row: Row | Missing) -> tuple[str, ...]:
+    load = f"{row.inspections} x {row.viewers}"
+    if isinstance(row, Missing):
+        return (TITLES[row.name], load, *("-" for _ in range(7)), f"not measured: {row.reason}")
+    unit = " frames" if row.name == "aiortc" else ""
+    lost = f"{row.lost} of {row.sent}{unit}"
+    if row.load_drops:
+        lost += f" ({row.load_drops} by the load)"
+    return (
+        TITLES[row.name],
+        load,
+        f"{row.per_inspection:.2f}",
+        f"{row.cpu_percent:.1f}",
+        lost,
+        _milliseconds(row.p50_ms),
+        _milliseconds(row.p99_ms),
+        f"{row.resident_bytes / MEBI:.0f}",
+        f"{row.load_cpu_percent:.0f}",
+        _recording(row),
+    )
+
+
+def _milliseconds(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2f}"
+
+
+def _recording(row: Row) -> str:
+    state = row.recording
+    if row.name == "floor":
+        return "none" if row.tight_percent is None else f"none; tight loop {row.tight_percent:.2f} %/insp."
+    if state is None:
+        return "-"
+    if state.playable:
+        text = f"playable at once ({state.held_s:.1f} s in it), final after {state.final_s:.1f} s"
+    elif state.final_s:
+        text = f"not playable; {state.final_s:.1f} s to close or convert"
+    else:
+        text = "not playable"
+    return f"{text}; {state.remark}" if state.remark else text

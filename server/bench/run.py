@@ -1,0 +1,244 @@
+"""The runs: all rows, a soak, the search for a worker's capacity."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import platform
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from server.bench.aiortc_subject import AiortcSubject
+from server.bench.clip import Clip, make_clip
+from server.bench.figures import slope
+from server.bench.floor_subject import FloorSubject, tight_percent
+from server.bench.janus_subject import JanusSubject
+from server.bench.measure import Bench
+from server.bench.processes import ServerFailed
+from server.bench.report import MEBI, TITLES, Machine, Missing, Row
+from server.bench.subject import Subject, Unavailable
+from server.bench.yunkan_subject import YunkanSubject
+
+Say = Callable[[str], None]
+
+# Stock aiortc takes more than a core for one inspection: more of them would measure the machine's collapse.
+AIORTC_INSPECTIONS = 1
+SOAK_SAMPLE_S = 10.0
+# By then rings are full and the first fragments are written: from here on memory must not grow.
+SOAK_WARM_S = 30.0
+CAPACITY_STEP = 4
+CAPACITY_WINDOW_S = 8.0
+CAPACITY_DELAY_MS = 50.0
+_FULL_PERCENT = 90.0
+
+_SUBJECTS: dict[str, Callable[[Path], Subject]] = {
+    "aiortc": AiortcSubject,
+    "janus": JanusSubject,
+    "yunkan": YunkanSubject,
+    "floor": FloorSubject,
+}
+
+
+async def rows(
+    names: Sequence[str], inspections: int, viewers: Sequence[int], seconds: float, *, say: Say
+) -> tuple[list[Row | Missing], Machine]:
+    """Every named row at every number of viewers, one after the other."""
+    say("making the clip")
+    clip = make_clip()
+    before = os.getloadavg()[0]
+    found: list[Row | Missing] = []
+    for count in viewers:
+        for name in names:
+            number = AIORTC_INSPECTIONS if name == "aiortc" else inspections
+            say(f"{TITLES[name]}: {number} x {count}, {seconds:.0f} s")
+            found.append(await row(name, clip, number, count, seconds))
+    return found, _machine(before)
+
+
+async def row(name: str, clip: Clip, inspections: int, viewers: int, seconds: float) -> Row | Missing:
+    with tempfile.TemporaryDirectory(prefix="yunkan-bench-") as folder:
+        bench = Bench(_SUBJECTS[name](Path(folder)), clip, viewers)
+        try:
+            await bench.open()
+            await bench.add(inspections)
+            measured = await bench.measure(seconds)
+            await bench.stop_publishing()
+            measured = dataclasses.replace(measured, recording=await bench.subject.recording(0))
+        except (Unavailable, ServerFailed, TimeoutError, ConnectionError) as error:
+            return Missing(name, inspections, viewers, " ".join(str(error).split())[-300:] or repr(error))
+        finally:
+            await bench.close()
+    if name == "floor":
+        measured = dataclasses.replace(measured, tight_percent=await tight_percent(clip, viewers))
+    return measured
+
+
+@dataclass(frozen=True, slots=True)
+class Soak:
+    """Memory over time: `samples` are (seconds since the first packet, resident bytes) once all inspections run."""
+
+    inspections: int
+    viewers: int
+    alone_bytes: int
+    "With one inspection, after its warming up."
+    samples: tuple[tuple[float, int], ...]
+    row: Row
+
+    @property
+    def further_bytes(self) -> float:
+        """For each inspection beyond the first, when warm."""
+        if self.inspections < 2 or not self.samples:
+            return 0.0
+        return (self.samples[0][1] - self.alone_bytes) / (self.inspections - 1)
+
+    @property
+    def growth_bytes_per_hour(self) -> float:
+        return slope([(at, float(size)) for at, size in self.samples]) * 3600
+
+
+async def soak(inspections: int, viewers: int, seconds: float, *, say: Say) -> Soak:
+    clip = make_clip()
+    with tempfile.TemporaryDirectory(prefix="yunkan-bench-") as folder:
+        bench = Bench(YunkanSubject(Path(folder)), clip, viewers)
+        try:
+            await bench.open()
+            await bench.add(1)
+            await bench.measure(1.0, settle_s=SOAK_WARM_S)
+            alone = bench.resident_bytes()
+            if inspections > 1:
+                await bench.add(inspections - 1)
+            say(f"warming up {inspections} inspections")
+            await bench.measure(1.0, settle_s=SOAK_WARM_S)
+            begun = time.monotonic()
+            samples = [(0.0, bench.resident_bytes())]
+            measured = await bench.measure(SOAK_SAMPLE_S, settle_s=0)
+            lost = sent = 0
+            while (at := time.monotonic() - begun) < seconds:
+                samples.append((at, bench.resident_bytes()))
+                say(f"{at:5.0f} s  {samples[-1][1] / MEBI:.1f} MB")
+                measured = await bench.measure(min(SOAK_SAMPLE_S, max(1.0, seconds - at)), settle_s=0)
+                lost, sent = lost + measured.lost, sent + measured.sent
+            measured = dataclasses.replace(measured, lost=lost, sent=sent)
+        finally:
+            await bench.close()
+    return Soak(inspections, viewers, alone, tuple(samples), measured)
+
+
+def describe_soak(found: Soak) -> str:
+    first, last = found.samples[0], found.samples[-1]
+    return (
+        f"{found.inspections} x {found.viewers} for {last[0] / 60:.1f} minutes: "
+        f"{first[1] / MEBI:.1f} MB -> {last[1] / MEBI:.1f} MB resident "
+        f"({found.growth_bytes_per_hour / MEBI:+.1f} MB per hour), "
+        f"{found.further_bytes / MEBI:.2f} MB for each further inspection, "
+        f"{found.row.lost} of {found.row.sent} packets lost"
+    )
+
+
+def soak_as_json(found: Soak) -> dict[str, Any]:
+    return {
+        **asdict(found),
+        "further_bytes": found.further_bytes,
+        "growth_bytes_per_hour": found.growth_bytes_per_hour,
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Capacity:
+    """Steps in order; the last one is the one that failed, unless `limit` is empty."""
+
+    steps: tuple[Row, ...]
+    limit: str
+
+    @property
+    def carried(self) -> int:
+        good = self.steps[:-1] if self.limit else self.steps
+        return good[-1].inspections if good else 0
+
+
+async def capacity(viewers: int, most: int, *, say: Say) -> Capacity:
+    """Adds inspections to one running worker until it delays or drops."""
+    clip = make_clip()
+    steps: list[Row] = []
+    with tempfile.TemporaryDirectory(prefix="yunkan-bench-") as folder:
+        bench = Bench(YunkanSubject(Path(folder)), clip, viewers)
+        try:
+            await bench.open()
+            while bench.inspections < most:
+                await bench.add(CAPACITY_STEP)
+                measured = await bench.measure(CAPACITY_WINDOW_S)
+                steps.append(measured)
+                say(describe_step(measured))
+                if limit := what_gave_out(measured):
+                    return Capacity(tuple(steps), limit)
+        except (ServerFailed, TimeoutError, ConnectionError) as error:
+            return (
+                Capacity((*steps, steps[-1]), f"no further connection: {error}") if steps else _raise(error)
+            )
+        finally:
+            await bench.close()
+    return Capacity(tuple(steps), "")
+
+
+def what_gave_out(step: Row) -> str:
+    """Empty while nothing is late or lost; else the most likely reason, the load generator's own first."""
+    late = step.p99_ms is not None and step.p99_ms > CAPACITY_DELAY_MS
+    if not late and not step.lost:
+        return ""
+    what = f"{step.lost} packets lost" if step.lost else f"p99 delay {step.p99_ms:.0f} ms"
+    if step.load_cpu_percent > _FULL_PERCENT or step.load_drops:
+        return f"{what}: the load generator is at its own limit, not the service"
+    if step.main_thread_percent > _FULL_PERCENT * 0.9:
+        return f"{what}: the event loop has used up its core ({step.main_thread_percent:.0f} %)"
+    if step.machine_percent > _FULL_PERCENT:
+        return f"{what}: all cores of the machine are busy ({step.machine_percent:.0f} %)"
+    if step.server_drops:
+        return f"{what}: the worker's receive buffer overflowed ({step.server_drops} datagrams)"
+    return f"{what}: for no reason that the figures show"
+
+
+def describe_step(step: Row) -> str:
+    return (
+        f"{step.inspections:3d} x {step.viewers}: CPU {step.cpu_percent:.0f} % (event loop "
+        f"{step.main_thread_percent:.0f} %), p99 {step.p99_ms or 0:.1f} ms, {step.lost} of {step.sent} lost, "
+        f"load generator {step.load_cpu_percent:.0f} %, machine {step.machine_percent:.0f} %"
+    )
+
+
+def describe_capacity(found: Capacity) -> str:
+    lines = [describe_step(step) for step in found.steps]
+    reason = found.limit or "nothing gave out within the benchmark's bound"
+    return "\n".join([*lines, f"one worker carries {found.carried} inspections; {reason}"])
+
+
+def capacity_as_json(found: Capacity) -> dict[str, Any]:
+    return {**asdict(found), "carried": found.carried}
+
+
+def _raise(error: Exception) -> Capacity:
+    raise error
+
+
+def _machine(load_before: float) -> Machine:
+    processor = platform.machine()
+    try:
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                processor = line.partition(":")[2].strip()
+                break
+    except OSError:
+        pass
+    return Machine(
+        datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        processor,
+        os.cpu_count() or 1,
+        f"{platform.system()} {platform.release()}",
+        platform.python_version(),
+        load_before,
+        os.getloadavg()[0],
+    )
