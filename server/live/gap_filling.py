@@ -117,9 +117,11 @@ async def find_lacking(live: Live, actor: Actor, source: str) -> Lacking:
         slot = await _slot(session, actor, source)
         deadline = inspection.ended_at + UPLOAD_LIFE if inspection.ended_at else None
         ledger = await find_ledger(session, inspection.id, slot.id, live.clock.now()) if slot else None
+    now = live.clock.now()
     if slot is None or ledger is None:
-        return Lacking(slot.id if slot else None, (), inspection.ended_at, deadline)
-    settled = inspection.ended_at or live.clock.now() - SETTLED_AFTER
+        return Lacking(slot.id if slot else None, (), now if inspection.ended_at else None, deadline)
+    # After the end nothing more is wanted: also what a phone recorded in its last moment is settled.
+    settled = now if inspection.ended_at else now - SETTLED_AFTER
     return Lacking(slot.id, tuple(missing(ledger)), settled, deadline)
 
 

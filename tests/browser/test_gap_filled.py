@@ -159,6 +159,15 @@ class Pieces:
         raise AssertionError(f"{len(self.offsets)} pieces sent")
 
 
+LOOKED_AWAY = """
+() => {
+  for (const state of ["hidden", "visible"]) {
+    Object.defineProperty(document, "visibilityState", {value: state, configurable: true});
+    document.dispatchEvent(new Event("visibilitychange"));
+  }
+  delete document.visibilityState;
+}
+"""
 FILES = """
 async () => {
   const folder = await (await navigator.storage.getDirectory()).getDirectoryHandle("yunkan-recordings", {create: true});
@@ -196,6 +205,7 @@ async def test_a_cut_of_twenty_seconds_leaves_less_than_a_second_missing(
         scene.relay.cut()
         await is_lost(scene.phone)
         await expect(scene.phone.locator(".phone-card__detail")).to_contain_text("继续录制")
+        await scene.phone.evaluate(LOOKED_AWAY)
         await scene.phone.wait_for_timeout(CUT_MS - 10_000)
         scene.relay.mend()
         await is_live(scene.phone)
@@ -212,6 +222,9 @@ async def test_a_cut_of_twenty_seconds_leaves_less_than_a_second_missing(
         events = await scene.events()
         noticed = next(one["at"] for one in events if one["type"] == "slot.interrupted")
         assert (datetime.fromisoformat(noticed) - datetime.fromisoformat(gap["from"])).total_seconds() < 3
+        # What happened to the phone meanwhile was told afterwards, with its time.
+        told = {one["body"]["state"]: one["body"] for one in events if one["type"] == "device.reported"}
+        assert gap["from"] < told["hidden"]["happened_at"] <= told["visible"]["happened_at"] < gap["to"]
         assert await scene.missing_s(tmp_path) <= MISSING_AT_MOST_S
         assert await keeps_nothing(scene.phone)
 
