@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from PIL import Image
-from playwright.async_api import BrowserContext, Page
+from playwright.async_api import BrowserContext, Error, Page
 
 LANGUAGES = ("zh-CN", "en")
 THEMES = ("light", "dark")
@@ -80,7 +80,7 @@ class Album:
             for label, width, height in sizes:
                 await page.set_viewport_size({"width": width, "height": height})
                 path = self.folder / f"{name}.{language}.{label}.{theme}.png"
-                await page.screenshot(path=path, full_page=full, animations="disabled")
+                await _shoot(page, path, full)
                 self.taken.append((name, language, label, theme))
         await page.emulate_media(color_scheme="light")
 
@@ -103,6 +103,18 @@ class Album:
             f'<a href="{file}"><img loading=lazy src="{file}" alt="{html.escape(file)}"></a>'
             for file in (".".join((*one, "png")) for one in self.taken if one[0] == name)
         )
+
+
+async def _shoot(page: Page, path: Path, full: bool) -> None:
+    """A browser on a busy machine sometimes has no picture to give: it is asked again."""
+    for is_last in (False, False, True):
+        try:
+            await page.screenshot(path=path, full_page=full, animations="disabled")
+        except Error:
+            if is_last:
+                raise
+        else:
+            return
 
 
 async def take_small(page: Page, path: Path, size: Size) -> None:

@@ -1,0 +1,216 @@
+"""Everybody can use the pages: no violation a program can find, no mouse needed, narrow screens, large text."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+from axe_playwright_python.async_playwright import Axe  # type: ignore[import-untyped]
+from playwright.async_api import Page, expect
+
+from tests.browser.house import House, open_console, stage
+from tests.browser.people import LIVE_MS, join_by_phone
+from tests.cast import Appointment
+
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
+
+RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}
+THEMES = ("light", "dark")
+LANGUAGES = ("zh-CN", "en")
+MOST_TABS = 120
+# Colours change by a transition, even if it takes no time: half-way they have no contrast.
+SETTLED = """
+async () => {
+  await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
+  await Promise.allSettled(document.getAnimations().map((one) => one.finished));
+}
+"""
+WIDER_THAN_WINDOW = "() => document.documentElement.scrollWidth > document.documentElement.clientWidth"
+
+
+async def violations(page: Page, where: str) -> list[str]:
+    """What axe finds in both themes, as `where: rule: element`."""
+    found = []
+    for theme in THEMES:
+        await page.emulate_media(color_scheme="dark" if theme == "dark" else "light", reduced_motion="reduce")
+        await page.evaluate(SETTLED)
+        results = await Axe().run(page, options=RULES)
+        found += [
+            f"{where} {theme}: {violation['id']}: {node['html'][:160]}"
+            for violation in results.response["violations"]
+            for node in violation["nodes"]
+        ]
+    return found
+
+
+async def problems_of(page: Page, path: str, language: str) -> list[str]:
+    """Violations; and whether the page outgrows a narrow window (1.4.10), or one with text twice as large (1.4.4)."""
+    await page.set_viewport_size({"width": 1366, "height": 768})
+    await page.goto(path)
+    found = await violations(page, f"{path} {language}")
+    return found + await overflows(page, f"{path} {language}")
+
+
+async def overflows(page: Page, where: str) -> list[str]:
+    found = []
+    await page.set_viewport_size({"width": 320, "height": 640})
+    if await page.evaluate(WIDER_THAN_WINDOW):
+        found.append(f"{where}: wider than 320 px")
+    await page.set_viewport_size({"width": 1280, "height": 768})
+    await page.evaluate("document.documentElement.style.fontSize = '200%'")
+    if await page.evaluate(WIDER_THAN_WINDOW):
+        found.append(f"{where}: wider than the window with text of 200 %")
+    await page.evaluate("document.documentElement.style.fontSize = ''")
+    await page.set_viewport_size({"width": 1366, "height": 768})
+    return found
+
+
+@asynccontextmanager
+async def speaking(house: House, language: str, username: str) -> AsyncIterator[Page]:
+    async with house.signed_in(username, locale=language) as context:
+        yield context.pages[0]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+async def test_the_offices_pages_have_no_violations(house: House, language: str) -> None:
+    appointment = await house.appoint()
+    case, inspection = f"/cases/{appointment.case_id}", f"/inspections/{appointment.id}"
+    paths = (
+        "/", "/cases", "/cases/new", case, f"{case}/close", f"{case}/materials/new", f"{case}/inspections/new",
+        inspection, f"{inspection}/reschedule", f"{inspection}/cancel", "/archive", "/no-such-page",
+    )  # fmt: skip
+    async with speaking(house, language, "zhou") as page:
+        assert [problem for path in paths for problem in await problems_of(page, path, language)] == []
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+async def test_the_administrators_pages_have_no_violations(house: House, language: str) -> None:
+    async with speaking(house, language, "admin") as page:
+        await page.goto("/admin")
+        person = await page.locator("#people tbody a").last.get_attribute("href") or ""
+        paths = ("/admin", "/admin/staff/new", person)
+        assert [problem for path in paths for problem in await problems_of(page, path, language)] == []
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+async def test_what_strangers_see_has_no_violations(house: House, language: str) -> None:
+    appointment = await house.appoint()
+    paths = ("/sign-in", "/i/unknown", *(f"/i/{token}" for token in appointment.invitations.values()))
+    async with house.browser.desk(house.service.address, locale=language) as context:
+        page = await context.new_page()
+        assert [problem for path in paths for problem in await problems_of(page, path, language)] == []
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+async def test_an_inspection_has_no_violations_from_the_link_to_the_replay(
+    house: House, language: str
+) -> None:
+    appointment = await house.appoint()
+    found: list[str] = []
+    async with house.phone(locale=language) as phone, speaking(house, language, "zhou") as desk:
+        await phone.goto(f"/i/{appointment.invitations['enterprise']}")
+        await phone.locator("phone-inspection[data-ready]").wait_for()
+        await phone.locator("[data-form=start] button").click()
+        found += await violations(phone, "consent")
+        for box in await phone.get_by_role("checkbox").all():
+            await box.check()
+        await phone.locator("[data-form=consent] .button--primary").click()
+        await phone.locator("camera-check[data-state=idle]").wait_for()
+        found += await violations(phone, "check")
+        await phone.evaluate("cameraFault = 'NotAllowedError'")
+        await phone.locator("[data-action=open-camera]:visible").click()
+        await phone.locator("camera-check[data-problem=denied]").wait_for()
+        found += await violations(phone, "denied")
+        await phone.evaluate("cameraFault = ''")
+        await phone.locator("[data-action=open-camera]:visible").click()
+        await phone.locator("[data-action=camera-good]").click()
+        await phone.locator("phone-stage[data-state=waiting]").wait_for(timeout=LIVE_MS)
+        found += await violations(phone, "waiting")
+        await open_console(desk, appointment, "live")
+        await desk.locator("[data-open-item]").first.click()
+        await desk.locator('[data-command="snapshot"]').click()
+        await desk.locator('.photo-strip__item[data-state="ready"]').wait_for(timeout=LIVE_MS)
+        found += await violations(desk, "console")
+        found += await overflows(desk, "console")
+        for tab in ("chat", "case"):
+            await desk.locator(f"#tab-{tab}").click()
+            found += await violations(desk, f"console {tab}")
+        await phone.locator("phone-stage[data-state=live]").wait_for(timeout=LIVE_MS)
+        found += await violations(phone, "live")
+        for sheet in ("chat", "more"):
+            await phone.locator(f"phone-stage [data-action={sheet}]:visible").click()
+            found += await violations(phone, f"sheet {sheet}")
+            await phone.keyboard.press("Escape")
+        await desk.locator("[data-command=end]").click()
+        found += await violations(desk, "end dialog")
+        await desk.locator("end-dialog [data-confirm]").click()
+        await stage(desk, "ended")
+        found += await violations(desk, "console ended")
+        await phone.locator("status-screen[data-state=ended]").wait_for(timeout=LIVE_MS)
+        found += await violations(phone, "phone ended")
+        for path in (
+            f"/inspections/{appointment.id}",
+            f"/cases/{appointment.case_id}",
+            f"/archive/{appointment.id}",
+        ):
+            found += await problems_of(desk, path, language)
+    assert found == []
+
+
+async def tab_to(page: Page, selector: str) -> None:
+    """Press Tab until the focus is on the first `selector`."""
+    target = page.locator(selector).first
+    for _ in range(MOST_TABS):
+        if await target.evaluate("element => element === document.activeElement"):
+            return
+        await page.keyboard.press("Tab")
+    raise AssertionError(f"the keyboard does not reach {selector}")
+
+
+async def test_a_reviewer_needs_no_mouse(house: House) -> None:
+    async with house.phone() as phone, house.desk() as desk:
+        appointment = await house.appoint()
+        await join_by_phone(phone, appointment)
+        await open_console(desk, appointment, "live")
+        await tab_to(desk, "[data-open-item]")
+        await desk.keyboard.press("Enter")
+        await tab_to(desk, '.check-item [data-value="pass"]')
+        await desk.keyboard.press("Space")
+        await expect(desk.locator(".check-item").first).to_have_attribute("data-result", "pass")
+        await tab_to(desk, "console-stage [data-view]")
+        await desk.keyboard.press("s")
+        photos = desk.locator('.photo-strip__item[data-state="ready"]')
+        await expect(photos).to_have_count(1, timeout=LIVE_MS)
+        await tab_to(desk, '[data-command="snapshot"]')
+        await desk.keyboard.press("Enter")
+        await expect(photos).to_have_count(2, timeout=LIVE_MS)
+        await tab_to(desk, '[data-command="end"]')
+        await desk.keyboard.press("Enter")
+        await tab_to(desk, "end-dialog [data-confirm]")
+        await desk.keyboard.press("Enter")
+        await stage(desk, "ended")
+
+
+async def test_the_phones_page_needs_no_pointer(house: House) -> None:
+    async with house.phone() as phone:
+        appointment: Appointment = await house.appoint()
+        await phone.goto(f"/i/{appointment.invitations['enterprise']}")
+        await phone.locator("phone-inspection[data-ready]").wait_for()
+        await tab_to(phone, "#name")
+        await phone.keyboard.press("Enter")
+        for kind in ("notice", "recording"):
+            await tab_to(phone, f"#agree-{kind}")
+            await phone.keyboard.press("Space")
+        await phone.keyboard.press("Enter")
+        await tab_to(phone, "[data-action=open-camera]:visible")
+        await phone.keyboard.press("Enter")
+        await phone.locator("camera-check[data-state=ready]").wait_for(timeout=LIVE_MS)
+        await tab_to(phone, "[data-action=camera-good]")
+        await phone.keyboard.press("Enter")
+        await phone.locator("phone-stage[data-state=waiting]").wait_for(timeout=LIVE_MS)
+        await tab_to(phone, "phone-stage [data-action=chat]")
+        await phone.keyboard.press("Enter")
+        await expect(phone.get_by_role("dialog", name="消息")).to_be_visible()
+        await phone.keyboard.press("Escape")
+        await expect(phone.get_by_role("dialog", name="消息")).not_to_be_visible()
