@@ -17,6 +17,8 @@ from aiortc.rtcdtlstransport import (
     RTCDtlsTransport,
 )
 from aiortc.sdp import MediaDescription, SessionDescription
+from pylibsrtp._binding import ffi as _ffi
+from pylibsrtp._binding import lib as _lib
 
 __all__ = [
     "BindingRequest",
@@ -39,6 +41,11 @@ Fingerprint = RTCDtlsFingerprint
 SrtpError = pylibsrtp.Error
 
 DtlsRole = Literal["client", "server"]
+
+# Room for the longest datagram and what SRTP adds to it (a tag of 16 bytes, an index, a key identifier).
+_MAX_PACKET = 1500
+_BUFFER_SIZE = _MAX_PACKET + 16 + 4 + 128
+_OK = _lib.srtp_err_status_ok
 
 # A handshake is some ten datagrams; a peer that floods us before it is authenticated fills this and no more.
 _MAX_QUEUED_DATAGRAMS = 64
@@ -76,6 +83,61 @@ class _Pipe:
         self._datagrams.put_nowait(None)
 
 
+class _Srtp:
+    """One direction of an SRTP session on a buffer of its own: what pylibsrtp allocates for every packet is as
+    expensive as the cipher. Not for two threads at once."""
+
+    def __init__(self, session: pylibsrtp.Session) -> None:
+        # Owns what the next line points to; the verbs hold on to it by referring to `self`.
+        self._session = session
+        self._context = session._srtp[0]
+        self._data = _ffi.new("char[]", _BUFFER_SIZE)
+        self._bytes = _ffi.buffer(self._data)
+        self._view = memoryview(self._bytes).cast("B")
+        self._size = _ffi.new("int *")
+
+    def verb(self, function: Callable[[Any, Any, Any], int]) -> Callable[[bytes], bytes]:
+        """A packet in, the protected or unprotected one out. Raises SrtpError, or ValueError for one too long."""
+        context, data, octets, length = self._context, self._data, self._bytes, self._size
+
+        def process(packet: bytes) -> bytes:
+            size = len(packet)
+            if size > _MAX_PACKET:
+                raise ValueError("packet is too long")
+            octets[:size] = packet
+            length[0] = size
+            status = function(context, data, length)
+            if status != _OK:
+                raise self._failed(status)
+            processed: bytes = octets[: length[0]]
+            return processed
+
+        return process
+
+    def sealer(self) -> Callable[[bytes, int, bytes], memoryview]:
+        """For `SecureTransport.seal`."""
+        context, data, view, length = self._context, self._data, self._view, self._size
+        protect = _lib.srtp_protect
+
+        def seal(packet: bytes, payload_type: int, ssrc: bytes) -> memoryview:
+            size = len(packet)
+            if size > _MAX_PACKET:
+                raise ValueError("packet is too long")
+            view[:size] = packet
+            view[1] = packet[1] | payload_type
+            view[8:12] = ssrc
+            length[0] = size
+            status = protect(context, data, length)
+            if status != _OK:
+                raise self._failed(status)
+            return view[: length[0]]
+
+        return seal
+
+    def _failed(self, status: int) -> SrtpError:
+        return SrtpError(f"{self._session}: libsrtp says {status}")
+
+
 class SecureTransport:
     """DTLS-SRTP (RFC 5764) of one session: aiortc's handshake, but SRTP packet by packet in our hands."""
 
@@ -83,6 +145,8 @@ class SecureTransport:
     unprotect: Callable[[bytes], bytes]
     protect_rtcp: Callable[[bytes], bytes]
     unprotect_rtcp: Callable[[bytes], bytes]
+    seal: Callable[[bytes, int, bytes], memoryview]
+    "A slot-form packet, payload type and SSRC (4 bytes) to the protected packet. The view is good until the next call."
 
     def __init__(
         self,
@@ -108,12 +172,20 @@ class SecureTransport:
         await self._dtls.start(RTCDtlsParameters(fingerprints=fingerprints))
         if self._dtls.state != "connected":
             return False
-        inward, outward = self._dtls._rx_srtp, self._dtls._tx_srtp
-        self.protect, self.protect_rtcp = outward.protect, outward.protect_rtcp
-        self.unprotect, self.unprotect_rtcp = inward.unprotect, inward.unprotect_rtcp
-        self.ready = True
+        self._adopt(self._dtls._rx_srtp, self._dtls._tx_srtp)
         self._dtls.on("statechange", self._on_statechange)
         return True
+
+    def _adopt(self, inward: pylibsrtp.Session, outward: pylibsrtp.Session) -> None:
+        receiving, sending = _Srtp(inward), _Srtp(outward)
+        self.unprotect = receiving.verb(_lib.srtp_unprotect)
+        self.unprotect_rtcp = receiving.verb(_lib.srtp_unprotect_rtcp)
+        self.protect, self.protect_rtcp = (
+            sending.verb(_lib.srtp_protect),
+            sending.verb(_lib.srtp_protect_rtcp),
+        )
+        self.seal = sending.sealer()
+        self.ready = True
 
     def _on_statechange(self) -> None:
         if self._dtls.state in ("closed", "failed"):

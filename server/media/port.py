@@ -45,6 +45,7 @@ class MediaPort:
 
     def __init__(self, udp: socket.socket, clock: Callable[[], float] = time.monotonic) -> None:
         self._socket = udp
+        self._sendto = udp.sendto
         self._clock = clock
         self._loop = asyncio.get_running_loop()
         self._by_ufrag: dict[str, Peer] = {}
@@ -82,9 +83,9 @@ class MediaPort:
     def forget_ufrag(self, ufrag: str) -> None:
         self._by_ufrag.pop(ufrag, None)
 
-    def send(self, datagram: bytes, address: Address) -> None:
+    def send(self, datagram: bytes | memoryview, address: Address) -> None:
         try:
-            self._socket.sendto(datagram, address)
+            self._sendto(datagram, address)
         except OSError as error:
             # A full buffer or an unreachable peer is a lost packet, as anywhere on the way.
             self.counters.unsent += 1
@@ -97,7 +98,7 @@ class MediaPort:
             self._socket.close()
 
     def _readable(self) -> None:
-        receive = self._socket.recvfrom
+        receive, peers, counters = self._socket.recvfrom, self._by_address, self.counters
         now = self._clock()
         for _ in range(_BATCH):
             try:
@@ -108,9 +109,14 @@ class MediaPort:
                 # An ICMP answer to something we sent earlier; the socket itself is sound.
                 self.counters.unsent += 1
                 continue
-            self.counters.received += 1
+            counters.received += 1
             try:
-                self._dispatch(datagram, address, now)
+                # Nearly all there is; everything else is told apart by `_dispatch`.
+                peer = peers.get(address)
+                if peer is not None and len(datagram) > 1 and 127 < datagram[0] < 192:
+                    peer.media_received(datagram, now)
+                else:
+                    self._dispatch(datagram, address, now)
             except Exception:
                 # Whatever one peer sends, the other slots go on.
                 self.counters.failures += 1

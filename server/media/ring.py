@@ -35,7 +35,13 @@ class Ring:
         self._packets[index] = packet
         self._arrivals[index] = now
         self.size_bytes += len(packet)
-        self._shrink(now)
+        oldest = self._oldest & self._mask
+        if (
+            self.size_bytes > self._max_bytes
+            or self._packets[oldest] is None
+            or self._arrivals[oldest] < now - self._max_age_s
+        ):
+            self._shrink(now)
         return True
 
     def find(self, sequence: int) -> bytes | None:

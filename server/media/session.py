@@ -253,6 +253,18 @@ class Session:
             return
         self._host.port.send(protected, self._remote)
 
+    def send_media(self, packet: bytes, payload_type: int, ssrc: bytes) -> None:
+        """A slot-form packet, addressed on its way. For a session that is connected."""
+        remote = self._remote
+        if remote is None:
+            return
+        try:
+            sealed = self._secure.seal(packet, payload_type, ssrc)
+        except (SrtpError, ValueError):
+            self.malformed += 1  # as in `send_rtp`
+            return
+        self._host.port.send(sealed, remote)
+
     def send_rtcp(self, *packets: Packet) -> None:
         if self.connected and self._remote is not None:
             self._host.port.send(self._secure.protect_rtcp(compound(packets)), self._remote)

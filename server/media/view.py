@@ -35,6 +35,8 @@ class Downlink:
         self._codec_name: str | None = None
         self._format: Format | None = None
         self._payload_type = 0
+        self._ssrc = outgoing.ssrc.to_bytes(4, "big")
+        self._send = session.send_media
         self._first_number: int | None = None
         self._awaits_keyframe = track.kind == "video"
         self._rtx_sequence = secrets.randbits(14)
@@ -54,8 +56,9 @@ class Downlink:
             if not starts_keyframe:
                 return
             self._awaits_keyframe = False
-        if self._codec_name is not self.track.codec_name:
-            self._codec_name = self.track.codec_name
+        codec_name = self.track.codec_name
+        if self._codec_name is not codec_name:
+            self._codec_name = codec_name
             self._format = self._formats.get(self._codec_name or "")
             self._payload_type = self._format.payload_type if self._format is not None else 0
         if self._format is None:
@@ -64,7 +67,7 @@ class Downlink:
             self._first_number = (packet[2] << 8) | packet[3]
         self._packets += 1
         self._octets += len(packet) - HEADER_SIZE
-        self._session.send_rtp(addressed(packet, self._payload_type, self.outgoing.ssrc))
+        self._send(packet, self._payload_type, self._ssrc)
 
     def resend(self, sequences: tuple[int, ...], now: float) -> None:
         """Answers a NACK from the slot's ring."""

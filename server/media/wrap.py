@@ -11,10 +11,11 @@ def unwrap(value: int, near: int, bits: int) -> int:
 class Unwrapper:
     """Follows one wrapping counter. The first value is taken as it is; order may be disturbed by up to half a turn."""
 
-    __slots__ = ("_bits", "last")
+    __slots__ = ("_half", "_mask", "last")
 
     def __init__(self, bits: int) -> None:
-        self._bits = bits
+        self._mask = (1 << bits) - 1
+        self._half = 1 << bits - 1
         self.last: int | None = None
         "Highest endless value seen so far."
 
@@ -23,7 +24,9 @@ class Unwrapper:
         if last is None:
             self.last = value
             return value
-        endless = unwrap(value, last, self._bits)
+        endless = (
+            last + ((value - last + self._half) & self._mask) - self._half
+        )  # as `unwrap`, once per packet
         if endless > last:
             self.last = endless
         return endless

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from server.media import MediaConfig, MediaEngine, Slot
 from server.media.publish import PublishSession
 from server.media.rtcp import Nack, PictureLoss, SenderReport
-from server.media.rtp import slot_form
+from server.media.rtp import addressed, slot_form
 from server.media.view import ViewSession
 from tests.media.peers import Observer
 from tests.unit.media import offers
@@ -33,6 +33,9 @@ class Clear:
         return packet
 
     protect_rtcp = protect
+
+    def seal(self, packet: bytes, payload_type: int, ssrc: bytes) -> bytes:
+        return self.protect(addressed(packet, payload_type, int.from_bytes(ssrc, "big")))
 
     def unprotect(self, packet: bytes) -> bytes:
         return packet
