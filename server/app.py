@@ -13,7 +13,11 @@ from server.accounts import views as accounts_views
 from server.accounts.current import SESSION_COOKIE
 from server.accounts.rules import Actor
 from server.accounts.service import find_staff_actor, find_token_actor
+from server.archive import api as archive_api
 from server.archive import views as archive_views
+from server.archive.keys import SEALER
+from server.archive.packages import find_status
+from server.archive.sealing import Sealer, ensure_keys
 from server.cases import api as cases_api
 from server.cases import views as cases_views
 from server.clock import Clock, SystemClock
@@ -22,7 +26,7 @@ from server.db.migrate import upgrade
 from server.desk import views as desk_views
 from server.inspections import api as inspections_api
 from server.inspections import views as inspections_views
-from server.inspections.keys import JOURNAL
+from server.inspections.keys import JOURNAL, SEAL_STATUS
 from server.inspections.log import Journal
 from server.live import api as live_api
 from server.live import continuity_api, signalling
@@ -56,6 +60,7 @@ ROUTES = (
     continuity_api,
     signalling,
     archive_views,
+    archive_api,
     desk_views,
 )
 BODY_OVERHEAD_BYTES = 2**20
@@ -70,6 +75,7 @@ def build(settings: Settings, clock: Clock | None = None) -> web.Application:
     app[CLOCK] = clock or SystemClock()
     app[ENVIRONMENT] = build_environment()
     app[AUTHENTICATE] = authenticate
+    app[SEAL_STATUS] = lambda session, inspection: find_status(session, inspection, len(settings.authorities))
     app[FILES] = Files(settings.data, settings.reserve_bytes)
     app.cleanup_ctx.append(_open)
     app.on_shutdown.append(_say_goodbye)
@@ -107,8 +113,12 @@ async def _open(app: web.Application) -> AsyncIterator[None]:
     )
     app[ROOMS] = Rooms(app[LIVE])
     repaired = await repair_after_kill(app[LIVE])
+    await ensure_keys(app[LIVE])
+    sealer = app[SEALER] = Sealer(app[LIVE], app[ROOMS])
+    await sealer.start()
     log.info("started", media_port=engine.port, parts_repaired=repaired)
     yield
+    await sealer.close()
     await app[ROOMS].close()
     await engine.close()
     await database.close()

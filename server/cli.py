@@ -19,6 +19,7 @@ from server.accounts.rules import STAFF_ROLES, Role
 from server.accounts.service import create_api_token, create_office
 from server.bench.command import add_command as add_bench_command
 from server.clock import SystemClock
+from server.commands import check_log as check_log_command
 from server.commands import keys as keys_command
 from server.commands import verify as verify_command
 from server.db import Database
@@ -73,6 +74,7 @@ def _parser() -> argparse.ArgumentParser:
     create.set_defaults(run=_create_token)
     add_bench_command(commands)
     verify_command.add_to(commands)
+    check_log_command.add_to(commands)
     keys_command.add_to(commands)
     return parser
 

@@ -1,10 +1,11 @@
 """Every feature's tables in one metadata: what migrations are compared with."""
 
 from server.accounts import models as accounts
+from server.archive import models as archive
 from server.cases import models as cases
 from server.db.base import Base
 from server.inspections import models as inspections
 from server.live import models as live
 
 METADATA = Base.metadata
-FEATURES = (accounts, cases, inspections, live)
+FEATURES = (accounts, archive, cases, inspections, live)

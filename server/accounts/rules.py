@@ -30,6 +30,7 @@ PERMISSIONS: dict[Role, frozenset[str]] = {
             "inspection.end",
             "inspection.conclude",
             "archive.view",
+            "archive.export",
         }
     ),
     "reviewer": frozenset(
@@ -46,13 +47,16 @@ PERMISSIONS: dict[Role, frozenset[str]] = {
             "inspection.end",
             "inspection.conclude",
             "archive.view",
+            "archive.export",
             "room.publish",
             "room.chat",
             "room.snapshot",
             "room.answer",
         }
     ),
-    "auditor": frozenset({"desk.view", "case.view", "inspection.view", "inspection.join", "archive.view"}),
+    "auditor": frozenset(
+        {"desk.view", "case.view", "inspection.view", "inspection.join", "archive.view", "archive.export"}
+    ),
     "agent": frozenset(
         {"desk.view", "case.view", "case.create", "case.edit", "material.add", "inspection.view"}
     ),

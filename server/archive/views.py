@@ -8,12 +8,13 @@ from typing import Any
 from aiohttp import web
 
 from server.accounts.current import actor as current_actor
+from server.archive.packages import find_status
 from server.archive.service import Filter, Recording, get_recording, list_ended
 from server.clock import rfc3339
 from server.live.recording import part_url
 from server.live.service import snapshot_url, template_of
 from server.live.views import matter_title
-from server.web.keys import CLOCK, DATABASE, LANGUAGE
+from server.web.keys import CLOCK, DATABASE, LANGUAGE, SETTINGS
 from server.web.templates import render
 
 
@@ -59,9 +60,11 @@ async def replay(request: web.Request) -> web.Response:
         recording = await get_recording(
             session, actor, request.match_info["inspection"], request.app[CLOCK].now()
         )
+        seal = await find_status(session, recording.inspection, len(request.app[SETTINGS].authorities))
     context = {
         "inspection": recording.inspection,
         "case": recording.case,
+        "seal": seal,
         "page_data": _page_data(recording, request[LANGUAGE]),
     }
     return render(request, "archive/replay.html", context)

@@ -67,6 +67,13 @@ class InspectionEnded(Gone):
     text = N_("This inspection has ended.")
 
 
+class LogClosed(Gone):
+    """The event log has its last event; what comes now is too late to be evidence."""
+
+    code = "log_closed"
+    text = N_("This inspection is closed. Nothing can be added to it.")
+
+
 class InspectionCancelled(Gone):
     code = "inspection_cancelled"
     text = N_("This inspection was cancelled.")

@@ -17,7 +17,9 @@ from server.accounts.rules import Actor
 from server.clock import Clock, rfc3339
 from server.db import after_commit
 from server.errors import Unavailable
+from server.evidence.canonical import parse
 from server.evidence.chain import BadLine, Entry, canonical_line, check_chain, link_of
+from server.inspections.errors import LogClosed
 from server.inspections.models import Event, Inspection
 
 
@@ -46,13 +48,16 @@ class Journal:
 
         `body` must be JSON with whole numbers below 2**53 (RFC 8785). Unavailable if somebody else
         appended between the reading and the writing, which the row lock rules out on both databases.
+        LogClosed after the closing event.
         """
         row = await session.execute(
-            select(Inspection.last_seq, Inspection.head)
+            select(Inspection.last_seq, Inspection.head, Inspection.log_closed)
             .where(Inspection.id == inspection_id)
             .with_for_update()
         )
-        last_seq, head = row.one()
+        last_seq, head, closed = row.one()
+        if closed:
+            raise LogClosed
         moment = at or self.clock.now()
         entry = Entry(
             inspection=inspection_id,
@@ -69,7 +74,7 @@ class Journal:
         link = link_of(line)
         moved = await session.execute(
             update(Inspection)
-            .where(Inspection.id == inspection_id, Inspection.last_seq == last_seq)
+            .where(Inspection.id == inspection_id, Inspection.last_seq == last_seq, ~Inspection.log_closed)
             .values(last_seq=entry.seq, head=link)
             .execution_options(synchronize_session=False)
         )
@@ -106,12 +111,41 @@ async def events_after(
 
 
 async def check(session: AsyncSession, inspection_id: str) -> BadLine | None:
-    """The first line at which the stored chain does not hold, or None."""
-    lines = await session.scalars(
-        select(Event.line).where(Event.inspection_id == inspection_id).order_by(Event.seq)
+    """The first line at which the stored log does not hold, or None: chain, the columns beside it, and its end."""
+    found = await session.scalars(
+        select(Event).where(Event.inspection_id == inspection_id).order_by(Event.seq)
     )
-    _, bad = check_chain(line.encode() for line in lines)
-    return bad
+    events = list(found)
+    head, bad = check_chain(event.line.encode() for event in events)
+    good = events[: bad.line - 1] if bad else events
+    for number, event in enumerate(good, start=1):
+        if not _columns_agree(event):
+            return BadLine(number, "the columns beside it say something else")
+    if bad is not None:
+        return bad
+    end = (
+        await session.execute(
+            select(Inspection.last_seq, Inspection.head).where(Inspection.id == inspection_id)
+        )
+    ).one()
+    if (len(events), head) != tuple(end):
+        return BadLine(len(events) + 1, f"the log ends here, but its inspection names {end[0]} lines")
+    return None
+
+
+def _columns_agree(event: Event) -> bool:
+    told = parse(event.line.encode())
+    columns = {
+        "seq": event.seq,
+        "type": event.type,
+        "actor": event.actor,
+        "body": event.body,
+        "prev": event.prev,
+        "t_utc": rfc3339(event.at),
+    }
+    return all(told[name] == value for name, value in columns.items()) and event.link == link_of(
+        event.line.encode()
+    )
 
 
 def as_json(event: Event) -> dict[str, Any]:

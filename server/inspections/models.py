@@ -40,6 +40,8 @@ class Inspection(Base):
     created_at: Mapped[datetime]
     last_seq: Mapped[int] = mapped_column(default=0)
     head: Mapped[Sha256]
+    log_closed: Mapped[bool] = mapped_column(default=False)
+    """The log has its last event: nothing may follow."""
 
 
 class InspectionReviewer(Base):

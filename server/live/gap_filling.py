@@ -23,7 +23,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from server.accounts.rules import Actor
 from server.errors import N_, Conflict, Gone, Invalid, NotFound, TooLarge
 from server.ids import new_id
-from server.inspections.continuity import find_ledger, missing
+from server.inspections.continuity import find_ledger, missing, read_ledgers
+from server.inspections.errors import LogClosed
 from server.inspections.ledger import Span
 from server.inspections.models import Inspection
 from server.live.context import Live
@@ -243,8 +244,8 @@ def _check_piece(row: PhoneRecording, offset: int, digest: str | None, data: byt
 
 
 def incoming_path(row: PhoneRecording) -> str:
-    """Where pieces are collected: beside the payload, not in it."""
-    return f"inspections/{row.inspection_id}/incoming/{row.id}"
+    """Where pieces are collected: outside of the inspection's folder, which is to be sealed."""
+    return f"incoming/{row.inspection_id}/{row.id}"
 
 
 def _write_at(path: Path, offset: int, data: bytes) -> None:
@@ -279,6 +280,17 @@ async def _accept(live: Live, actor: Actor, row: PhoneRecording, incoming: Path)
         "recording": row.id,
         "original": {"sha256": original_sha256, "size_bytes": row.size_bytes},
     }
+    try:
+        await _enter(live, actor, row, part, extra)
+    except LogClosed as error:
+        for late in (target, live.files.absolute(original), incoming):
+            await asyncio.to_thread(late.unlink, missing_ok=True)
+        raise UploadOver from error
+    await asyncio.to_thread(incoming.unlink, missing_ok=True)
+
+
+async def _enter(live: Live, actor: Actor, row: PhoneRecording, part: Part, extra: dict[str, Any]) -> None:
+    """Row, part, event and evidence in one transaction; the second of two finds it done."""
     async with live.database.transaction() as session:
         moved = await session.execute(
             update(PhoneRecording)
@@ -292,7 +304,6 @@ async def _accept(live: Live, actor: Actor, row: PhoneRecording, incoming: Path)
                 update(PhoneRecording).where(PhoneRecording.id == row.id).values(part_id=part.id)
             )
             await record_part(session, live, part, actor, kind="phone-part", extra=extra)
-    await asyncio.to_thread(incoming.unlink, missing_ok=True)
 
 
 def _keep(
@@ -343,9 +354,19 @@ async def _inspection(session: AsyncSession, live: Live, actor: Actor) -> Inspec
     inspection = await session.get_one(Inspection, actor.inspection_id)
     if inspection.state not in ("live", "ended", "concluded"):
         raise NotRunning
+    if inspection.log_closed:
+        raise UploadOver
     if inspection.ended_at is not None and live.clock.now() > inspection.ended_at + UPLOAD_LIFE:
         raise UploadOver
     return inspection
+
+
+async def awaited_until(session: AsyncSession, inspection: Inspection, now: datetime) -> datetime | None:
+    """Until when phones may still send something that is missing of an ended inspection; None: nothing is awaited."""
+    if inspection.ended_at is None or now > inspection.ended_at + UPLOAD_LIFE:
+        return None
+    ledgers = await read_ledgers(session, inspection.id, now)
+    return inspection.ended_at + UPLOAD_LIFE if any(missing(ledger) for ledger in ledgers) else None
 
 
 async def _slot(session: AsyncSession, actor: Actor, source: str) -> Slot | None:

@@ -237,7 +237,7 @@ async def test_pieces_that_all_arrived_before_a_kill_are_accepted_later(
     async with app[DATABASE].transaction() as session:
         row = await session.get_one(PhoneRecording, announced["id"])
         row.received_bytes = len(recorded)
-        path = files.absolute(f"inspections/{row.inspection_id}/incoming/{row.id}")
+        path = files.absolute(f"incoming/{row.inspection_id}/{row.id}")
     path.parent.mkdir(parents=True)
     await asyncio.to_thread(path.write_bytes, recorded)
     status, answer = await phone.put(announced["id"], len(recorded), b"")

@@ -11,7 +11,14 @@ def actor(role: Role, inspection_id: str | None = None) -> Actor:
 
 
 def test_an_observer_and_an_auditor_change_nothing() -> None:
-    looking = {"desk.view", "case.view", "inspection.view", "inspection.join", "archive.view"}
+    looking = {
+        "desk.view",
+        "case.view",
+        "inspection.view",
+        "inspection.join",
+        "archive.view",
+        "archive.export",
+    }
     assert PERMISSIONS["observer"] <= looking
     assert PERMISSIONS["auditor"] <= looking
 

@@ -171,6 +171,7 @@ def upgrade() -> None:
         sa.Column("created_at", server.db.base.UtcDateTime(timezone=True), nullable=False),
         sa.Column("last_seq", sa.Integer(), nullable=False),
         sa.Column("head", sa.String(length=64), nullable=False),
+        sa.Column("log_closed", sa.Boolean(), nullable=False),
         sa.ForeignKeyConstraint(["case_id"], ["cases.id"], name=op.f("fk_inspections_case_id_cases")),
         sa.ForeignKeyConstraint(["office_id"], ["offices.id"], name=op.f("fk_inspections_office_id_offices")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_inspections")),
@@ -198,6 +199,20 @@ def upgrade() -> None:
     with op.batch_alter_table("materials", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_materials_case_id"), ["case_id"], unique=False)
 
+    op.create_table(
+        "accesses",
+        sa.Column("inspection_id", sa.String(length=26), nullable=False),
+        sa.Column("seq", sa.Integer(), nullable=False),
+        sa.Column("type", sa.String(length=40), nullable=False),
+        sa.Column("at", server.db.base.UtcDateTime(timezone=True), nullable=False),
+        sa.Column("actor", sa.JSON(), nullable=False),
+        sa.Column("link", sa.String(length=64), nullable=False),
+        sa.Column("line", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["inspection_id"], ["inspections.id"], name=op.f("fk_accesses_inspection_id_inspections")
+        ),
+        sa.PrimaryKeyConstraint("inspection_id", "seq", name=op.f("pk_accesses")),
+    )
     op.create_table(
         "events",
         sa.Column("inspection_id", sa.String(length=26), nullable=False),
@@ -261,6 +276,30 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("inspection_id", name=op.f("pk_room_leases")),
     )
+    op.create_table(
+        "seals",
+        sa.Column("inspection_id", sa.String(length=26), nullable=False),
+        sa.Column("lease_until", server.db.base.UtcDateTime(timezone=True), nullable=True),
+        sa.Column("lease_by", sa.String(length=40), nullable=False),
+        sa.Column("retry_at", server.db.base.UtcDateTime(timezone=True), nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("problem", sa.JSON(none_as_null=True), nullable=True),
+        sa.Column("awaited_until", server.db.base.UtcDateTime(timezone=True), nullable=True),
+        sa.Column("at_once", sa.Boolean(), nullable=False),
+        sa.Column("sealed_at", server.db.base.UtcDateTime(timezone=True), nullable=True),
+        sa.Column("head", sa.String(length=64), nullable=True),
+        sa.Column("root", sa.String(length=64), nullable=True),
+        sa.Column("certificate", sa.String(length=64), nullable=True),
+        sa.Column("root_certificate", sa.String(length=64), nullable=True),
+        sa.Column("stamps", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["inspection_id"], ["inspections.id"], name=op.f("fk_seals_inspection_id_inspections")
+        ),
+        sa.PrimaryKeyConstraint("inspection_id", name=op.f("pk_seals")),
+    )
+    with op.batch_alter_table("seals", schema=None) as batch_op:
+        batch_op.create_index("ix_seals_retry", ["retry_at"], unique=False)
+
     op.create_table(
         "participants",
         sa.Column("id", sa.String(length=26), nullable=False),
@@ -448,6 +487,10 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_participants_inspection_id"))
 
     op.drop_table("participants")
+    with op.batch_alter_table("seals", schema=None) as batch_op:
+        batch_op.drop_index("ix_seals_retry")
+
+    op.drop_table("seals")
     op.drop_table("room_leases")
     with op.batch_alter_table("invitations", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_invitations_inspection_id"))
@@ -458,6 +501,7 @@ def downgrade() -> None:
 
     op.drop_table("inspection_reviewers")
     op.drop_table("events")
+    op.drop_table("accesses")
     with op.batch_alter_table("materials", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_materials_case_id"))
 

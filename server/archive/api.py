@@ -1,0 +1,116 @@
+"""JSON and zip of an inspection's seal."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from urllib.parse import quote
+
+from aiohttp import web
+
+from server.accounts.current import actor as current_actor
+from server.archive import packages
+from server.archive.keys import SEALER
+from server.archive.models import Seal
+from server.inspections.service import get_inspection
+from server.web.bodies import Reply, reply
+from server.web.forms import see_other
+from server.web.keys import CLOCK, DATABASE, FILES, REQUEST_ID, SETTINGS
+from server.web.languages import translate
+from server.web.middlewares import SECURITY_HEADERS
+from server.web.openapi import operation
+
+
+class SealReply(Reply):
+    state: str
+    """`open`, `waiting` (for phones, until `awaited_until`), `sealing`, `failed` (`problem` says why; it is tried
+    again), `sealed`."""
+    sealed_at: datetime | None
+    head: str | None
+    root: str | None
+    certificate: str | None
+    root_certificate: str | None
+    stamps: int
+    stamps_pending: int
+    awaited_until: datetime | None
+    problem: str | None
+
+
+@operation("Whether an inspection is sealed, and under which head, root and certificate", gives=SealReply)
+async def seal_status(request: web.Request) -> web.Response:
+    actor = current_actor(request)
+    actor.require("archive.view")
+    async with request.app[DATABASE].reading() as session:
+        inspection = await get_inspection(session, actor, request.match_info["inspection"])
+        status = await packages.find_status(session, inspection, len(request.app[SETTINGS].authorities))
+    seal = status.seal
+    return reply(
+        SealReply(
+            state=status.state,
+            sealed_at=seal.sealed_at if seal else None,
+            head=seal.head if seal else None,
+            root=seal.root if seal else None,
+            certificate=seal.certificate if seal else None,
+            root_certificate=seal.root_certificate if seal else None,
+            stamps=seal.stamps if seal else 0,
+            stamps_pending=status.stamps_pending,
+            awaited_until=seal.awaited_until if seal else None,
+            problem=_problem(seal),
+        )
+    )
+
+
+def _problem(seal: Seal | None) -> str | None:
+    if seal is None or seal.problem is None:
+        return None
+    text = seal.problem["text"]
+    return translate(text, **seal.problem["params"])
+
+
+@operation(
+    "The sealed package as a zip: a BagIt bag that strangers can check",
+    gives="application/zip",
+    errors=(401, 403, 404, 409),
+)
+async def package(request: web.Request) -> web.StreamResponse:
+    """Constant memory whatever its size. Stamps that come in meanwhile wait until it is sent."""
+    actor, sealer = current_actor(request), request.app[SEALER]
+    inspection_id = request.match_info["inspection"]
+    sealer.downloads[inspection_id] += 1
+    try:
+        async with request.app[DATABASE].transaction() as session:
+            export = await packages.export(session, actor, inspection_id, request.app[CLOCK])
+        name = quote(f"{export.name}.zip")
+        response = web.StreamResponse(
+            headers={
+                **SECURITY_HEADERS,
+                "X-Request-Id": request[REQUEST_ID],
+                "Content-Type": "application/zip",
+                "Content-Disposition": f"attachment; filename*=UTF-8''{name}",
+                "Cache-Control": "no-store",
+            }
+        )
+        await response.prepare(request)
+        async for piece in packages.stream(request.app[FILES], export):
+            await response.write(piece)
+        await response.write_eof()
+        return response
+    finally:
+        sealer.downloads[inspection_id] -= 1
+
+
+async def seal_at_once(request: web.Request) -> web.Response:
+    """`POST /inspections/<id>/seal`: without waiting for what phones may still send."""
+    inspection_id = request.match_info["inspection"]
+    async with request.app[DATABASE].transaction() as session:
+        await packages.seal_at_once(session, current_actor(request), inspection_id, request.app[CLOCK].now())
+    return see_other(f"/inspections/{inspection_id}#seal")
+
+
+def routes() -> list[web.RouteDef]:
+    one = "/inspections/{inspection}"
+    return [
+        web.get(f"/api/v1{one}/seal", seal_status),
+        web.get(f"/api/v1{one}/package", package, allow_head=False),
+        web.get(f"{one}/package", package, allow_head=False),
+        web.post(f"{one}/seal", seal_at_once),
+    ]

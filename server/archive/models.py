@@ -1,0 +1,53 @@
+"""Tables of the archive: what became of sealing each inspection, and who took copies."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import JSON, ForeignKey, Index, String, Text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from server.db.base import Base, Sha256
+
+
+class Seal(Base):
+    """The seal of one concluded inspection; a row without `sealed_at` is work to be done.
+
+    `lease_until` and `lease_by`: which worker is at it. `retry_at`: not before then. `problem`: why the last attempt
+    failed, as `{"text": message id, "params": {…}}`. `stamps`: how many authorities have stamped.
+    """
+
+    __tablename__ = "seals"
+    __table_args__ = (Index("ix_seals_retry", "retry_at"),)
+
+    inspection_id: Mapped[str] = mapped_column(ForeignKey("inspections.id"), primary_key=True)
+    lease_until: Mapped[datetime | None]
+    lease_by: Mapped[str] = mapped_column(String(40), default="")
+    retry_at: Mapped[datetime]
+    attempts: Mapped[int] = mapped_column(default=0)
+    problem: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    awaited_until: Mapped[datetime | None]
+    """Phones may send what is missing until then."""
+    at_once: Mapped[bool] = mapped_column(default=False)
+    """Somebody decided not to wait for the phones."""
+    sealed_at: Mapped[datetime | None]
+    head: Mapped[Sha256 | None]
+    root: Mapped[Sha256 | None]
+    certificate: Mapped[Sha256 | None]
+    root_certificate: Mapped[Sha256 | None]
+    stamps: Mapped[int] = mapped_column(default=0)
+
+
+class Access(Base):
+    """One line of an inspection's access log: a hash chain of its own, for the events' is closed by then."""
+
+    __tablename__ = "accesses"
+
+    inspection_id: Mapped[str] = mapped_column(ForeignKey("inspections.id"), primary_key=True)
+    seq: Mapped[int] = mapped_column(primary_key=True)
+    type: Mapped[str] = mapped_column(String(40))
+    at: Mapped[datetime]
+    actor: Mapped[dict[str, Any]]
+    link: Mapped[Sha256]
+    line: Mapped[str] = mapped_column(Text)

@@ -1,0 +1,82 @@
+"""What the archive's metadata says of an inspection: base data and process, from case and log. Reads rows only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from server.accounts.models import Office
+from server.cases.models import Case, Enterprise
+from server.cases.rules import MATTERS
+from server.clock import rfc3339
+from server.errors import N_
+from server.evidence import metadata
+from server.evidence.bag import FileDigest
+from server.inspections.models import Event, Inspection
+from server.web.languages import translate
+
+RESULT_NAMES = {
+    "pass": N_("Pass"),
+    "rectify": N_("Pass after rectification"),
+    "fail": N_("Fail"),
+    "unverifiable": N_("Cannot be verified remotely"),
+}
+STEP_NAMES = {
+    "inspection.created": N_("Inspection scheduled"),
+    "inspection.started": N_("Inspection begun"),
+    "inspection.ended": N_("Inspection ended"),
+    "inspection.concluded": N_("Result recorded"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class PackageMetadata:
+    base: metadata.BaseMetadata
+    steps: Sequence[metadata.ProcessStep]
+
+    def writer(self) -> Callable[[Sequence[FileDigest]], Mapping[str, bytes]]:
+        return lambda files: {
+            metadata.BASE_PATH: metadata.base_xml(self.base, files),
+            metadata.PROCESS_PATH: metadata.process_xml(self.base.inspection, self.steps),
+        }
+
+
+async def read_metadata(session: AsyncSession, inspection: Inspection) -> PackageMetadata:
+    """In the language that is current: the caller sets the office's. How long to keep it is not for us to say."""
+    case = await session.get_one(Case, inspection.case_id)
+    enterprise = await session.get_one(Enterprise, case.enterprise_id)
+    office = await session.get_one(Office, inspection.office_id)
+    matter = MATTERS.get(case.matter)
+    base = metadata.BaseMetadata(
+        matter_code=case.matter,
+        matter_name=translate(matter.name) if matter else case.matter,
+        case_number=case.number,
+        inspection=inspection.id,
+        office=office.name,
+        applicant=case.enterprise_name,
+        certificate_kind=translate(N_("Unified social credit code")),
+        certificate_number=enterprise.credit_code,
+        applied_at="",
+        accepted_at=rfc3339(case.created_at),
+        completed_at=rfc3339(inspection.concluded_at) if inspection.concluded_at else "",
+        result=translate(RESULT_NAMES[inspection.result]) if inspection.result else "",
+        retention="",
+    )
+    events = await session.scalars(
+        select(Event)
+        .where(Event.inspection_id == inspection.id, Event.type.in_(STEP_NAMES))
+        .order_by(Event.seq)
+    )
+    steps = [
+        metadata.ProcessStep(
+            name=translate(STEP_NAMES[event.type]),
+            handler=str(event.actor["name"]),
+            at=rfc3339(event.at),
+            opinion=str(event.body.get("note") or ""),
+        )
+        for event in events
+    ]
+    return PackageMetadata(base, steps)

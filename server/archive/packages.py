@@ -1,0 +1,103 @@
+"""Seal and package of an inspection as people and programs get them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from sqlalchemy import update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from server.accounts.rules import Actor
+from server.archive.access import EXPORTED, list_accesses, record_access
+from server.archive.models import Access, Seal
+from server.clock import Clock
+from server.errors import N_, Conflict
+from server.evidence import package
+from server.inspections.lookup import get_inspection, require
+from server.inspections.models import Inspection
+from server.storage.files import Files
+
+State = Literal["open", "waiting", "sealing", "failed", "sealed"]
+
+
+class NotSealed(Conflict):
+    code = "not_sealed"
+    text = N_("This inspection is not sealed yet. Its package can be had as soon as it is.")
+
+
+@dataclass(frozen=True, slots=True)
+class SealStatus:
+    """`open`: no result yet; `waiting`: for phones, until `seal.awaited_until`; `failed`: will be tried again.
+
+    `stamps_wanted`: authorities in the settings. `accesses`: who took the package, newest first.
+    """
+
+    state: State
+    seal: Seal | None
+    stamps_wanted: int
+    accesses: list[Access]
+
+    @property
+    def stamps_pending(self) -> int:
+        if self.seal is None or self.seal.sealed_at is None:
+            return 0
+        return max(0, self.stamps_wanted - self.seal.stamps)
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """A package that may be sent: `name` without ending."""
+
+    inspection_id: str
+    name: str
+    sealed_at: datetime
+    root: str
+
+
+async def find_status(session: AsyncSession, inspection: Inspection, stamps_wanted: int) -> SealStatus:
+    """What is to be said about an inspection's seal."""
+    seal = await session.get(Seal, inspection.id, populate_existing=True)
+    state: State = "open" if inspection.state != "concluded" else "sealing"
+    if seal is not None:
+        if seal.sealed_at is not None:
+            state = "sealed"
+        elif seal.problem is not None:
+            state = "failed"
+        elif seal.awaited_until is not None:
+            state = "waiting"
+    accesses = await list_accesses(session, inspection.id) if state == "sealed" else []
+    return SealStatus(state, seal, stamps_wanted, accesses)
+
+
+async def seal_at_once(session: AsyncSession, actor: Actor, inspection_id: str, now: datetime) -> None:
+    """Do not wait for what phones may still send."""
+    require(actor, "inspection.conclude")
+    await get_inspection(session, actor, inspection_id)
+    await session.execute(
+        update(Seal)
+        .where(Seal.inspection_id == inspection_id, Seal.sealed_at.is_(None))
+        .values(at_once=True, retry_at=now)
+    )
+
+
+async def export(session: AsyncSession, actor: Actor, inspection_id: str, clock: Clock) -> Export:
+    """Permission, and the line in the access log that says who took it. NotSealed before."""
+    require(actor, "archive.export")
+    inspection = await get_inspection(session, actor, inspection_id)
+    seal = await session.get(Seal, inspection_id)
+    if seal is None or seal.sealed_at is None or seal.root is None:
+        raise NotSealed
+    await record_access(session, clock, actor, inspection_id, EXPORTED, {"root": seal.root})
+    return Export(inspection_id, inspection.number, seal.sealed_at, seal.root)
+
+
+async def stream(files: Files, export: Export) -> AsyncIterator[bytes]:
+    """The zip in pieces of about a megabyte, made in a thread while it is sent."""
+    folder = files.absolute(f"inspections/{export.inspection_id}")
+    pieces: Iterator[bytes] = package.stream(folder, export.name, export.sealed_at)
+    while piece := await asyncio.to_thread(next, pieces, b""):
+        yield piece

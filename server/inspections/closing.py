@@ -1,0 +1,42 @@
+"""The last event of an inspection's log: it commits to how much there is, and nothing may follow."""
+
+from __future__ import annotations
+
+from sqlalchemy import select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from server.accounts.rules import system_actor
+from server.errors import N_, Conflict
+from server.evidence.canonical import parse
+from server.evidence.counts import CLOSE
+from server.evidence.sealing import close_body
+from server.inspections.log import Journal
+from server.inspections.models import Event, Inspection
+
+
+class NotConcluded(Conflict):
+    code = "not_concluded"
+    text = N_("This inspection has no result yet.")
+
+
+async def close_log(session: AsyncSession, journal: Journal, inspection_id: str) -> None:
+    """Append the event with the counts, once. NotConcluded before there is a result."""
+    inspection = await session.get_one(
+        Inspection, inspection_id, with_for_update=True, populate_existing=True
+    )
+    if inspection.log_closed:
+        return
+    if inspection.state != "concluded":
+        raise NotConcluded
+    events = [parse(line) for line in await read_lines(session, inspection_id)]
+    body = close_body([(event["type"], event["body"]) for event in events])
+    await journal.append(session, inspection_id, CLOSE, system_actor(), body)
+    await session.execute(update(Inspection).where(Inspection.id == inspection_id).values(log_closed=True))
+
+
+async def read_lines(session: AsyncSession, inspection_id: str) -> list[bytes]:
+    """The whole log as it was hashed, in order."""
+    lines = await session.scalars(
+        select(Event.line).where(Event.inspection_id == inspection_id).order_by(Event.seq)
+    )
+    return [line.encode() for line in lines]
