@@ -10,16 +10,20 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Coroutine
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any, TypeVar
 
 import structlog
 from sqlalchemy import ColumnElement, and_, exists, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from server.accounts.models import Office
+from server.accounts.rules import system_actor
 from server.archive.models import Seal
 from server.archive.package_metadata import read_metadata
 from server.archive.stamping import stamp
+from server.archive.unclaimed import claimed_paths, find_unclaimed, set_aside
 from server.errors import N_
 from server.evidence import keys
 from server.evidence.certificates import fingerprint
@@ -40,6 +44,8 @@ POLL_S = 2.0
 LEASE = timedelta(minutes=15)
 """Longer than the largest folder takes; a worker that starts again gives up its own at once."""
 LOOK_AGAIN = timedelta(seconds=5)
+ROOM_CLOSES_WITHIN = timedelta(seconds=60)
+"""Of the end: recordings are finished and the checklist is kept by then."""
 FIRST_RETRY, LONGEST_RETRY = timedelta(seconds=10), timedelta(hours=1)
 
 
@@ -197,6 +203,8 @@ class Sealer:
             inspection = await session.get_one(Inspection, inspection_id)
             lines = await read_lines(session, inspection_id)
             metadata = await read_metadata(session, inspection)
+            unclaimed = await self._unclaimed(session, inspection_id)
+        await asyncio.to_thread(set_aside, unclaimed)
         office = await asyncio.to_thread(keys.load, live.settings.key_folder)
         order = SealingOrder(
             folder=live.files.absolute(f"inspections/{inspection_id}"),
@@ -228,8 +236,7 @@ class Sealer:
     async def _close(self, inspection_id: str) -> None:
         """NotYet while the room is open, a part is being written, or a phone may still fill a gap."""
         live = self._live
-        if self._rooms.find(inspection_id) is not None:
-            raise NotYet
+        await self._settle_room(inspection_id)
         async with live.database.transaction() as session:
             inspection = await session.get_one(Inspection, inspection_id, with_for_update=True)
             if inspection.log_closed:
@@ -240,7 +247,25 @@ class Sealer:
             row = await session.get_one(Seal, inspection_id)
             if not row.at_once and (until := await awaited_until(session, inspection, live.clock.now())):
                 raise NotYet(until)
+            for path in await self._unclaimed(session, inspection_id):
+                body = {"code": "unclaimed_file", "detail": path.name}
+                await live.journal.append(session, inspection_id, "office.warned", system_actor(), body)
+                log.warning("unclaimed_file", inspection=inspection_id, file=path.name)
             await close_log(session, live.journal, inspection_id)
+
+    async def _settle_room(self, inspection_id: str) -> None:
+        """NotYet while its end is being brought about. A room that a late visitor opened again is closed."""
+        if self._rooms.find(inspection_id) is None:
+            return
+        async with self._live.database.reading() as session:
+            inspection = await session.get_one(Inspection, inspection_id)
+        if inspection.ended_at is None or self._live.clock.now() < inspection.ended_at + ROOM_CLOSES_WITHIN:
+            raise NotYet
+        await self._rooms.finish(inspection_id)
+
+    async def _unclaimed(self, session: AsyncSession, inspection_id: str) -> list[Path]:
+        claimed = await claimed_paths(session, inspection_id)
+        return await asyncio.to_thread(find_unclaimed, self._live.files, inspection_id, claimed)
 
 
 async def _to_its_end(work: Coroutine[Any, Any, Result]) -> Result:

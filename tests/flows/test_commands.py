@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from server.cli import main
 from server.evidence import certificates, keys, package
+from tests.command import yunkan
 from tests.evidence.conftest import authority, office, original, parts
 from tests.evidence.inspection import Made
 
@@ -30,7 +30,7 @@ def test_a_whole_package_passes_as_folder_and_as_zip(
         for piece in package.stream(original.folder, "package", original.log.began):
             file.write(piece)
     for path in (original.folder, zipped):
-        assert main(["verify", str(path), "--root", str(root)]) == 0
+        assert yunkan("verify", str(path), "--root", str(root)) == 0
         told = capsys.readouterr().out
         assert " 1. Files: passed" in told
         assert "Not proved: " in told
@@ -45,7 +45,7 @@ def test_a_changed_package_is_told_and_named(
     log = changed / "data/events.jsonl"
     log.write_bytes(log.read_bytes() + b"{}\n")
     assert (
-        main(["verify", str(changed), "--fingerprint", certificates.fingerprint(original.office.root)]) == 1
+        yunkan("verify", str(changed), "--fingerprint", certificates.fingerprint(original.office.root)) == 1
     )
     told = capsys.readouterr().out
     assert "FAILED" in told
@@ -53,7 +53,7 @@ def test_a_changed_package_is_told_and_named(
 
 
 def test_the_report_as_json_says_the_same(original: Made, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["verify", "--json", str(original.folder)]) == 0
+    assert yunkan("verify", "--json", str(original.folder)) == 0
     told = json.loads(capsys.readouterr().out)
     assert told["inspection"] == original.log.inspection
     assert told["verdict"].startswith("passed")
@@ -61,7 +61,7 @@ def test_the_report_as_json_says_the_same(original: Made, capsys: pytest.Capture
 
 
 def test_the_report_speaks_chinese(original: Made, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["verify", "--language", "zh-CN", str(original.folder)]) == 0
+    assert yunkan("verify", "--language", "zh-CN", str(original.folder)) == 0
     assert "时间戳" in capsys.readouterr().out
 
 
@@ -69,30 +69,30 @@ def test_the_report_speaks_chinese(original: Made, capsys: pytest.CaptureFixture
     "arguments", [["nothing-there"], [".", "--root", "none.pem"], [".", "--fingerprint", "ab"]]
 )
 def test_what_cannot_be_checked_is_not_a_failed_check(arguments: list[str], tmp_path: Path) -> None:
-    assert main(["verify", *[str(tmp_path) if word == "." else word for word in arguments]]) == 2
+    assert yunkan("verify", *[str(tmp_path) if word == "." else word for word in arguments]) == 2
 
 
 def test_a_file_that_is_no_receipt_is_told(
     original: Made, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "receipt.json").write_text("[]")
-    assert main(["verify", str(original.folder), "--receipt", str(tmp_path / "receipt.json")]) in (0, 2)
+    assert yunkan("verify", str(original.folder), "--receipt", str(tmp_path / "receipt.json")) in (0, 2)
     (tmp_path / "receipt.json").write_text("{")
-    assert main(["verify", str(original.folder), "--receipt", str(tmp_path / "receipt.json")]) == 2
+    assert yunkan("verify", str(original.folder), "--receipt", str(tmp_path / "receipt.json")) == 2
     assert "The receipts cannot be checked" in capsys.readouterr().out
 
 
 def test_keys_are_made_shown_and_rotated(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["keys", "show"]) == 1
+    assert yunkan("keys", "show") == 1
     assert "There are no keys" in capsys.readouterr().err
-    assert main(["keys", "init", "--office", "河口新区"]) == 0
+    assert yunkan("keys", "init", "--office", "河口新区") == 0
     folder = tmp_path / "home/keys"
     first = keys.show(folder)
     assert first.office == "河口新区"
     assert first.root_fingerprint in capsys.readouterr().out
-    assert main(["keys", "init"]) == 1
+    assert yunkan("keys", "init") == 1
     assert "already" in capsys.readouterr().err
-    assert main(["keys", "rotate", "seal"]) == main(["keys", "rotate", "head"]) == 0
+    assert yunkan("keys", "rotate", "seal") == yunkan("keys", "rotate", "head") == 0
     rotated = keys.show(folder)
     assert rotated.root_fingerprint == first.root_fingerprint
     assert rotated.seal_fingerprint != first.seal_fingerprint
@@ -100,7 +100,7 @@ def test_keys_are_made_shown_and_rotated(tmp_path: Path, capsys: pytest.CaptureF
 
 
 def test_a_key_that_others_can_read_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    main(["keys", "init"])
+    yunkan("keys", "init")
     (tmp_path / "home/keys/office.key").chmod(0o644)
-    assert main(["keys", "show"]) == 1
+    assert yunkan("keys", "show") == 1
     assert "0600" in capsys.readouterr().err

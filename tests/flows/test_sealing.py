@@ -25,7 +25,6 @@ from server.archive import stamping
 from server.archive.access import list_accesses
 from server.archive.keys import SEALER
 from server.archive.models import Seal
-from server.cli import main
 from server.clock import rfc3339
 from server.db import Database
 from server.errors import Gone
@@ -38,11 +37,13 @@ from server.inspections.errors import LogClosed
 from server.inspections.keys import JOURNAL
 from server.inspections.log import Journal, check
 from server.inspections.models import Event
-from server.live.models import Slot
+from server.live.keys import ROOMS
+from server.live.models import Part, Slot
 from server.settings import Settings
 from server.web.keys import DATABASE, FILES
 from tests.cast import Appointment, Office, appoint, found_office
 from tests.clock import SettableClock
+from tests.command import yunkan
 from tests.evidence.authority import Authority, make_authority, serving
 from tests.flows.browsing import look, send_form, shown, sign_in
 from tests.flows.conftest import Client
@@ -166,9 +167,9 @@ class TestWithAnAuthority:
         assert fingerprint(office_keys.root) == told["root_certificate"]
         tsa_root = authority.folder / "root.pem"
         trusted = ["--root", str(root), "--tsa-root", str(tsa_root)]
-        assert main(["verify", str(zipped), *trusted]) == 0
+        assert yunkan("verify", str(zipped), *trusted) == 0
         folder = unpacked(zipped, tmp_path / "unpacked")
-        assert main(["verify", str(folder), *trusted]) == 0
+        assert yunkan("verify", str(folder), *trusted) == 0
         assert {path.parent.name for path in folder.glob("data/*/*")} == {"media", "snapshots"}
 
         shell(folder, "sha256sum --quiet -c manifest-sha256.txt")
@@ -185,7 +186,7 @@ class TestWithAnAuthority:
         # What is in the zip is what was recorded: one byte less is told.
         part = next((folder / "data/media").iterdir())
         part.write_bytes(part.read_bytes()[:-1])
-        assert main(["verify", str(folder), *trusted]) == 1
+        assert yunkan("verify", str(folder), *trusted) == 1
 
     async def test_a_stamp_that_the_authority_does_not_give_is_pending_and_heals(
         self,
@@ -288,9 +289,9 @@ async def test_a_failure_is_shown_and_tried_again(
     clock: SettableClock,
 ) -> None:
     await sign_in(client)
-    stray = app[FILES].absolute(f"inspections/{appointment.id}/data/media/stray.mp4")
+    stray = app[FILES].absolute(f"inspections/{appointment.id}/data/stray.mp4")
     stray.parent.mkdir(parents=True)
-    stray.write_bytes(b"nobody's")
+    stray.symlink_to("/etc/hostname")
     await hold(app, office, appointment.id)
     with structlog.testing.capture_logs() as logged:
         told = await until(app, office, client, appointment.id, state="failed")
@@ -305,6 +306,35 @@ async def test_a_failure_is_shown_and_tried_again(
     ]  # not before its time
     clock.advance(minutes=1)
     assert (await until(app, office, client, appointment.id, state="sealed"))["problem"] is None
+
+
+async def test_a_file_that_a_kill_left_without_its_event_is_set_aside_and_told(
+    client: Client, app: web.Application, office: Office, appointment: Appointment, settings: Settings
+) -> None:
+    folder = app[FILES].absolute(f"inspections/{appointment.id}")
+    (folder / "data/snapshots").mkdir(parents=True)
+    (folder / "data/snapshots/x.png").write_bytes(b"taken, then killed")
+    await hold(app, office, appointment.id)
+    await until(app, office, client, appointment.id, state="sealed")
+    assert (folder / "data/unclaimed/snapshots-x.png").read_bytes() == b"taken, then killed"
+    async with app[DATABASE].reading() as session:
+        warned = await session.scalar(
+            select(Event).where(Event.inspection_id == appointment.id, Event.type == "office.warned")
+        )
+    assert warned is not None
+    assert warned.body == {"code": "unclaimed_file", "detail": "x.png"}
+    assert yunkan("verify", str(folder), "--root", str(settings.key_folder / "root.pem")) == 0
+
+
+async def test_a_late_visitor_does_not_keep_an_inspection_from_being_sealed(
+    client: Client, app: web.Application, office: Office, appointment: Appointment, clock: SettableClock
+) -> None:
+    await hold(app, office, appointment.id)
+    await app[ROOMS].open(appointment.id)
+    await until(app, office, client, appointment.id, state="sealing")
+    clock.advance(minutes=2)
+    await until(app, office, client, appointment.id, state="sealed")
+    assert app[ROOMS].find(appointment.id) is None
 
 
 async def test_a_lease_keeps_another_worker_away_until_it_is_over(
@@ -394,7 +424,7 @@ async def test_a_kill_at_any_step_ends_in_one_seal_after_the_next_start(
         closes = await session.scalars(select(Event.seq).where(Event.type == "evidence.closed"))
         assert len(list(closes)) == 1
     await database.close()
-    assert main(["verify", str(folder), "--root", str(settings.key_folder / "root.pem")]) == 0
+    assert yunkan("verify", str(folder), "--root", str(settings.key_folder / "root.pem")) == 0
 
 
 async def test_the_first_start_makes_keys_and_says_what_to_pin(
@@ -460,7 +490,7 @@ async def test_without_the_fence_the_first_bad_line_is_named(
     await until(app, office, client, appointment.id, state="sealed")
     monkeypatch.setenv("YUNKAN_DATA", str(settings.data))
     monkeypatch.setenv("YUNKAN_DATABASE_URL", settings.database_url)
-    assert await asyncio.to_thread(main, ["check-log"]) == 0
+    assert await asyncio.to_thread(yunkan, "check-log") == 0
     statement, line = TAMPERING[what]
     async with app[DATABASE].transaction() as session:
         if app[DATABASE].is_sqlite:
@@ -471,7 +501,7 @@ async def test_without_the_fence_the_first_bad_line_is_named(
         changed: Any = await session.execute(text(statement))
         assert changed.rowcount == 1
     capsys.readouterr()
-    assert await asyncio.to_thread(main, ["check-log", appointment.id]) == 1
+    assert await asyncio.to_thread(yunkan, "check-log", appointment.id) == 1
     assert f"{appointment.id}，第 {line} 行" in capsys.readouterr().out
 
 
@@ -505,6 +535,14 @@ async def film_with_a_gap(
                 "started_at": rfc3339(start + timedelta(seconds=begin)), "duration_s": duration,
                 "size_bytes": len(data), "sha256": hashlib.sha256(data).hexdigest(),
             }  # fmt: skip
+            path = f"inspections/{appointment.id}/data/media/{index}.mp4"
+            session.add(
+                Part(
+                    id=f"p{index}", inspection_id=appointment.id, slot_id=slot_id, epoch=1, index=index,
+                    path=path, media_type="video/mp4", started_at=start, closed=True,
+                    duration_s=duration, size_bytes=len(data), sha256=str(body["sha256"]),
+                )
+            )  # fmt: skip
             await journal.append(session, appointment.id, "part.closed", system_actor(), body)
     clock.advance(seconds=50)
     await post(client, f"/api/v1/inspections/{appointment.id}/end", {}, office.bearer("reviewer"), 200)

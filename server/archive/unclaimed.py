@@ -1,0 +1,49 @@
+"""Files in an inspection's folder of which no row speaks: what a kill between a file and its event left behind."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from server.evidence.counts import FOLDER_OF
+from server.live.models import Part, Snapshot
+from server.storage.files import Files, sync_folder
+
+FOLDER = "unclaimed"
+"""Below `data/`: kept and sealed with the rest, but apart from what events vouch for."""
+
+
+async def claimed_paths(session: AsyncSession, inspection_id: str) -> set[str]:
+    """Paths of recordings and snapshots, relative to the data folder. A part that could not be opened claims none."""
+    parts = await session.scalars(
+        select(Part.path).where(Part.inspection_id == inspection_id, Part.sha256 != "")
+    )
+    snapshots = await session.scalars(select(Snapshot.path).where(Snapshot.inspection_id == inspection_id))
+    return {*parts, *snapshots}
+
+
+def find_unclaimed(files: Files, inspection_id: str, claimed: set[str]) -> list[Path]:
+    """Blocks. In the order of their names."""
+    data = files.absolute(f"inspections/{inspection_id}/data")
+    found: list[Path] = []
+    for name in sorted(set(FOLDER_OF.values())):
+        folder = data / name
+        if folder.is_dir():
+            found += [
+                path
+                for path in sorted(folder.iterdir())
+                if path.relative_to(files.root).as_posix() not in claimed
+            ]
+    return found
+
+
+def set_aside(paths: list[Path]) -> None:
+    """Blocks. Into `data/unclaimed/`, under their names; may be repeated."""
+    for path in paths:
+        target = path.parents[1] / FOLDER / f"{path.parent.name}-{path.name}"
+        target.parent.mkdir(exist_ok=True)
+        path.replace(target)
+        sync_folder(path.parent)
+        sync_folder(target.parent)
