@@ -44,21 +44,23 @@ class Timeline:
         self.clock_rate = clock_rate
         self._next_number = first_number
         self._next_timestamp = first_timestamp
-        self._last: tuple[int, int, float] | None = None  # number, timestamp, arrival
+        # The foremost packet that went through.
+        self.last_number = -1
+        self.last_timestamp = 0
+        self.last_arrival_s = 0.0
 
     def join(self, sequence: int, timestamp: int, now: float) -> Source:
         """A stream begins with this packet, which arrived at `now` (monotonic seconds)."""
         number, place = self._next_number, self._next_timestamp
-        if self._last is not None:
-            last_number, last_timestamp, last_arrival = self._last
-            number = last_number + 1
+        if self.last_number >= 0:
+            number = self.last_number + 1
             # At least one unit forward: two frames must never share a timestamp.
-            place = last_timestamp + max(1, round((now - last_arrival) * self.clock_rate))
+            place = self.last_timestamp + max(1, round((now - self.last_arrival_s) * self.clock_rate))
         numbers, timestamps = Unwrapper(16), Unwrapper(32)
         first = numbers(sequence)
         return Source(numbers, timestamps, number - first, place - timestamps(timestamp), number)
 
     def advance(self, number: int, timestamp: int, now: float) -> None:
         """Remember the foremost packet that went through."""
-        if self._last is None or number > self._last[0]:
-            self._last = (number, timestamp, now)
+        if number > self.last_number:
+            self.last_number, self.last_timestamp, self.last_arrival_s = number, timestamp, now

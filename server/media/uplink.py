@@ -11,7 +11,7 @@ from .losses import LossList
 from .negotiation import Format
 from .reception import Reception
 from .rtcp import Nack, Packet, PictureLoss, ReportBlock, SenderReport
-from .rtp import HEADER, payload_span, retransmitted
+from .rtp import HEADER, HEADER_SIZE, payload_span, retransmitted
 from .timeline import Source
 from .track import ClockReport, Track
 
@@ -52,9 +52,13 @@ class Uplink:
         "Packets of a second source that were not taken."
 
     def media(self, packet: bytes, now: float) -> None:
-        span = payload_span(packet)
-        if span is None:
-            raise ValueError("not an RTP packet")
+        if packet[0] == 0x80 and len(packet) >= HEADER_SIZE:
+            payload = packet[HEADER_SIZE:]  # a bare header, as most packets have
+        else:
+            span = payload_span(packet)
+            if span is None:
+                raise ValueError("not an RTP packet")
+            payload = packet[span[0] : span[1]]
         _, marker_type, sequence, timestamp, ssrc = HEADER.unpack_from(packet)
         source = self._source
         if source is None or ssrc != self.ssrc:
@@ -66,7 +70,7 @@ class Uplink:
         number = source.number(sequence)
         place = source.timestamp(timestamp)
         self.reception.packet(number, place, now)
-        self._take(source, number, place, marker_type & 0x80, packet[span[0] : span[1]], now)
+        self._take(source, number, place, marker_type & 0x80, payload, now)
 
     def retransmission(self, packet: bytes, now: float) -> None:
         """RFC 4588; counts as a repair, not as a reception."""
