@@ -15,6 +15,7 @@ const BODIES = {
   "inspection.started": {},
   "inspection.ended": { reason: "completed" },
   "inspection.concluded": { result: "rectify", note: "fix the sign" },
+  "evidence.closed": { counts: { events: 40, snapshots: 3, photos: 0, gaps: 0, slots: {} } },
   "invitation.created": { name: "Tian", role: "enterprise" },
   "invitation.cancelled": { invitation: "i" },
   "consent.given": { participant: "p", kind: "recording" },

@@ -87,6 +87,10 @@ const WORDS = {
     resultTone(body.result),
     body.note,
   ],
+  "evidence.closed": (t, { body }) => [
+    "inspection",
+    t("The event log was closed with {events} events and {snapshots} snapshots", body.counts),
+  ],
   "invitation.created": (t, { body }) => ["people", t("{name} was invited", { name: body.name })],
   "invitation.cancelled": (t, { body }) => ["people", t("The invitation of {name} was cancelled", { name: body.name ?? "" })],
   "consent.given": (t, { body }, names) => [
@@ -180,6 +184,7 @@ function secondsOf({ from, to }) {
 
 function officeWarning(t, { code }) {
   if (code === "disk_low" || code === "disk_nearly_full") return t("The recording disk is nearly full");
+  if (code === "unclaimed_file") return t("A file that no event speaks of was set aside");
   return t("Warning of the service: {code}", { code });
 }
 
