@@ -19,12 +19,14 @@ from tests.service import Service
 
 pytestmark = pytest.mark.browser
 
-RECORDED_S = 12
+RECORDED_S = 20
 MOST_APART_S = 0.08
 
 # Flashes: the display time of the first bright frame. Beeps: when the first loud sample leaves the <video>; what the
 # audio graph of this measurement adds on the way to the speaker (its latencies) is taken off again.
-# Both in seconds of performance.now().
+# Both in seconds of performance.now(). One counts only if the page looked without a break up to it: a page that the
+# machine held up notices a flash or a beep later than it came. Against files of known offset (0, 0.1 s either way)
+# the median was within 0.025 s of the truth.
 MEASURE = """
 async () => {
   const flashes = [], beeps = [];
@@ -35,23 +37,27 @@ async () => {
   canvas.width = 16; canvas.height = 9;
   const picture = canvas.getContext("2d", {willReadFrequently: true});
   for (const video of document.querySelectorAll("replay-video video")) {
-    let bright = false;
+    let bright = false, lastFrame = -1;
     const look = (_now, metadata) => {
       picture.drawImage(video, 0, 0, 16, 9);
       const isBright = picture.getImageData(8, 4, 1, 1).data[1] > 128;
-      if (isBright && !bright) flashes.push(metadata.expectedDisplayTime / 1000);
+      const watched = metadata.presentedFrames === lastFrame + 1;
+      if (isBright && !bright && watched) flashes.push(metadata.expectedDisplayTime / 1000);
       bright = isBright;
+      lastFrame = metadata.presentedFrames;
       video.requestVideoFrameCallback(look);
     };
     video.requestVideoFrameCallback(look);
-    let quietSince = -1;
+    let quietSince = -1, heardUntil = -1;
     const listen = context.createScriptProcessor(256, 2, 2);
     listen.onaudioprocess = (event) => {
       const samples = event.inputBuffer.getChannelData(0);
       event.outputBuffer.getChannelData(0).set(samples);
       const first = samples.findIndex((sample) => Math.abs(sample) > 0.08);
+      const heard = Math.abs(event.playbackTime - heardUntil) < 0.02;
+      heardUntil = event.playbackTime + samples.length / context.sampleRate;
       if (first < 0) { quietSince = quietSince < 0 ? event.playbackTime : quietSince; return; }
-      if (quietSince >= 0 && event.playbackTime - quietSince > 0.2) {
+      if (heard && quietSince >= 0 && event.playbackTime - quietSince > 0.2) {
         const {contextTime, performanceTime} = context.getOutputTimestamp();
         const at = event.playbackTime + first / context.sampleRate;
         const added = context.baseLatency + context.outputLatency;
@@ -81,8 +87,10 @@ async def test_a_flash_and_a_beep_come_together(
         await page.evaluate(MEASURE)
         await page.get_by_role("button", name="播放").first.click()
         flashes, beeps = await _heard_and_seen(page)
-    offsets = [min((beep - flash for beep in beeps), key=abs) for flash in flashes]
-    assert len(offsets) >= 5
+    nearest = [min((beep - flash for beep in beeps), key=abs) for flash in flashes]
+    # They come once a second: a flash whose own beep was not counted has none near it.
+    offsets = [offset for offset in nearest if abs(offset) < 0.4]
+    assert len(offsets) >= 5, nearest
     # The first one or two fall into the moment in which both players are brought into step.
     assert abs(statistics.median(offsets)) < MOST_APART_S, offsets
     assert sorted(map(abs, offsets))[len(offsets) * 3 // 4] < MOST_APART_S, offsets
@@ -105,7 +113,7 @@ async def _record(service: Service, office: Office, appointment: Appointment, be
 async def _heard_and_seen(page: Page) -> tuple[list[float], list[float]]:
     for _ in range(300):
         measured = await page.evaluate("window.measured")
-        if min(len(measured["flashes"]), len(measured["beeps"])) >= 8:
+        if min(len(measured["flashes"]), len(measured["beeps"])) >= 12:
             break
         await page.wait_for_timeout(100)
     return measured["flashes"], measured["beeps"]
