@@ -19,6 +19,7 @@ class AiortcSubject:
 
     name = "aiortc"
     encoded = True
+    address = "127.0.0.1"
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder

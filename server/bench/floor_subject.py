@@ -47,6 +47,7 @@ class FloorSubject:
 
     name = "floor"
     encoded = False
+    address = "127.0.0.1"
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder

@@ -21,8 +21,10 @@ from server.bench.processes import Child, ServerFailed
 from server.bench.subject import RecordingState, Unavailable
 from server.serving import own_addresses
 
-_ANSWER_TIMEOUT_S = 10.0
+_ANSWER_TIMEOUT_S = 20.0
 _READY_S = 15.0
+# Its Unix socket does not always come up at the first start.
+_STARTS = 4
 _CONVERT_S = 120
 _MAX_MESSAGE = 1 << 18
 _LIBRARIES = ("/usr/lib/*/janus", "/usr/lib/janus", "/opt/janus/lib/janus", "/usr/local/lib/janus")
@@ -34,7 +36,7 @@ general: {{
   transports_folder = "{libraries}/transports"
   events_folder = "{folder}/none"
   loggers_folder = "{folder}/none"
-  debug_level = 3
+  debug_level = 4
   session_timeout = 0
   protected_folders = []
 }}
@@ -60,10 +62,10 @@ class JanusSubject:
         self._child: Child | None = None
         self._socket: socket.socket | None = None
         self._reader: asyncio.Task[None] | None = None
-        self._answers: dict[str, asyncio.Future[dict[str, Any]]] = {}
+        self._answers: dict[str, asyncio.Queue[dict[str, Any]]] = {}
         self._publishers: dict[int, tuple[int, int]] = {}
         self._session = 0
-        self._address = ""
+        self.address = ""
 
     @property
     def pid(self) -> int:
@@ -75,14 +77,23 @@ class JanusSubject:
         addresses = own_addresses()
         if not addresses:
             raise Unavailable("janus needs an address that is not loopback, and this machine has none")
-        self._address = addresses[0]
+        self.address = addresses[0]
         path = self._folder / "api"
         await asyncio.to_thread(self._configure, libraries, path)
-        self._child = Child(
-            [program, "-F", str(self._folder), "-C", str(self._folder / "janus.jcfg")],
-            self._folder / "janus.log",
-            {},
-        )
+        for start in range(_STARTS):
+            self._child = Child(
+                [program, "-F", str(self._folder), "-C", str(self._folder / "janus.jcfg")],
+                self._folder / f"janus-{start}.log",
+                {},
+            )
+            try:
+                await self._child.line("Unix Sockets thread started")
+                break
+            except ServerFailed:
+                await self._child.stop()
+                await asyncio.to_thread(path.unlink, missing_ok=True)
+                if start == _STARTS - 1:
+                    raise
         self._socket = await self._dial(path)
         self._reader = asyncio.create_task(self._read())
         self._session = (await self._ask({"janus": "create"}))["data"]["id"]
@@ -187,7 +198,7 @@ class JanusSubject:
         )
         core = _CORE.format(
             folder=self._folder,
-            address=self._address,
+            address=self.address,
             libraries=libraries,
             others=",".join(others),
             transports=",".join(transports),
@@ -222,7 +233,7 @@ class JanusSubject:
     async def _connect(self, handle: int, peer: Peer, remote_sdp: str) -> None:
         trickle = {"janus": "trickle", "session_id": self._session, "handle_id": handle}
         await self._ask({**trickle, "candidate": {"completed": True}}, acknowledged=True)
-        await peer.connect(remote_sdp, self._address)
+        await peer.connect(remote_sdp)
 
     async def _request(
         self, handle: int, body: dict[str, Any], jsep: dict[str, str] | None = None
@@ -244,34 +255,27 @@ class JanusSubject:
     async def _ask(self, message: dict[str, Any], *, acknowledged: bool = False) -> dict[str, Any]:
         assert self._socket is not None  # noqa: S101
         transaction = secrets.token_hex(8)
-        future = self._answers[transaction] = asyncio.get_running_loop().create_future()
-        self._acknowledged = acknowledged
+        answers = self._answers[transaction] = asyncio.Queue()
         await asyncio.get_running_loop().sock_sendall(
             self._socket, json.dumps({**message, "transaction": transaction}).encode()
         )
         try:
             async with asyncio.timeout(_ANSWER_TIMEOUT_S):
-                while True:
-                    answer = await future
-                    # An asynchronous request is acknowledged first and answered by an event later.
-                    if answer["janus"] != "ack" or acknowledged:
-                        break
-                    future = self._answers[transaction] = asyncio.get_running_loop().create_future()
+                answer = await answers.get()
+                # An asynchronous request is acknowledged first and answered by an event later.
+                while answer["janus"] == "ack" and not acknowledged:
+                    answer = await answers.get()
         finally:
-            self._answers.pop(transaction, None)
+            del self._answers[transaction]
         if answer["janus"] == "error":
             raise ServerFailed(f"janus: {answer['error']['reason']}")
-        found: dict[str, Any] = answer
-        return found
+        return answer
 
     async def _read(self) -> None:
         assert self._socket is not None  # noqa: S101
         loop = asyncio.get_running_loop()
         while data := await loop.sock_recv(self._socket, _MAX_MESSAGE):
             message = json.loads(data)
-            future = self._answers.get(message.get("transaction", ""))
-            if future is not None and not future.done():
-                future.set_result(message)
-                # The next message of the same transaction needs the next future: let the asker make it.
-                await asyncio.sleep(0)
-                await asyncio.sleep(0)
+            answers = self._answers.get(message.get("transaction", ""))
+            if answers is not None:
+                answers.put_nowait(message)

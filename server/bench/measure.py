@@ -106,7 +106,9 @@ class Bench:
 
     def _peer(self, direction: str) -> Peer:
         assert self._certificate is not None  # noqa: S101
-        peer = Peer(self._certificate, "sendonly" if direction == "sendonly" else "recvonly")
+        peer = Peer(
+            self._certificate, "sendonly" if direction == "sendonly" else "recvonly", self.subject.address
+        )
         self._peers.append(peer)
         return peer
 

@@ -43,14 +43,16 @@ class Secured(Protocol):
 class Peer:
     """A publisher's or a viewer's connection. `connect` runs on the event loop; then the traffic owns the socket."""
 
-    def __init__(self, certificate: Certificate, direction: Literal["sendonly", "recvonly"]) -> None:
+    def __init__(
+        self, certificate: Certificate, direction: Literal["sendonly", "recvonly"], address: str
+    ) -> None:
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.setblocking(False)
         for option in (socket.SO_RCVBUF, socket.SO_SNDBUF):
             self.socket.setsockopt(socket.SOL_SOCKET, option, _BUFFER_BYTES)
         # The kernel's own stamp of arrival: however late this process gets to read, the delay is the server's.
         self.socket.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
-        self.socket.bind(("127.0.0.1", 0))
+        self.socket.bind((address, 0))
         fingerprint = next(f for f in certificate.getFingerprints() if f.algorithm == "sha-256")
         self.local = sdp.Local(
             secrets.token_hex(4),
@@ -70,9 +72,9 @@ class Peer:
     def offer(self) -> str:
         return sdp.offer(self.local, self.direction)
 
-    async def connect(self, remote_sdp: str, address: str = "127.0.0.1") -> None:
-        """To the candidate at `address`. Raises TimeoutError or ConnectionError when no path comes about."""
-        remote = self.remote = sdp.parse(remote_sdp, address)
+    async def connect(self, remote_sdp: str) -> None:
+        """To the candidate at our own address. Raises TimeoutError or ConnectionError when no path comes about."""
+        remote = self.remote = sdp.parse(remote_sdp, self.local.address[0])
         secure = self.secure = SecureTransport(
             self._certificate, remote.role, send=self._send, on_end=lambda: None
         )

@@ -70,7 +70,9 @@ async def row(name: str, clip: Clip, inspections: int, viewers: int, seconds: fl
             await bench.stop_publishing()
             measured = dataclasses.replace(measured, recording=await bench.subject.recording(0))
         except (Unavailable, ServerFailed, TimeoutError, ConnectionError) as error:
-            return Missing(name, inspections, viewers, " ".join(str(error).split())[-300:] or repr(error))
+            return Missing(
+                name, inspections, viewers, " ".join(str(error).split())[-300:] or type(error).__name__
+            )
         finally:
             await bench.close()
     if name == "floor":

@@ -34,6 +34,8 @@ class Subject(Protocol):
     name: str
     encoded: bool
     "Whether viewers get pictures that were encoded anew."
+    address: str
+    "Where its media sockets are, once open; the load's are there too."
 
     @property
     def pid(self) -> int: ...

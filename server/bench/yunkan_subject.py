@@ -43,6 +43,7 @@ class YunkanSubject:
 
     name = "yunkan"
     encoded = False
+    address = "127.0.0.1"
 
     def __init__(self, folder: Path) -> None:
         self.data = folder / "data"

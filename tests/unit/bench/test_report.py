@@ -1,0 +1,99 @@
+"""The table, its ratios, and what gave out."""
+
+import dataclasses
+import json
+from typing import Any
+
+import pytest
+
+from server.bench.report import Machine, Missing, Row, as_json, markdown, ratios, table
+from server.bench.run import Soak, what_gave_out
+from server.bench.subject import RecordingState
+
+MACHINE = Machine("2026-11-21 20:00 UTC", "a processor", 2, "Linux 6", "3.11", 0.5, 0.9)
+ROW = Row(
+    name="yunkan",
+    inspections=8,
+    viewers=3,
+    seconds=20.0,
+    cpu_percent=16.0,
+    main_thread_percent=14.0,
+    load_cpu_percent=9.0,
+    machine_percent=20.0,
+    sent=1000,
+    lost=0,
+    server_drops=0,
+    load_drops=0,
+    mismatches=0,
+    p50_ms=0.25,
+    p99_ms=3.5,
+    resident_bytes=150 * 2**20,
+    recording=RecordingState(True, 19.5, 0.2),
+)
+JANUS = dataclasses.replace(
+    ROW, name="janus", cpu_percent=20.0, recording=RecordingState(False, 0, 1.5, "pp")
+)
+FLOOR = dataclasses.replace(ROW, name="floor", cpu_percent=8.0, recording=None, tight_percent=0.5)
+AIORTC = dataclasses.replace(ROW, name="aiortc", inspections=1, cpu_percent=120.0)
+
+
+def test_per_inspection_is_a_share_of_one_core() -> None:
+    assert ROW.per_inspection == 2.0
+
+
+def test_ratios_compare_the_same_load_and_aiortc_at_one_inspection() -> None:
+    found = {(name, load): value for name, load, value in ratios([ROW, JANUS, FLOOR, AIORTC])}
+    assert found[("yunkan / janus", "8 x 3")] == pytest.approx(0.8)
+    assert found[("yunkan / floor", "8 x 3")] == pytest.approx(2)
+    assert found[("yunkan / floor's tight loop", "8 x 3")] == pytest.approx(4)
+    assert found[("aiortc (N=1) / yunkan", "8 x 3")] == pytest.approx(60)
+
+
+def test_a_row_under_another_load_is_not_compared() -> None:
+    assert ratios([ROW, dataclasses.replace(JANUS, viewers=1)]) == []
+
+
+def test_a_missing_row_says_why_and_its_columns_stay_aligned() -> None:
+    lines = table([ROW, Missing("janus", 8, 3, "the program janus is not installed")]).splitlines()
+    assert "not measured: the program janus is not installed" in lines[2]
+    assert lines[0].index("recording") == lines[1].index("playable") == lines[2].index("not measured")
+
+
+def test_what_the_load_generator_lost_is_not_hidden() -> None:
+    assert "7 of 1000 (7 by the load)" in table([dataclasses.replace(ROW, lost=7, load_drops=7)])
+
+
+def test_markdown_has_one_line_for_each_row_and_names_the_machine() -> None:
+    text = markdown([ROW, JANUS], MACHINE)
+    assert text.startswith("2026-11-21 20:00 UTC, a processor, 2 cores")
+    assert text.count("\n| Yunkan") == 1
+    assert "| yunkan / janus | 8 x 3 | 0.80 |" in text
+
+
+def test_json_holds_rows_missing_rows_and_ratios() -> None:
+    document = json.loads(json.dumps(as_json([ROW, Missing("aiortc", 1, 3, "why")], MACHINE)))
+    assert document["rows"][0]["cpu_percent_per_inspection"] == 2.0
+    assert document["rows"][1]["reason"] == "why"
+    assert document["ratios"] == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({}, ""),
+        ({"p99_ms": 60.0, "load_cpu_percent": 97.0}, "load generator"),
+        ({"p99_ms": 60.0, "main_thread_percent": 96.0}, "event loop"),
+        ({"lost": 3, "machine_percent": 99.0}, "all cores"),
+        ({"lost": 3, "server_drops": 3}, "receive buffer"),
+        ({"lost": 3}, "no reason"),
+    ],
+)
+def test_the_search_for_the_capacity_says_what_gave_out(changes: dict[str, Any], reason: str) -> None:
+    found = what_gave_out(dataclasses.replace(ROW, **changes))
+    assert reason in found if reason else found == ""
+
+
+def test_memory_of_further_inspections_does_not_count_the_first() -> None:
+    soak = Soak(5, 1, 100, ((0.0, 180), (3600.0, 190)), ROW)
+    assert soak.further_bytes == 20
+    assert soak.growth_bytes_per_hour == pytest.approx(10)
