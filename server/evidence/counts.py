@@ -13,7 +13,7 @@ SEGMENT = "part.segment"
 PART = "part.closed"
 FOLDER_OF = {PART: "media", "snapshot.taken": "snapshots", "photo.added": "photos"}
 """Events whose `sha256` is that of a file, and the folder below `data/` in which it lies."""
-GAPS = frozenset({"slot.interrupted", "recording.failed", "gap.recorded"})
+GAPS = frozenset({"slot.gap", "recording.failed"})
 
 
 @dataclass(slots=True)

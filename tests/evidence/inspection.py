@@ -88,7 +88,7 @@ def write_inspection(
         shutil.copy(path, folder / "data/media" / name)
         for segment in segments:
             log.add("part.segment", slot=slot, part=part, **segment.as_body())
-        log.add("slot.interrupted", slot=slot, cause="no_media")
+        log.add("slot.gap", slot=slot, cause="network")
         log.add(
             "part.closed",
             part=part,

@@ -52,7 +52,7 @@ def double(events: Events) -> None:
 
 
 def drop_a_gap(events: Events) -> None:
-    del events[next(i for i, e in enumerate(events) if e["type"] == "slot.interrupted")]
+    del events[next(i for i, e in enumerate(events) if e["type"] == "slot.gap")]
 
 
 def backdate(events: Events) -> None:

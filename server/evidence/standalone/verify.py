@@ -43,7 +43,7 @@ LIMITS = (
     "Integrity is not truth: this does not prove that what is shown is true, nor exclude a virtual camera."
 )
 PLACES = {"part.closed": "media", "snapshot.taken": "snapshots", "photo.added": "photos"}
-GAPS = ("slot.interrupted", "recording.failed", "gap.recorded")
+GAPS = ("slot.gap", "recording.failed")
 TOLERANCE_S = 300
 
 
