@@ -17,12 +17,13 @@ from server.cases.models import Case
 from server.cases.rules import MATTERS, STATES, has_good_check_digit, licence_kind_name
 from server.cases.service import get_case, list_cases, list_evidence, require
 from server.clock import TIME_ZONE
+from server.inspections.checklists import get_template, in_language
 from server.inspections.lookup import cases_of, list_of_case, list_with_cases
 from server.inspections.models import Inspection
 from server.live.keys import ROOMS
 from server.live.rooms import Online
 from server.web.bodies import integer
-from server.web.keys import CLOCK, DATABASE
+from server.web.keys import CLOCK, DATABASE, LANGUAGE
 from server.web.templates import render
 
 
@@ -119,8 +120,19 @@ async def case_page(request: web.Request) -> web.Response:
             "inspections": inspections,
             "numbers": {inspection.id: inspection.number for inspection in inspections},
             "evidence": await list_evidence(session, case.id),
+            "words": _checklist_words(inspections, request[LANGUAGE]),
         }
     return render(request, "desk/case.html", context)
+
+
+def _checklist_words(inspections: list[Inspection], language: str) -> dict[str, str]:
+    """Keys of checklists and of their items, which evidence is titled by, in the page's language."""
+    words: dict[str, str] = {}
+    for inspection in inspections:
+        template = get_template(inspection.template_key, inspection.template_version)
+        words[template.key] = in_language(template.title, language)
+        words |= {item.key: in_language(item.text, language) for item in template.items}
+    return words
 
 
 async def _present(request: web.Request, session: AsyncSession, who: Actor) -> list[Present]:

@@ -14,10 +14,11 @@ from aiohttp import FormData, web
 from server.cases.models import Evidence
 from server.cases.service import attach_evidence, create_case
 from server.db import Database
+from server.inspections.checklists import default_template
 from server.inspections.keys import JOURNAL
 from server.web.keys import DATABASE, FILES
 from tests.cast import FENGHE, Appointment, Office, found_office
-from tests.flows.browsing import Client, look, send_form
+from tests.flows.browsing import Client, look, send_form, shown
 from tests.flows.programs import BODY, get, make_case, post
 
 PNG = cv2.imencode(".png", np.zeros((40, 60, 3), np.uint8))[1].tobytes()
@@ -355,3 +356,13 @@ async def test_a_number_goes_by_the_year_in_beijing(office: Office, app: web.App
     async with app[DATABASE].transaction() as session:
         case = await create_case(session, office.zhou, FENGHE, last_evening_in_london)
     assert case.number == "2027-0001"
+
+
+async def test_a_snapshot_on_the_case_page_is_titled_by_the_words_of_its_checklist_item(
+    client: Client, app: web.Application, office: Office, appointment: Appointment
+) -> None:
+    item = default_template("seed-licence-address").items[0]
+    await attach(app[DATABASE], appointment, "/snapshot", title=item.key)
+    page = await look(client, f"/cases/{appointment.case_id}", who=office.bearer("reviewer"))
+    assert item.text["en"] in shown(page)
+    assert item.key not in shown(page).split()
