@@ -57,15 +57,22 @@ async def problems_of(page: Page, path: str, language: str) -> list[str]:
 async def overflows(page: Page, where: str) -> list[str]:
     found = []
     await page.set_viewport_size({"width": 320, "height": 640})
-    if await page.evaluate(WIDER_THAN_WINDOW):
+    if await _stays_wider(page, 320):
         found.append(f"{where}: wider than 320 px")
     await page.set_viewport_size({"width": 1280, "height": 768})
     await page.evaluate("document.documentElement.style.fontSize = '200%'")
-    if await page.evaluate(WIDER_THAN_WINDOW):
+    if await _stays_wider(page, 1280):
         found.append(f"{where}: wider than the window with text of 200 %")
     await page.evaluate("document.documentElement.style.fontSize = ''")
     await page.set_viewport_size({"width": 1366, "height": 768})
     return found
+
+
+async def _stays_wider(page: Page, width: int) -> bool:
+    """Whether the page still outgrows the window once it has taken its new size: that needs a frame or two."""
+    await page.wait_for_function(f"innerWidth === {width}")
+    await page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    return bool(await page.evaluate(WIDER_THAN_WINDOW))
 
 
 @asynccontextmanager
