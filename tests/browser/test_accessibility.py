@@ -12,6 +12,7 @@ from playwright.async_api import Page, expect
 from tests.browser.house import House, open_console, stage
 from tests.browser.people import LIVE_MS, join_by_phone
 from tests.cast import Appointment
+from tests.peers.chromium import until
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
 
@@ -70,7 +71,7 @@ async def overflows(page: Page, where: str) -> list[str]:
 
 async def _stays_wider(page: Page, width: int) -> bool:
     """Whether the page still outgrows the window once it has taken its new size: that needs a frame or two."""
-    await page.wait_for_function(f"innerWidth === {width}")
+    await until(page, f"innerWidth === {width}")
     await page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
     return bool(await page.evaluate(WIDER_THAN_WINDOW))
 

@@ -20,7 +20,7 @@ from tests.browser.people import (
 )
 from tests.cast import Appointment, Office
 from tests.peers import counter
-from tests.peers.chromium import Chromium, read_counter
+from tests.peers.chromium import Chromium, read_counter, until
 from tests.peers.clients import numbers_in
 from tests.service import Service
 
@@ -82,7 +82,7 @@ async def test_twenty_snapshots_are_the_very_frames_the_reviewer_saw(
         await open_console(desk, appointment)
         await sees_numbers(desk)
         await desk.evaluate(WATCH_SCREEN)
-        await desk.wait_for_function("isSomethingShown()")
+        await until(desk, "isSomethingShown()")
         seen: list[int | None] = []
         for count in range(1, 21):
             seen.append(number_of(await desk.evaluate("clickAndSee()")))

@@ -1,5 +1,6 @@
 """Debian's Chromium under Playwright, as a phone and as a reviewer's desk."""
 
+import asyncio
 import base64
 import os
 from collections.abc import AsyncIterator, Sequence
@@ -121,3 +122,11 @@ async def read_counter(page: Page, selector: str) -> int | None:
     width, height = _LUMA_SIZE
     pixels = np.frombuffer(base64.b64decode(luma), np.uint8)
     return counter.read(pixels.reshape(height, width))
+
+
+async def until(page: Page, expression: str) -> None:
+    """Until a JavaScript expression holds. Playwright's own waiting evaluates text inside the page, which our
+    content security policy rightly forbids."""
+    async with asyncio.timeout(30):
+        while not await page.evaluate(expression):
+            await page.wait_for_timeout(50)
