@@ -26,6 +26,7 @@ _READY_S = 15.0
 # Its Unix socket does not always come up at the first start.
 _STARTS = 4
 _CONVERT_S = 120
+_FEED_TRIES, _FEED_WAIT_S = 100, 0.05
 _MAX_MESSAGE = 1 << 18
 _LIBRARIES = ("/usr/lib/*/janus", "/usr/lib/janus", "/opt/janus/lib/janus", "/usr/local/lib/janus")
 
@@ -125,15 +126,7 @@ class JanusSubject:
 
     async def view(self, index: int, peer: Peer) -> None:
         handle = await self._attach()
-        attached = await self._request(
-            handle,
-            {
-                "request": "join",
-                "room": 1000 + index,
-                "ptype": "subscriber",
-                "streams": [{"feed": self._publishers[index][1]}],
-            },
-        )
+        attached = await self._subscribe(handle, index)
         offer = attached["jsep"]["sdp"]
         await self._request(
             handle, {"request": "start"}, {"type": "answer", "sdp": sdp.answer(peer.local, offer)}
@@ -224,6 +217,23 @@ class JanusSubject:
                 await asyncio.sleep(0.05)
             else:
                 return client
+
+    async def _subscribe(self, handle: int, index: int) -> dict[str, Any]:
+        """A feed is there a moment after its publisher's handshake has ended on our side."""
+        body = {
+            "request": "join",
+            "room": 1000 + index,
+            "ptype": "subscriber",
+            "streams": [{"feed": self._publishers[index][1]}],
+        }
+        for _ in range(_FEED_TRIES):
+            try:
+                return await self._request(handle, body)
+            except ServerFailed as error:
+                if "No such feed" not in str(error):
+                    raise
+                await asyncio.sleep(_FEED_WAIT_S)
+        raise ServerFailed("janus: the publisher's feed did not come up")
 
     async def _attach(self) -> int:
         body = {"janus": "attach", "session_id": self._session, "plugin": "janus.plugin.videoroom"}

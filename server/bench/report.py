@@ -63,6 +63,11 @@ class Row:
     def per_inspection(self) -> float:
         return self.cpu_percent / self.inspections
 
+    @property
+    def fell_behind(self) -> bool:
+        """Most did not arrive in time: what it would have cost to keep up was not measured."""
+        return self.lost * 2 > self.sent
+
 
 @dataclass(frozen=True, slots=True)
 class Missing:
@@ -132,7 +137,11 @@ def as_json(rows: Sequence[Row | Missing], machine: Machine) -> dict[str, Any]:
 
 def ratios(rows: Sequence[Row | Missing]) -> list[tuple[str, str, float]]:
     """(what, N x V, ratio) of CPU per inspection, wherever both sides were measured. aiortc runs at N=1 only."""
-    measured = {(row.name, row.inspections, row.viewers): row for row in rows if isinstance(row, Row)}
+    measured = {
+        (row.name, row.inspections, row.viewers): row
+        for row in rows
+        if isinstance(row, Row) and not row.fell_behind
+    }
     found = []
     for (name, inspections, viewers), ours in measured.items():
         if name != "yunkan" or not ours.cpu_percent:
@@ -158,6 +167,8 @@ def _cells(row: Row | Missing) -> tuple[str, ...]:
         return (TITLES[row.name], load, *("-" for _ in range(7)), f"not measured: {row.reason}")
     unit = " frames" if row.name == "aiortc" else ""
     lost = f"{row.lost} of {row.sent}{unit}"
+    if row.fell_behind:
+        lost += " (fell behind)"
     if row.load_drops:
         lost += f" ({row.load_drops} by the load)"
     return (

@@ -20,7 +20,7 @@ from server.bench.floor_subject import FloorSubject, tight_percent
 from server.bench.janus_subject import JanusSubject
 from server.bench.measure import Bench
 from server.bench.processes import ServerFailed
-from server.bench.report import MEBI, TITLES, Machine, Missing, Row
+from server.bench.report import MEBI, TITLES, Machine, Missing, Row, table
 from server.bench.subject import Subject, Unavailable
 from server.bench.yunkan_subject import YunkanSubject
 
@@ -57,6 +57,8 @@ async def rows(
             number = AIORTC_INSPECTIONS if name == "aiortc" else inspections
             say(f"{TITLES[name]}: {number} x {count}, {seconds:.0f} s")
             found.append(await row(name, clip, number, count, seconds))
+            # At once, so that a run that is broken off has not been in vain.
+            say(table(found[-1:]))
     return found, _machine(before)
 
 

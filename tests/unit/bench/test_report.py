@@ -53,6 +53,12 @@ def test_a_row_under_another_load_is_not_compared() -> None:
     assert ratios([ROW, dataclasses.replace(JANUS, viewers=1)]) == []
 
 
+def test_a_server_that_fell_behind_is_marked_and_not_compared() -> None:
+    late = dataclasses.replace(AIORTC, sent=600, lost=590)
+    assert "590 of 600 frames (fell behind)" in table([late])
+    assert ratios([ROW, late]) == []
+
+
 def test_a_missing_row_says_why_and_its_columns_stay_aligned() -> None:
     lines = table([ROW, Missing("janus", 8, 3, "the program janus is not installed")]).splitlines()
     assert "not measured: the program janus is not installed" in lines[2]
