@@ -40,7 +40,7 @@ WATCH_SCREEN = """
   const note = (_now, metadata) => {
     context.drawImage(video, 0, 0, 320, 180);
     shown.push({at: metadata.expectedDisplayTime, data: context.getImageData(0, 0, 320, 180).data});
-    if (shown.length > 8) shown.shift();
+    if (shown.length > 60) shown.shift();
     video.requestVideoFrameCallback(note);
   };
   video.requestVideoFrameCallback(note);
@@ -85,6 +85,7 @@ async def test_twenty_snapshots_are_the_very_frames_the_reviewer_saw(
         await until(desk, "isSomethingShown()")
         seen: list[int | None] = []
         for count in range(1, 21):
+            await expect(desk.locator('[data-command="snapshot"]')).to_be_enabled()
             seen.append(number_of(await desk.evaluate("clickAndSee()")))
             await expect(desk.locator('.photo-strip__item[data-state="ready"]')).to_have_count(
                 count, timeout=10_000
