@@ -65,8 +65,8 @@ class Row:
 
     @property
     def fell_behind(self) -> bool:
-        """Most did not arrive in time: what it would have cost to keep up was not measured."""
-        return self.lost * 2 > self.sent
+        """A tenth or more did not arrive in time: what it would have cost to keep up was not measured."""
+        return self.lost * 10 > self.sent
 
 
 @dataclass(frozen=True, slots=True)
