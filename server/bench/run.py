@@ -18,7 +18,7 @@ from server.bench.clip import Clip, make_clip
 from server.bench.figures import slope
 from server.bench.floor_subject import FloorSubject, tight_percent
 from server.bench.janus_subject import JanusSubject
-from server.bench.measure import Bench
+from server.bench.measure import SETTLE_S, Bench
 from server.bench.processes import ServerFailed
 from server.bench.report import MEBI, TITLES, Machine, Missing, Row, table
 from server.bench.subject import Subject, Unavailable
@@ -62,13 +62,15 @@ async def rows(
     return found, _machine(before)
 
 
-async def row(name: str, clip: Clip, inspections: int, viewers: int, seconds: float) -> Row | Missing:
+async def row(
+    name: str, clip: Clip, inspections: int, viewers: int, seconds: float, settle_s: float = SETTLE_S
+) -> Row | Missing:
     with tempfile.TemporaryDirectory(prefix="yunkan-bench-") as folder:
         bench = Bench(_SUBJECTS[name](Path(folder)), clip, viewers)
         try:
             await bench.open()
             await bench.add(inspections)
-            measured = await bench.measure(seconds)
+            measured = await bench.measure(seconds, settle_s)
             await bench.stop_publishing()
             measured = dataclasses.replace(measured, recording=await bench.subject.recording(0))
         except (Unavailable, ServerFailed, TimeoutError, ConnectionError) as error:
