@@ -35,7 +35,7 @@ from server.live.context import Live
 from server.live.gap_filling import awaited_until
 from server.live.models import Part
 from server.live.rooms import Rooms
-from server.web.languages import current_language
+from server.web.languages import speaking
 
 log = structlog.get_logger("sealing")
 Result = TypeVar("Result")
@@ -82,7 +82,6 @@ class Sealer:
             await asyncio.gather(self._task, return_exceptions=True)
 
     async def _run(self) -> None:
-        current_language.set(self._live.settings.language)
         while True:
             try:
                 await self.run_once()
@@ -202,7 +201,8 @@ class Sealer:
         async with live.database.reading() as session:
             inspection = await session.get_one(Inspection, inspection_id)
             lines = await read_lines(session, inspection_id)
-            metadata = await read_metadata(session, inspection)
+            with speaking(live.settings.language):
+                metadata = await read_metadata(session, inspection)
             unclaimed = await self._unclaimed(session, inspection_id)
         await asyncio.to_thread(set_aside, unclaimed)
         office = await asyncio.to_thread(keys.load, live.settings.key_folder)

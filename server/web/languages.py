@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
 from typing import Any
@@ -19,6 +21,16 @@ COOKIE = "yunkan_language"
 _LOCALES = {"zh-CN": "zh_CN", "en": "en"}
 
 current_language: ContextVar[str] = ContextVar("current_language", default="zh-CN")
+
+
+@contextmanager
+def speaking(language: str) -> Iterator[None]:
+    """What is translated inside is in `language`, whoever calls: for work that no request asked for."""
+    token = current_language.set(language)
+    try:
+        yield
+    finally:
+        current_language.reset(token)
 
 
 @cache

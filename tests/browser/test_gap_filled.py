@@ -172,7 +172,11 @@ FILES = """
 async () => {
   const folder = await (await navigator.storage.getDirectory()).getDirectoryHandle("yunkan-recordings", {create: true});
   const files = [];
-  for await (const entry of folder.values()) files.push(await entry.getFile());
+  for await (const entry of folder.values()) {
+    // The page may remove an entry between its being listed and being opened.
+    const file = await entry.getFile().catch(() => null);
+    if (file) files.push(file);
+  }
 """
 SIZES = FILES + "return files.reduce((sum, {size}) => sum + size, 0); }"
 RUNS = FILES + 'return files.filter(({name}) => name.endsWith(".index")).length; }'
