@@ -6,6 +6,7 @@ from server.cases import models as cases
 from server.db.base import Base
 from server.inspections import models as inspections
 from server.live import models as live
+from server.officelog import models as officelog
 
 METADATA = Base.metadata
-FEATURES = (accounts, archive, cases, inspections, live)
+FEATURES = (accounts, archive, cases, inspections, live, officelog)

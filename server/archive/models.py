@@ -9,6 +9,7 @@ from sqlalchemy import JSON, ForeignKey, Index, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from server.db.base import Base, Sha256
+from server.ids import ID_LENGTH
 
 
 class Seal(Base):
@@ -37,14 +38,20 @@ class Seal(Base):
     certificate: Mapped[Sha256 | None]
     root_certificate: Mapped[Sha256 | None]
     stamps: Mapped[int] = mapped_column(default=0)
+    office_head: Mapped[int | None]
+    """The head of the office's log under which the package proves that it was opened, closed and sealed."""
 
 
 class Access(Base):
-    """One line of an inspection's access log: a hash chain of its own, for the events' is closed by then."""
+    """One line of an inspection's access log: a hash chain of its own, for the events' is closed by then.
+
+    What belongs to no inspection, such as an attempt at one that there is not, is in the chain of the office: then
+    `inspection_id` is the office's id.
+    """
 
     __tablename__ = "accesses"
 
-    inspection_id: Mapped[str] = mapped_column(ForeignKey("inspections.id"), primary_key=True)
+    inspection_id: Mapped[str] = mapped_column(String(ID_LENGTH), primary_key=True)
     seq: Mapped[int] = mapped_column(primary_key=True)
     type: Mapped[str] = mapped_column(String(40))
     at: Mapped[datetime]

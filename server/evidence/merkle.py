@@ -47,6 +47,20 @@ class Frontier:
         for each in leaves:
             self.append(each)
 
+    @classmethod
+    def resume(cls, size: int, peaks: Iterable[bytes]) -> Frontier:
+        """The edge that a tree of `size` leaves had. ValueError if it cannot have had that many peaks."""
+        made = cls()
+        made.size, made._peaks = size, list(peaks)
+        if len(made._peaks) != size.bit_count():
+            raise ValueError(f"a tree of {size} leaves has not {len(made._peaks)} peaks")
+        return made
+
+    @property
+    def peaks(self) -> list[bytes]:
+        """The roots of the whole subtrees, from the left; one for each binary digit 1 of the size."""
+        return list(self._peaks)
+
     def append(self, leaf_: bytes) -> None:
         node, size = leaf_, self.size
         while size & 1:

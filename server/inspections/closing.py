@@ -7,11 +7,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from server.accounts.rules import system_actor
 from server.errors import N_, Conflict
+from server.evidence import officelog
 from server.evidence.canonical import parse
 from server.evidence.counts import CLOSE
 from server.evidence.sealing import close_body
 from server.inspections.log import Journal
 from server.inspections.models import Event, Inspection
+from server.officelog.entries import append_entry
 
 
 class NotConcluded(Conflict):
@@ -20,7 +22,7 @@ class NotConcluded(Conflict):
 
 
 async def close_log(session: AsyncSession, journal: Journal, inspection_id: str) -> None:
-    """Append the event with the counts, once. NotConcluded before there is a result."""
+    """Append the event with the counts, once; the office's log takes it down. NotConcluded before there is a result."""
     inspection = await session.get_one(
         Inspection, inspection_id, with_for_update=True, populate_existing=True
     )
@@ -30,8 +32,9 @@ async def close_log(session: AsyncSession, journal: Journal, inspection_id: str)
         raise NotConcluded
     events = [parse(line) for line in await read_lines(session, inspection_id)]
     body = close_body([(event["type"], event["body"]) for event in events])
-    await journal.append(session, inspection_id, CLOSE, system_actor(), body)
+    last = await journal.append(session, inspection_id, CLOSE, system_actor(), body)
     await session.execute(update(Inspection).where(Inspection.id == inspection_id).values(log_closed=True))
+    await append_entry(session, officelog.CLOSE, inspection_id, last.at, seq=last.seq, head=last.link)
 
 
 async def read_lines(session: AsyncSession, inspection_id: str) -> list[bytes]:

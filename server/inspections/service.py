@@ -18,6 +18,7 @@ from server.cases.service import CaseClosed, get_case, move_case
 from server.clock import rfc3339
 from server.errors import N_, Invalid
 from server.evidence.chain import GENESIS
+from server.evidence.officelog import OPEN
 from server.inspections.checklists import Template, TemplateNotFound, default_template, get_template
 from server.inspections.errors import (
     AlreadyCancelled,
@@ -48,6 +49,7 @@ from server.inspections.rules import (
     InspectionState,
     source_of,
 )
+from server.officelog.entries import append_entry
 
 __all__ = [
     "Invited",
@@ -197,10 +199,15 @@ async def cancel(
 async def start(
     session: AsyncSession, journal: Journal, actor: Actor, inspection_id: str, epoch: int
 ) -> bool:
-    """The first camera or microphone is on: scheduled becomes live. True if this very call did it."""
-    if not await _move(session, inspection_id, "live", started_at=journal.clock.now()):
+    """The first camera or microphone is on: scheduled becomes live. True if this very call did it.
+
+    The opening in the office's log is part of it: what is filmed cannot vanish unnoticed.
+    """
+    now = journal.clock.now()
+    if not await _move(session, inspection_id, "live", started_at=now):
         return False
     await journal.append(session, inspection_id, "inspection.started", actor, {"epoch": epoch})
+    await append_entry(session, OPEN, inspection_id, now)
     return True
 
 

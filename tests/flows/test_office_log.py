@@ -1,0 +1,95 @@
+"""The office's log: what enters it, in which order, and what the database refuses."""
+
+import asyncio
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from aiohttp import web
+from sqlalchemy import select, text
+from sqlalchemy.exc import DBAPIError
+
+from server.db import Database
+from server.evidence import merkle
+from server.evidence.canonical import parse_canonical
+from server.evidence.officelog import CLOSE, OPEN
+from server.inspections import service as inspections
+from server.inspections.closing import close_log
+from server.inspections.keys import JOURNAL
+from server.officelog.entries import append_entry, read_leaves
+from server.officelog.models import OfficeEntry
+from server.web.keys import DATABASE
+from tests.cast import Appointment, Office
+
+NOW = datetime(2026, 11, 21, 8, tzinfo=UTC)
+
+
+async def entries_of(database: Database) -> list[OfficeEntry]:
+    async with database.reading() as session:
+        return list(await session.scalars(select(OfficeEntry).order_by(OfficeEntry.index)))
+
+
+async def test_an_inspection_enters_the_log_when_it_starts_and_when_its_log_is_closed(
+    app: web.Application, office: Office, appointment: Appointment
+) -> None:
+    journal = app[JOURNAL]
+    async with app[DATABASE].transaction() as session:
+        assert await inspections.start(session, journal, office.zhou, appointment.id, 1)
+        assert not await inspections.start(session, journal, office.zhou, appointment.id, 1)
+        await inspections.end(session, journal, office.zhou, appointment.id, "completed")
+        await inspections.conclude(session, journal, office.zhou, appointment.id, "pass", "")
+        await close_log(session, journal, appointment.id)
+        await close_log(session, journal, appointment.id)
+    entries = await entries_of(app[DATABASE])
+    told = [parse_canonical(entry.record.encode()) for entry in entries if entry.inspection_id]
+    assert [(each["kind"], each["inspection"]) for each in told] == [
+        (OPEN, appointment.id),
+        (CLOSE, appointment.id),
+    ]
+    assert told[1]["seq"] == entries[-1].seq
+
+
+async def test_appending_at_the_same_time_loses_nothing_and_makes_one_tree(database_url: str) -> None:
+    workers = [Database(database_url), Database(database_url)]
+
+    async def append(worker: Database, name: str) -> None:
+        for number in range(8):
+            async with worker.transaction() as session:
+                await append_entry(session, OPEN, f"{name}{number}", NOW)
+
+    await asyncio.gather(append(workers[0], "a"), append(workers[1], "b"))
+    entries = await entries_of(workers[0])
+    assert [entry.index for entry in entries] == list(range(16))
+    assert {entry.inspection_id for entry in entries} == {f"{name}{n}" for name in "ab" for n in range(8)}
+    async with workers[0].reading() as session:
+        leaves = await read_leaves(session, 16)
+    tree = merkle.Frontier.resume(16, map(bytes.fromhex, entries[-1].peaks))
+    assert tree.root() == merkle.root(leaves)
+    for worker in workers:
+        await worker.close()
+
+
+async def test_what_is_rolled_back_leaves_no_hole(database_url: str) -> None:
+    database = Database(database_url)
+    for fails in (False, True, False):
+        try:
+            async with database.transaction() as session:
+                await append_entry(session, OPEN, "x", NOW)
+                if fails:
+                    raise LookupError
+        except LookupError:
+            continue
+    assert [entry.index for entry in await entries_of(database)] == [0, 1]
+    await database.close()
+
+
+@pytest.mark.parametrize("act", ["UPDATE office_entries SET kind = 'seal'", "DELETE FROM office_entries"])
+async def test_the_database_refuses_to_change_an_entry(database_url: str, act: str) -> None:
+    database = Database(database_url)
+    async with database.transaction() as session:
+        await append_entry(session, OPEN, "x", NOW)
+    with pytest.raises(DBAPIError, match="only ever added to"):
+        async with database.transaction() as session:
+            result: Any = await session.execute(text(act))
+            assert result.rowcount
+    await database.close()
