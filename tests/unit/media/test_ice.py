@@ -125,8 +125,8 @@ def test_credentials_are_long_and_unlike() -> None:
     [
         b"",
         b"\x00\x01\x00\x00",
-        bytes(stun.Message(stun.Method.BINDING, stun.Class.REQUEST)),
-        bytes(stun.Message(stun.Method.BINDING, stun.Class.INDICATION)),
+        bytes(stun.Message(stun.Method.BINDING, stun.Class.REQUEST, bytes(12))),
+        bytes(stun.Message(stun.Method.BINDING, stun.Class.INDICATION, bytes(12))),
         b"\x00\x01\x00\x08\x21\x12\xa4\x42" + bytes(12) + b"\x00\x20\x00\x01\x00\x00\x00\x00",
         b"\x00\x01\x00\x08\x21\x12\xa4\x42" + bytes(12) + b"\x00\x06\x00\x01\xff\x00\x00\x00",
         b"\x0f\xff\x00\x00\x21\x12\xa4\x42" + bytes(12),
