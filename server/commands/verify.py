@@ -1,4 +1,4 @@
-"""`yunkan verify`: an inspection's package, as folder or zip, checked offline; receipts held against it."""
+"""`yunkan verify`: an inspection's package, as folder or zip, checked offline; receipts by themselves or against it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,13 @@ from server.errors import N_
 from server.evidence.certificates import from_pem
 from server.evidence.receipts import BadReceipt, ReceiptResult
 from server.evidence.verify import Finding, Report, Result, Step, Trust, verify
-from server.evidence.verify.receipt_check import ReceiptFinding, check_receipt_file
+from server.evidence.verify.receipt_check import (
+    Checked,
+    ReceiptFinding,
+    check_receipt_file,
+    check_receipts_alone,
+)
+from server.evidence.verify.report import RECEIPTS
 from server.evidence.verify.source import Unreadable
 from server.settings import Settings
 from server.web.languages import LANGUAGES, current_language, translate
@@ -40,12 +46,21 @@ _RECEIPTS = {
     ReceiptResult.OTHER_INSPECTION: N_("this receipt is about another inspection"),
 }
 
+BOTH_SIGNED = N_("the office and the participant signed it")
+NOTHING_NAMED = N_("Name a package, receipts (--receipt), or both.")
+ROOT_OF_ITS_OWN = N_(
+    "No root was given: compare {fingerprint} with what the office publishes, or these may be anybody's receipts."
+)
+NO_LOG = N_("No package was given: whether the office's log still has these lines was not checked.")
+
 
 def add_to(commands: Any) -> None:
-    parser = commands.add_parser("verify", help="check an inspection's package (folder or zip), offline")
-    parser.add_argument("path", type=Path, help="the package: a folder or a zip")
+    parser = commands.add_parser(
+        "verify", help="check an inspection's package (folder or zip) or a participant's receipts, offline"
+    )
+    parser.add_argument("path", type=Path, nargs="?", help="the package: a folder or a zip")
     parser.add_argument("--json", action="store_true", help="the whole report as JSON")
-    parser.add_argument("--receipt", type=Path, help="a participant's receipts, to be held against the log")
+    parser.add_argument("--receipt", type=Path, help="a participant's receipts, also without a package")
     parser.add_argument(
         "--root", type=Path, action="append", default=[], metavar="PEM", help="a trusted root"
     )
@@ -73,30 +88,40 @@ def run(settings: Settings, options: argparse.Namespace) -> int:
     except (OSError, ValueError) as error:
         print(f"yunkan: {error}", file=sys.stderr)
         return 2
-    report = verify(options.path, trust)
-    receipts: list[ReceiptFinding] = []
-    problem = ""
-    if receipt_bytes is not None and report.unreadable is None:
-        try:
-            receipts = check_receipt_file(options.path, receipt_bytes)
-        except (BadReceipt, Unreadable) as error:
-            problem = str(error)
+    if options.path is None and receipt_bytes is None:
+        print(f"yunkan: {translate(NOTHING_NAMED)}", file=sys.stderr)
+        return 2
+    report = verify(options.path, trust) if options.path is not None else None
+    checked, problem = None, None
+    if receipt_bytes is not None and (report is None or report.unreadable is None):
+        checked, problem = _check_receipts(options.path, receipt_bytes, trust)
     if options.json:
-        told = report.to_json()
+        told = report.to_json() if report is not None else {}
         if receipt_bytes is not None:
-            told |= {
-                "receipts": [_receipt_json(each) for each in receipts],
-                "receipts_error": problem or None,
-            }
+            told |= _receipts_json(checked, problem)
         print(json.dumps(told, ensure_ascii=False, indent=2))
     else:
-        _print_report(report)
-        _print_receipts(receipts, problem)
-    if report.exit_code:
-        return report.exit_code
-    if problem:
+        if report is not None:
+            _print_report(report)
+        _print_receipts(checked, problem)
+    return (report.exit_code if report is not None else 0) or _exit_code(checked, problem)
+
+
+def _check_receipts(
+    package: Path | None, data: bytes, trust: Trust
+) -> tuple[Checked | None, BadReceipt | Unreadable | None]:
+    try:
+        if package is None:
+            return check_receipts_alone(data, trust), None
+        return check_receipt_file(package, data, trust), None
+    except (BadReceipt, Unreadable) as error:
+        return None, error
+
+
+def _exit_code(checked: Checked | None, problem: BadReceipt | Unreadable | None) -> int:
+    if problem is not None:
         return 2
-    return 0 if all(each.result is ReceiptResult.HOLDS for each in receipts) else 1
+    return 0 if checked is None or all(each.holds for each in checked.findings) else 1
 
 
 def _certificates(paths: Sequence[Path]) -> list[x509.Certificate]:
@@ -146,19 +171,53 @@ def _finding(finding: Finding) -> str:
     return f"{finding.subject}: {told}" if finding.subject else told
 
 
-def _print_receipts(receipts: Sequence[ReceiptFinding], problem: str) -> None:
-    if problem:
-        print(translate(N_("The receipts cannot be checked: {reason}"), reason=problem))
-    for each in receipts:
-        told = each.reason if each.result is None else translate(_RECEIPTS[each.result])
-        print(translate(N_("Receipt of line {line}: {result}"), line=each.receipt.seq, result=told))
+def _print_receipts(checked: Checked | None, problem: BadReceipt | Unreadable | None) -> None:
+    if problem is not None:
+        reason = translate(problem.text, **problem.params)
+        print(translate(N_("The receipts cannot be checked: {reason}"), reason=reason))
+    if checked is None:
+        return
+    for each in checked.findings:
+        print(translate(N_("Receipt of line {line}: {result}"), line=each.receipt.seq, result=_told(each)))
+    held = sum(each.holds for each in checked.findings)
+    count = len(checked.findings)
+    print(
+        translate(
+            N_("{held} of {count} receipts of {office} hold."), held=held, count=count, office=checked.office
+        )
+    )
+    if not checked.pinned:
+        print(translate(ROOT_OF_ITS_OWN, fingerprint=checked.root_fingerprint))
+    if not checked.with_log:
+        print(translate(NO_LOG))
+    print(translate(N_("Not proved: {what}"), what=translate(RECEIPTS.not_proved)))
+
+
+def _told(each: ReceiptFinding) -> str:
+    if each.problem is not None:
+        told = translate(each.problem.text, **each.problem.params)
+        return f"{translate(_RECEIPTS[each.result])}; {told}" if each.result else told
+    return translate(_RECEIPTS[each.result] if each.result else BOTH_SIGNED)
+
+
+def _receipts_json(checked: Checked | None, problem: BadReceipt | Unreadable | None) -> dict[str, Any]:
+    told: dict[str, Any] = {"receipts_error": str(problem) if problem is not None else None, "receipts": []}
+    if checked is not None:
+        told["receipts"] = [_receipt_json(each) for each in checked.findings]
+        told["receipts_of"] = {
+            "office": checked.office,
+            "root_fingerprint": checked.root_fingerprint,
+            "root_expected": checked.pinned,
+        }
+    return told
 
 
 def _receipt_json(each: ReceiptFinding) -> dict[str, Any]:
+    result = "signed" if each.signed else "not_of_this_office"
     return {
         "seq": each.receipt.seq,
         "at": each.receipt.at,
-        "result": each.result.value if each.result else "not_of_this_office",
+        "result": each.result.value if each.result else result,
         "countersigned": each.countersigned,
         "reason": each.reason or None,
     }

@@ -6,19 +6,36 @@ import hashlib
 import random
 import shutil
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+
 from server.evidence import keys, merkle, metadata, officelog, sealing
 from server.evidence.bag import FileDigest
 from server.evidence.chain import GENESIS, Entry, canonical_line, link_of
+from server.evidence.receipts import (
+    KEY_EVENT,
+    PATH,
+    Receipt,
+    brought_keys,
+    dump_receipts,
+    key_at,
+    sign_receipt,
+)
 from server.evidence.seal import Seal
 from server.evidence.segments import Segment
+from server.evidence.signatures import public_bytes
 
 OFFICE = "朝阳区市场监督管理局"
 INSPECTION = "01KAF0000000000000000000AA"
+PARTICIPANT = "p1"
+PHONE = ec.generate_private_key(ec.SECP256R1())
+"""The key of the enterprise's browser."""
 SYSTEM = {"kind": "system", "id": "", "name": "", "role": "system"}
 
 
@@ -111,6 +128,7 @@ def write_inspection(
             chr(chance.choice([0x4E00, 0x61, 0x22, 0x5C, 0x1F600]) + chance.randrange(9)) for _ in range(9)
         )
         log.add("chat.sent", text=said, weight=chance.random() * 10 ** chance.randrange(-9, 12))
+    log.add(KEY_EVENT, participant=PARTICIPANT, public=public_bytes(PHONE.public_key()).hex())
     log.close()
     return log
 
@@ -140,10 +158,34 @@ def make_package(
     for _ in range(3):
         office_log.add(officelog.record("access", None, at, head="ab" * 32))
     opened = office_log.add(officelog.record("open", log.inspection, at - timedelta(minutes=30)))
+    write_receipts(folder, office, log, at)
     order = order_of(folder, log, opened, at)
     sealed = sealing.seal_folder(order, office)
     enter(folder, office, office_log, opened, sealed, at)
     return Made(folder, office, log, office_log, sealed.seal)
+
+
+def write_receipts(folder: Path, office: keys.OfficeKeys, log: Log, at: datetime) -> None:
+    """One receipt, of the line before the close, if a participant brought a key."""
+    seq = len(log.lines) - 1
+    if key_at(brought_keys(log.lines), PARTICIPANT, seq) is not None:
+        given = make_receipt(office, log, seq, at)
+        (folder / PATH).parent.mkdir(exist_ok=True)
+        (folder / PATH).write_bytes(dump_receipts([given]))
+
+
+def make_receipt(
+    office: keys.OfficeKeys, log: Log, seq: int, at: datetime, phone: ec.EllipticCurvePrivateKey = PHONE
+) -> Receipt:
+    """Signed by the office and, as a browser does it, by the phone."""
+    given = sign_receipt(log.inspection, seq, link_of(log.lines[seq - 1]), at, office.head_key)
+    return countersign(given, phone)
+
+
+def countersign(given: Receipt, phone: ec.EllipticCurvePrivateKey, participant: str = PARTICIPANT) -> Receipt:
+    r, s = decode_dss_signature(phone.sign(given.countersigned_bytes(), ec.ECDSA(hashes.SHA256())))
+    signature = (r.to_bytes(32, "big") + s.to_bytes(32, "big")).hex()
+    return replace(given, participant=participant, countersignature=signature)
 
 
 def order_of(folder: Path, log: Log, opened: int | None, at: datetime) -> sealing.SealingOrder:
@@ -180,6 +222,10 @@ def metadata_of(inspection: str, files: Sequence[FileDigest]) -> dict[str, bytes
     }
 
 
+def close_record(seal: Seal, at: datetime) -> bytes:
+    return officelog.record("close", seal.inspection, at, seq=seal.events, head=seal.head)
+
+
 def enter(
     folder: Path,
     office: keys.OfficeKeys,
@@ -190,9 +236,10 @@ def enter(
 ) -> None:
     """The seal goes into the office's log, and the proof of it into the package."""
     digest = hashlib.sha256(sealed.seal_bytes).hexdigest()
+    closed = office_log.add(close_record(sealed.seal, at))
     index = office_log.add(officelog.record("seal", sealed.seal.inspection, at, seal=digest))
     office_log.add(officelog.record("access", None, at, head="cd" * 32))
-    proof = officelog.prove(office_log.head(office, at), office_log.records, [opened, index])
+    proof = officelog.prove(office_log.head(office, at), office_log.records, [opened, closed, index])
     sealing.add_office_proof(folder, proof, office.log)
 
 

@@ -46,8 +46,9 @@ def test_every_step_was_performed_and_only_the_authority_is_unpinned(original: M
         "tree": "passed",
         "office_log": "passed",
         "clock": "passed",
+        "receipts": "passed",
     }
-    assert [s.kind.number for s in report.steps] == list(range(1, 12))
+    assert [s.kind.number for s in report.steps] == list(range(1, 13))
     assert report.exit_code == 0
 
 
@@ -113,7 +114,7 @@ def test_the_enclosed_verifier_says_what_it_does_not_prove(original: Made) -> No
     code, text = run_standalone(original.folder / "verify.py")
     assert code == 0
     assert "Integrity is not truth" in text
-    assert text.count("passed") == 10
+    assert text.count("passed") == 11
 
 
 def test_without_a_pinned_root_the_report_warns_and_names_the_fingerprint(original: Made) -> None:

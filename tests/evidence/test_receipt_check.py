@@ -5,27 +5,34 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
-from server.evidence import keys
-from server.evidence.chain import link_of
-from server.evidence.receipts import BadReceipt, Receipt, ReceiptResult, dump_receipts, sign_receipt
+from server.evidence import certificates, keys
+from server.evidence.receipts import (
+    KEY_EVENT,
+    PATH,
+    BadReceipt,
+    BroughtKey,
+    KeptReceipts,
+    Receipt,
+    ReceiptResult,
+    dump_receipts,
+)
 from server.evidence.signatures import public_bytes
-from server.evidence.verify.receipt_check import KEY_EVENT, check_receipt_file
+from server.evidence.verify import Trust
+from server.evidence.verify.receipt_check import ReceiptFinding, check_receipt_file, check_receipts_alone
 from server.evidence.verify.source import Unreadable
 from tests.evidence import tampering
-from tests.evidence.inspection import INSPECTION, Log, Made, make_package
+from tests.evidence.inspection import INSPECTION, PARTICIPANT, PHONE, Log, Made, make_package, make_receipt
+from tests.evidence.verifiers import ask_both, ask_ours, trust_of
 
-PHONE = ec.generate_private_key(ec.SECP256R1())
 NOW = datetime.now(UTC)
 
 
 @pytest.fixture
 def made(tmp_path: Path, office: keys.OfficeKeys) -> Made:
     log = Log(INSPECTION, NOW - timedelta(hours=1))
-    log.add(KEY_EVENT, participant="p1", public=public_bytes(PHONE.public_key()).hex())
+    log.add(KEY_EVENT, participant=PARTICIPANT, public=public_bytes(PHONE.public_key()).hex())
     for number in range(5):
         log.add("chat.sent", text=f"{number}")
     log.close()
@@ -34,15 +41,15 @@ def made(tmp_path: Path, office: keys.OfficeKeys) -> Made:
 
 
 def receipt(made: Made, seq: int, phone: ec.EllipticCurvePrivateKey = PHONE) -> Receipt:
-    given = sign_receipt(INSPECTION, seq, link_of(made.log.lines[seq - 1]), NOW, made.office.head_key)
-    r, s = decode_dss_signature(phone.sign(given.countersigned_bytes(), ec.ECDSA(hashes.SHA256())))
-    signature = (r.to_bytes(32, "big") + s.to_bytes(32, "big")).hex()
-    return replace(given, participant="p1", countersignature=signature)
+    return make_receipt(made.office, made.log, seq, NOW, phone)
+
+
+def check(made: Made, *receipts: Receipt) -> list[ReceiptFinding]:
+    return check_receipt_file(made.folder, dump_receipts(receipts), trust_of(made.office)).findings
 
 
 def results(made: Made, *receipts: Receipt) -> list[tuple[ReceiptResult | None, bool]]:
-    found = check_receipt_file(made.folder, dump_receipts(receipts))
-    return [(each.result, each.countersigned) for each in found]
+    return [(each.result, each.countersigned) for each in check(made, *receipts)]
 
 
 def test_receipts_hold_against_the_package_they_were_given_for(made: Made) -> None:
@@ -70,15 +77,98 @@ def test_a_receipt_that_another_phone_signed_is_told(made: Made) -> None:
 
 def test_a_receipt_that_the_office_never_gave_is_told(made: Made) -> None:
     forged = replace(receipt(made, 3), seq=4)
-    found = check_receipt_file(made.folder, dump_receipts([forged]))
-    assert (found[0].result, found[0].reason) == (None, "the office's signature does not hold")
+    (found,) = check(made, forged)
+    assert (found.result, found.signed, found.reason) == (None, False, "the office's signature does not hold")
 
 
 def test_what_is_no_receipt_or_no_package_is_refused(made: Made, tmp_path: Path) -> None:
+    trust = trust_of(made.office)
     with pytest.raises(BadReceipt):
-        check_receipt_file(made.folder, b"{}")
+        check_receipt_file(made.folder, b"{}", trust)
     with pytest.raises(Unreadable):
-        check_receipt_file(tmp_path / "nothing", dump_receipts([]))
+        check_receipt_file(tmp_path / "nothing", dump_receipts([]), trust)
     (made.folder / "proofs/keys.jsonl").write_bytes(b"{}\n")
     with pytest.raises(Unreadable, match="key history"):
-        check_receipt_file(made.folder, dump_receipts([]))
+        check_receipt_file(made.folder, dump_receipts([]), trust)
+
+
+def kept(made: Made, *receipts: Receipt, **changes: object) -> bytes:
+    """The file that a participant downloaded."""
+    fields: dict[str, object] = {
+        "about": ["回执"],
+        "key_log": made.office.log,
+        "root": certificates.to_pem([made.office.root]).decode(),
+        "keys": [BroughtKey(PARTICIPANT, 1, public_bytes(PHONE.public_key()))],
+    }
+    return KeptReceipts(receipts, **fields | changes).to_bytes()  # type: ignore[arg-type]
+
+
+def test_a_kept_file_is_checked_without_the_package(made: Made) -> None:
+    found = check_receipts_alone(kept(made, receipt(made, 2), receipt(made, 6)), trust_of(made.office))
+    assert [(each.holds, each.result) for each in found.findings] == [(True, None)] * 2
+    assert (found.office, found.pinned) == (made.office.office, True)
+    assert found.root_fingerprint == certificates.fingerprint(made.office.root)
+
+
+def test_without_a_root_the_files_own_is_taken_and_told(made: Made) -> None:
+    found = check_receipts_alone(kept(made, receipt(made, 2)), Trust(now=NOW))
+    assert (found.findings[0].holds, found.pinned) == (True, False)
+
+
+def test_an_office_that_somebody_made_up_is_told(made: Made, tmp_path: Path) -> None:
+    forger = keys.init(tmp_path / "forger", made.office.office, NOW)
+    given = make_receipt(forger, made.log, 3, NOW)
+    own_root = kept(made, given, key_log=forger.log, root=certificates.to_pem([forger.root]).decode())
+    with pytest.raises(BadReceipt, match="under the root certificate"):
+        check_receipts_alone(own_root, trust_of(made.office))
+    fingerprint = certificates.fingerprint(made.office.root)
+    with pytest.raises(BadReceipt, match="not the expected one"):
+        check_receipts_alone(own_root, Trust(now=NOW, root_fingerprint=fingerprint))
+    with pytest.raises(BadReceipt, match="history"):
+        check_receipts_alone(kept(made, given, key_log=b"{}\n"), trust_of(made.office))
+    (found,) = check_receipts_alone(kept(made, given), trust_of(made.office)).findings
+    assert found.reason == "it was signed with a key that is not the office's"
+
+
+def test_a_key_that_was_brought_later_cannot_sign_for_what_was_before(made: Made) -> None:
+    late = ec.generate_private_key(ec.SECP256R1())
+    log = Log(INSPECTION, NOW - timedelta(hours=1))
+    log.add(KEY_EVENT, participant=PARTICIPANT, public=public_bytes(PHONE.public_key()).hex())
+    log.add("chat.sent", text="1")
+    log.add(KEY_EVENT, participant=PARTICIPANT, public=public_bytes(late.public_key()).hex())
+    log.close()
+    folder = made.folder.parent / "two-devices"
+    folder.mkdir()
+    two = make_package(folder, made.office, log)
+    early, after = receipt(two, 2, late), receipt(two, 3, late)
+    assert [each[1] for each in results(two, early, after, receipt(two, 2), receipt(two, 4))] == [
+        False,
+        True,
+        True,
+        False,
+    ]
+
+
+def test_both_verifiers_check_the_receipts_in_a_package(made: Made) -> None:
+    verdicts = ask_both(made.folder, made.office)
+    assert (verdicts.ours, verdicts.theirs) == (True, True)
+    assert ask_ours(made.folder, made.office).steps[-1].numbers == {"receipts": 1, "participants": 1}
+
+
+@pytest.mark.parametrize("wrong", ["signature", "countersignature", "head", "participant"])
+def test_both_verifiers_name_a_wrong_receipt_in_a_package_that_was_sealed_with_it(
+    office: keys.OfficeKeys, tmp_path: Path, wrong: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = Log(INSPECTION, NOW - timedelta(hours=1))
+    log.add(KEY_EVENT, participant=PARTICIPANT, public=public_bytes(PHONE.public_key()).hex())
+    log.add("chat.sent", text="1")
+    log.close()
+    good = make_receipt(office, log, 2, NOW)
+    changes = {"participant": "p2", "head": "ab" * 32}
+    bad = replace(good, **{wrong: changes.get(wrong, "ab" * 64)})  # type: ignore[arg-type]
+    monkeypatch.setattr("tests.evidence.inspection.make_receipt", lambda *_: bad)
+    made = make_package(tmp_path, office, log)
+    verdicts = ask_both(made.folder, office)
+    assert not verdicts.ours
+    assert not verdicts.theirs
+    assert all(PATH in told for told in verdicts.our_problems + verdicts.their_problems)

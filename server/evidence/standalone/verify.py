@@ -37,6 +37,7 @@ STEPS = {
     8: ("segments", "录像分段 / Pieces of the recordings"),
     9: ("tree", "文件哈希树 / Tree of the files"),
     10: ("office_log", "机关日志 / The office's log"),
+    12: ("receipts", "回执 / Receipts"),
 }
 LIMITS = (
     "完整不等于真实：本检查不能证明画面所示属实，也不能排除虚拟摄像头或翻拍。\n"
@@ -61,6 +62,7 @@ class Check:
         self.sizes: dict[str, int] = {}
         self.digests: dict[str, str] = {}
         self.events: list[tuple[str, Any]] = []
+        self.links: list[str] = []
         self.seal: dict[str, Any] = {}
 
     # -- reporting ------------------------------------------------------------------------------
@@ -279,6 +281,7 @@ class Check:
                 self.fail("data/events.jsonl", "line %d does not continue the line before" % number)
                 broken = True
             previous = hashlib.sha256(line).hexdigest()
+            self.links.append(previous)
         if (len(lines), previous) != (self.seal["events"], self.seal["head"]):
             self.fail("data/events.jsonl", "is not the log that was sealed: its head is another")
 
@@ -393,14 +396,55 @@ class Check:
             if root_by_path(leaf, entry["index"], head["size"], path) != bytes.fromhex(head["root"]):
                 self.fail("proofs/office-log.json", "a record of it is not in the office's log")
             kinds[entry["record"]["kind"]] = entry
-        opened, sealed = kinds.get("open"), kinds.get("seal")
+        opened, closed, sealed = (kinds.get(kind) for kind in ("open", "close", "seal"))
         if not opened or (opened["index"], opened["record"]["inspection"]) != (
             self.seal["open"],
             self.seal["inspection"],
         ):
             self.fail("proofs/office-log.json", "does not hold the opening that the seal names")
+        told = {"inspection": self.seal["inspection"], "seq": self.seal["events"], "head": self.seal["head"]}
+        if not closed or any(closed["record"].get(name) != value for name, value in told.items()):
+            self.fail("proofs/office-log.json", "does not hold the close of this event log")
         if not sealed or sealed["record"].get("seal") != self.digests["seal.json"]:
             self.fail("proofs/office-log.json", "does not hold this seal")
+
+    def receipts(self) -> None:
+        if "data/receipts.json" not in self.sizes:
+            return
+        told = self.load("data/receipts.json")
+        if told is None or told["v"] != 1 or told["kind"] != "receipts":
+            self.fail("data/receipts.json", "is not a file of receipts")
+            return
+        offices = self.key_history()
+        brought = [
+            (seq, body["participant"], bytes.fromhex(body["public"]))
+            for seq, (kind, body) in enumerate(self.events, 1)
+            if kind == "participant.key"
+        ]
+        signed: dict[bytes, bool] = {}
+        for one in told["receipts"]:
+            name = "data/receipts.json#%d" % one["receipt"]["seq"]
+            given = {"receipt": one["receipt"], "signature": one["signature"]}
+            said = canonical(given)
+            if said not in signed:
+                signed[said] = self.office_signed(given, offices)
+            if not signed[said]:
+                self.fail(name, "the office's signature does not hold")
+            theirs = [
+                k for seq, who, k in brought if who == one["participant"] and seq <= one["receipt"]["seq"]
+            ]
+            raw = bytes.fromhex(one["countersignature"])
+            if not theirs or len(raw) != 64 or not signature_holds(theirs[-1], der_signature(raw), said):
+                self.fail(name, "the participant's signature does not hold")
+            if self.links[one["receipt"]["seq"] - 1 :][:1] != [one["receipt"]["head"]]:
+                self.fail(name, "the log is not the one that this receipt was given for")
+
+    def office_signed(self, given: dict[str, Any], offices: dict[str, bytes]) -> bool:
+        said = given["receipt"]
+        if (said["v"], said["kind"], said["inspection"]) != (1, "receipt", self.seal["inspection"]):
+            return False
+        key = offices.get(said["key"])
+        return key is not None and signature_holds(key, given["signature"], canonical(said))
 
     def key_history(self) -> dict[str, bytes]:
         """Fingerprint -> key for heads, as far as the history holds and leads to the keys in the seal."""
@@ -437,8 +481,8 @@ class Check:
 
     def run(self) -> None:
         steps = [self.files, self.check_seal, self.signature, self.stamps, self.log, self.counts]
-        steps += [self.payload, self.segments, self.tree, self.office_log]
-        for number, step in enumerate(steps, 1):
+        steps += [self.payload, self.segments, self.tree, self.office_log, self.receipts]
+        for number, step in zip(STEPS, steps):  # noqa: B905
             self.step = number
             try:
                 step()
@@ -560,6 +604,16 @@ def signature_holds(public: bytes, signature: str, data: bytes) -> bool:
             words = "dgst -sha256 -keyform DER"
             result = openssl(words, "-verify", names[0], "-signature", names[1], names[2])
         return result.returncode == 0
+
+
+def der_signature(raw: bytes) -> str:
+    """An ECDSA signature as browsers make it, two numbers of 32 bytes, in the form that openssl takes."""
+    numbers = b""
+    for half in (raw[:32], raw[32:]):
+        number = half.lstrip(b"\0") or b"\0"
+        number = b"\0" + number if number[0] & 0x80 else number
+        numbers += bytes([2, len(number)]) + number
+    return (bytes([0x30, len(numbers)]) + numbers).hex()
 
 
 def main() -> int:

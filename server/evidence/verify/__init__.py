@@ -10,7 +10,7 @@ from pathlib import Path
 
 from server.evidence.disposal import CERTIFICATE
 from server.evidence.errors import N_
-from server.evidence.verify import log_steps, package_steps, report
+from server.evidence.verify import log_steps, package_steps, receipt_step, report
 from server.evidence.verify.evidence import Evidence, Trust, gather
 from server.evidence.verify.report import Finding, Report, Result, Step, StepKind
 from server.evidence.verify.source import Unreadable, open_source
@@ -29,6 +29,7 @@ _STEPS: tuple[tuple[StepKind, Callable[[Evidence, Step], None]], ...] = (
     (report.TREE, package_steps.check_tree),
     (report.OFFICE_LOG, log_steps.check_office_log),
     (report.CLOCK, log_steps.check_clock),
+    (report.RECEIPTS, receipt_step.check_receipts_of),
 )
 
 

@@ -123,7 +123,18 @@ CLOCK = StepKind(
     N_("The times in the log go forward, agree with the server's second clock, and precede seal and stamp."),
     N_("Not that the server's clock was right, beyond what the time stamp bounds."),
 )
-KINDS = (FILES, SEAL, SIGNATURE, STAMP, LOG, COUNTS, PAYLOAD, SEGMENTS, TREE, OFFICE_LOG, CLOCK)
+RECEIPTS = StepKind(
+    12,
+    "receipts",
+    N_("Receipts"),
+    N_(
+        "While it ran, the office signed the state of the log again and again, and participants countersigned it."
+    ),
+    N_(
+        "Not that a participant saw more of the log than came to their browser; and nothing after the last one."
+    ),
+)
+KINDS = (FILES, SEAL, SIGNATURE, STAMP, LOG, COUNTS, PAYLOAD, SEGMENTS, TREE, OFFICE_LOG, CLOCK, RECEIPTS)
 
 _WORST = (Result.FAILED, Result.WARNING, Result.NOT_PERFORMED, Result.PASSED)
 
