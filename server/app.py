@@ -15,7 +15,8 @@ from server.accounts.rules import Actor
 from server.accounts.service import find_staff_actor, find_token_actor
 from server.archive import api as archive_api
 from server.archive import views as archive_views
-from server.archive.keys import SEALER
+from server.archive.keys import HEADS, SEALER
+from server.archive.office_log import HeadKeeper
 from server.archive.packages import find_status
 from server.archive.sealing import Sealer, ensure_keys
 from server.cases import api as cases_api
@@ -116,8 +117,11 @@ async def _open(app: web.Application) -> AsyncIterator[None]:
     await ensure_keys(app[LIVE])
     sealer = app[SEALER] = Sealer(app[LIVE], app[ROOMS])
     await sealer.start()
+    heads = app[HEADS] = HeadKeeper(settings, app[CLOCK], database)
+    heads.start()
     log.info("started", media_port=engine.port, parts_repaired=repaired)
     yield
+    await heads.close()
     await sealer.close()
     await app[ROOMS].close()
     await engine.close()

@@ -39,7 +39,7 @@ class Seal(Base):
     root_certificate: Mapped[Sha256 | None]
     stamps: Mapped[int] = mapped_column(default=0)
     office_head: Mapped[int | None]
-    """The head of the office's log under which the package proves that it was opened, closed and sealed."""
+    """Size of the office's log under whose head the package proves that it was opened, closed and sealed."""
 
 
 class Access(Base):

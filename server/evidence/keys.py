@@ -7,7 +7,10 @@ certificate, or an earlier key, follows the line to every later one.
 
 from __future__ import annotations
 
+import fcntl
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -173,9 +176,30 @@ def _begin(
     now: datetime,
     root_key: ec.EllipticCurvePrivateKey | None,
 ) -> None:
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with _alone(folder):
+        _write_first(folder, office, root, chain, seal_key, now, root_key)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Two workers that start for the first time must not write each other's keys over."""
+    with (folder / ".lock").open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _write_first(
+    folder: Path,
+    office: str,
+    root: x509.Certificate,
+    chain: list[x509.Certificate],
+    seal_key: ec.EllipticCurvePrivateKey,
+    now: datetime,
+    root_key: ec.EllipticCurvePrivateKey | None,
+) -> None:
     if (folder / LOG).exists():
         raise KeysExist(folder=folder)
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     head_key = ed25519.Ed25519PrivateKey.generate()
     if root_key is not None:
         keyfiles.write_key(folder / "root.key", root_key)

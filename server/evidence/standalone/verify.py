@@ -405,6 +405,9 @@ class Check:
         told = {"inspection": self.seal["inspection"], "seq": self.seal["events"], "head": self.seal["head"]}
         if not closed or any(closed["record"].get(name) != value for name, value in told.items()):
             self.fail("proofs/office-log.json", "does not hold the close of this event log")
+        told = {"inspection": self.seal["inspection"], "seq": self.seal["events"], "head": self.seal["head"]}
+        if not closed or any(closed["record"].get(name) != value for name, value in told.items()):
+            self.fail("proofs/office-log.json", "does not hold the close of this event log")
         if not sealed or sealed["record"].get("seal") != self.digests["seal.json"]:
             self.fail("proofs/office-log.json", "does not hold this seal")
 

@@ -145,7 +145,7 @@ def _may_be_omitted(evidence: Evidence) -> bool:
 
 
 def check_office_log(evidence: Evidence, step: Step) -> None:
-    """10. Opening and seal are in the tree of a head that a key of this office signed."""
+    """10. Opening, close and seal are in the tree of a head that a key of this office signed."""
     seal, data = evidence.seal, evidence.find(sealing.OFFICE_PROOF)
     log = evidence.find(sealing.KEY_LOG)
     if seal is None:
@@ -167,9 +167,12 @@ def check_office_log(evidence: Evidence, step: Step) -> None:
     step.numbers = {"size": proof.head.size, "records": len(proof.inclusions)}
     if proof.head.office != seal.office:
         step.fail("other_office", N_("is of another office"), sealing.OFFICE_PROOF)
-    opened, sealed = proof.find(officelog.OPEN), proof.find(officelog.SEAL)
+    opened, closed, sealed = map(proof.find, (officelog.OPEN, officelog.CLOSE, officelog.SEAL))
     if opened is None or opened.index != seal.open_index or opened.data.get("inspection") != seal.inspection:
         step.fail("not_opened", N_("does not hold the opening that the seal names"), sealing.OFFICE_PROOF)
+    told = {"inspection": seal.inspection, "seq": seal.events, "head": seal.head}
+    if closed is None or any(closed.data.get(name) != value for name, value in told.items()):
+        step.fail("not_closed", N_("does not hold the close of this event log"), sealing.OFFICE_PROOF)
     if sealed is None or sealed.data.get("seal") != digest_of(evidence.seal_bytes):
         step.fail("not_entered", N_("does not hold this seal"), sealing.OFFICE_PROOF)
 

@@ -1,0 +1,162 @@
+"""What the archive enters in the office's log, and the worker that signs and stamps its heads every hour."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from datetime import datetime
+
+import structlog
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from server.archive.models import Access
+from server.clock import Clock
+from server.db import Database
+from server.errors import N_
+from server.evidence import keys, officelog
+from server.evidence.errors import EvidenceError
+from server.evidence.sealing import Sealed
+from server.officelog.entries import append_entry, find_entry
+from server.officelog.heads import find_newest_head, head_over, is_due, prove_entries, sign_if_due
+from server.officelog.models import OfficeEntry, OfficeHead
+from server.officelog.stamps import stamp_heads
+from server.settings import Settings
+
+log = structlog.get_logger("office_log")
+
+POLL_S = 5.0
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 10.0, 600.0
+"""Between two attempts of a worker at having heads stamped."""
+
+
+class NotOpened(EvidenceError):
+    code = "not_opened"
+    text = N_("The office's log does not know that inspection {inspection} was opened.")
+
+
+async def open_index(session: AsyncSession, inspection_id: str) -> int:
+    """The place of the inspection's opening in the office's log. NotOpened if there is none."""
+    entry = await find_entry(session, officelog.OPEN, inspection_id)
+    if entry is None:
+        raise NotOpened(inspection=inspection_id)
+    return entry.index
+
+
+async def enter_seal(session: AsyncSession, sealed: Sealed, now: datetime) -> None:
+    """A signed seal becomes an entry, once however often it is told."""
+    seal = sealed.seal
+    if await find_entry(session, officelog.SEAL, seal.inspection) is None:
+        digest = hashlib.sha256(sealed.seal_bytes).hexdigest()
+        await append_entry(session, officelog.SEAL, seal.inspection, now, seal=digest, root=seal.root)
+
+
+async def prove_seal(
+    session: AsyncSession, office: keys.OfficeKeys, inspection_id: str, now: datetime
+) -> officelog.OfficeProof:
+    """That the inspection was opened, closed and sealed, under a signed head. NotOpened if one is not known."""
+    entries: list[OfficeEntry] = []
+    for kind in (officelog.OPEN, officelog.CLOSE, officelog.SEAL):
+        entry = await find_entry(session, kind, inspection_id)
+        if entry is None:
+            raise NotOpened(inspection=inspection_id)
+        entries.append(entry)
+    head = await head_over(session, office, entries[-1].index, now)
+    return await prove_entries(session, head, entries)
+
+
+async def enter_access_heads(session: AsyncSession, now: datetime) -> int:
+    """One entry for each access log that has grown since its last one; how many."""
+    entered = (
+        select(OfficeEntry.inspection_id, func.max(OfficeEntry.seq).label("seq"))
+        .where(OfficeEntry.kind == officelog.ACCESS)
+        .group_by(OfficeEntry.inspection_id)
+        .subquery()
+    )
+    ends = (
+        select(Access.inspection_id, func.max(Access.seq).label("seq"))
+        .group_by(Access.inspection_id)
+        .subquery()
+    )
+    grown = (
+        select(Access.inspection_id, Access.seq, Access.link)
+        .join(ends, (ends.c.inspection_id == Access.inspection_id) & (ends.c.seq == Access.seq))
+        .outerjoin(entered, entered.c.inspection_id == Access.inspection_id)
+        .where((entered.c.seq.is_(None)) | (entered.c.seq < Access.seq))
+        .order_by(Access.inspection_id)
+    )
+    found = list(await session.execute(grown))
+    for inspection_id, seq, link in found:
+        await append_entry(session, officelog.ACCESS, inspection_id, now, seq=seq, head=link)
+    return len(found)
+
+
+class HeadKeeper:
+    """One task of a worker: signs the hourly head, even when nothing has happened, and has heads stamped.
+
+    `problem`: why no head could be signed, for the page that shows them.
+    """
+
+    def __init__(self, settings: Settings, clock: Clock, database: Database) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._database = database
+        self._task: asyncio.Task[None] | None = None
+        self._pause_s = FIRST_PAUSE_S
+        self._stamp_at_s = 0.0
+        self.problem: EvidenceError | None = None
+
+    def start(self) -> None:
+        self._task = asyncio.create_task(self._run(), name="head keeper")
+
+    async def close(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                await self.run_once()
+            except Exception:
+                log.exception("head_keeper")
+            await asyncio.sleep(POLL_S)
+
+    async def run_once(self) -> None:
+        """What is due now."""
+        await self.sign_if_due()
+        if self._settings.authorities and self._clock.monotonic_s() >= self._stamp_at_s:
+            await self._stamp()
+
+    async def sign_if_due(self) -> OfficeHead | None:
+        """The hourly head, if it is time and there are keys."""
+        async with self._database.reading() as session:
+            if not is_due(await find_newest_head(session), self._clock.now()):
+                return None
+        try:
+            office = await asyncio.to_thread(keys.load, self._settings.key_folder)
+            async with self._database.transaction() as session:
+                # Access logs' heads first: they are part of what is signed.
+                now = self._clock.now()
+                await enter_access_heads(session, now)
+                head = await sign_if_due(session, office, now)
+        except keys.KeysMissing:
+            return None  # an office without keys has not begun
+        except EvidenceError as error:
+            if self.problem is None:
+                log.error("head_not_signed", reason=error.code, detail=str(error.params))
+            self.problem = error
+            return None
+        self.problem = None
+        return head
+
+    async def _stamp(self) -> None:
+        failure = await stamp_heads(self._database, self._settings.authorities, self._clock)
+        if failure is None:
+            self._pause_s, self._stamp_at_s = FIRST_PAUSE_S, 0.0
+            return
+        log.warning(
+            "head_not_stamped", reason=failure.code, detail=str(failure.params), retry_s=self._pause_s
+        )
+        self._stamp_at_s = self._clock.monotonic_s() + self._pause_s
+        self._pause_s = min(self._pause_s * 2, LONGEST_PAUSE_S)
