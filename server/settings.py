@@ -52,6 +52,13 @@ class Settings:
     timestamp_roots: str = ""
     """PEM files with the authorities' roots, in the same order."""
 
+    fonts: str = ""
+    """Folder with a Chinese font for inspection records; empty: the font package if installed, else the system's."""
+
+    @property
+    def font_folder(self) -> Path | None:
+        return Path(self.fonts) if self.fonts else None
+
     @property
     def key_folder(self) -> Path:
         return Path(self.keys) if self.keys else self.data / "keys"
@@ -131,6 +138,8 @@ def _check(settings: Settings) -> None:
         raise BadSettings(
             f"YUNKAN_MEDIA_PORT={settings.media_port}: must be from 0 to 65535 (0 = any free port)"
         )
+    if settings.fonts and not Path(settings.fonts).is_dir():
+        raise BadSettings(f"YUNKAN_FONTS={settings.fonts!r}: there is no such folder")
     if settings.language not in ("zh-CN", "en"):
         raise BadSettings(f"YUNKAN_LANGUAGE={settings.language!r}: must be zh-CN or en")
     if bool(settings.tls_certificate) != bool(settings.tls_key):

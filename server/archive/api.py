@@ -9,6 +9,7 @@ from aiohttp import web
 
 from server.accounts.current import actor as current_actor
 from server.archive import packages
+from server.archive.index import RECORD_PATH
 from server.archive.keys import SEALER
 from server.archive.models import Seal
 from server.inspections.service import get_inspection
@@ -98,6 +99,28 @@ async def package(request: web.Request) -> web.StreamResponse:
         sealer.downloads[inspection_id] -= 1
 
 
+@operation(
+    "The inspection record as PDF/A, signed by the office",
+    gives="application/pdf",
+    errors=(401, 403, 404, 409),
+)
+async def record(request: web.Request) -> web.StreamResponse:
+    """As it lies in the sealed package."""
+    async with request.app[DATABASE].reading() as session:
+        name = await packages.get_record(session, current_actor(request), request.match_info["inspection"])
+    path = request.app[FILES].absolute(f"inspections/{request.match_info['inspection']}/{RECORD_PATH}")
+    return web.FileResponse(
+        path,
+        headers={
+            **SECURITY_HEADERS,
+            "X-Request-Id": request[REQUEST_ID],
+            "Content-Type": "application/pdf",
+            "Content-Disposition": f"inline; filename*=UTF-8''{quote(name)}.pdf",
+            "Cache-Control": "no-store",
+        },
+    )
+
+
 async def seal_at_once(request: web.Request) -> web.Response:
     """`POST /inspections/<id>/seal`: without waiting for what phones may still send."""
     inspection_id = request.match_info["inspection"]
@@ -111,6 +134,7 @@ def routes() -> list[web.RouteDef]:
     return [
         web.get(f"/api/v1{one}/seal", seal_status),
         web.get(f"/api/v1{one}/package", package, allow_head=False),
+        web.get(f"/api/v1{one}/record", record, allow_head=False),
         web.get(f"{one}/package", package, allow_head=False),
         web.post(f"{one}/seal", seal_at_once),
     ]

@@ -95,6 +95,16 @@ async def export(session: AsyncSession, actor: Actor, inspection_id: str, clock:
     return Export(inspection_id, inspection.number, seal.sealed_at, seal.root)
 
 
+async def get_record(session: AsyncSession, actor: Actor, inspection_id: str) -> str:
+    """Whether the record may be read: its name without ending. NotSealed before it is made."""
+    require(actor, "archive.view")
+    inspection = await get_inspection(session, actor, inspection_id)
+    seal = await session.get(Seal, inspection_id)
+    if seal is None or seal.sealed_at is None:
+        raise NotSealed
+    return inspection.number
+
+
 async def stream(files: Files, export: Export) -> AsyncIterator[bytes]:
     """The zip in pieces of about a megabyte, made in a thread while it is sent."""
     folder = files.absolute(f"inspections/{export.inspection_id}")

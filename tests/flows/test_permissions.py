@@ -73,6 +73,7 @@ WHO: dict[tuple[str, str], str] = {
     ("GET", "/api/v1/inspections/{inspection}/seal"): "archive.view",
     ("GET", "/api/v1/inspections/{inspection}/package"): "archive.export",
     ("GET", "/inspections/{inspection}/package"): "archive.export",
+    ("GET", "/api/v1/inspections/{inspection}/record"): "archive.view",
     ("POST", "/inspections/{inspection}/seal"): "inspection.conclude",
     ("GET", "/inspections/{inspection}/console"): "inspection.join",
     ("POST", "/inspections/{inspection}/join"): SIGNED_IN,

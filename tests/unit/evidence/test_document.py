@@ -130,3 +130,34 @@ def validate(pdf: bytes, office: keys.OfficeKeys):  # type: ignore[no-untyped-de
     context = ValidationContext(trust_roots=roots, allow_fetching=False)
     signature = PdfFileReader(io.BytesIO(pdf)).embedded_signatures[0]
     return validate_pdf_signature(signature, context)
+
+
+def test_a_character_that_no_font_holds_is_written_as_its_number_and_never_as_a_box() -> None:
+    made = document.make_pdf("t", [Paragraph("问 \u0e44 答 \u0e02")], at=AT, language="zh")
+    letters = letters_of(made)
+    assert {"\u0e44", "\u0e02"}.isdisjoint(letters)
+    assert set("[U+0E44]问答") <= letters
+
+
+def test_a_text_full_of_such_characters_still_becomes_a_document() -> None:
+    strange = "".join(chr(0x780 + offset) for offset in range(30))
+    made = document.make_pdf("t", [Paragraph(f"问{strange}答")], at=AT, language="zh")
+    assert set("问[U+79D]答") <= letters_of(made)
+
+
+def test_a_folder_of_fonts_without_chinese_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(document.FontMissing):
+        made(fonts=tmp_path)
+
+
+def test_the_font_package_is_taken_before_the_systems_fonts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fonts = tmp_path / document.FONT_PACKAGE / "fonts/ofl/notosanssc"
+    fonts.mkdir(parents=True)
+    (tmp_path / document.FONT_PACKAGE / "__init__.py").touch()
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(document.FontMissing):  # it is empty, and the system's are not asked
+        made()
+    monkeypatch.undo()
+    assert made()

@@ -1,0 +1,94 @@
+"""The inspection record: made at sealing from what lies in the folder, signed, downloadable, the same every time."""
+
+import io
+import json
+from pathlib import Path
+
+from aiohttp import web
+from pyhanko.pdf_utils.reader import PdfFileReader
+from pyhanko.sign.validation import async_validate_pdf_signature
+from pyhanko_certvalidator import ValidationContext
+
+from server.archive.index import load_index
+from server.archive.record import make_record
+from server.evidence import keys, pades
+from server.settings import Settings
+from server.web.keys import FILES
+from tests.cast import Appointment, Office
+from tests.command import yunkan
+from tests.flows.browsing import look, sign_in
+from tests.flows.conftest import Client
+from tests.flows.held import hold_whole
+from tests.flows.programs import get
+from tests.flows.test_sealing import until
+from tests.unit.evidence.test_document import letters_of
+
+
+async def fetch(client: Client, id_: str, who: dict[str, str], status: int = 200) -> bytes:
+    async with client.get(f"/api/v1/inspections/{id_}/record", headers=who) as response:
+        assert response.status == status, await response.text()
+        if status == 200:
+            assert response.content_type == "application/pdf"
+            assert response.headers["X-Content-Type-Options"] == "nosniff"
+        return await response.read()
+
+
+async def test_the_sealed_package_holds_the_record_signed_and_on_the_case(
+    client: Client, app: web.Application, office: Office, appointment: Appointment, settings: Settings
+) -> None:
+    held = await hold_whole(app, office, appointment)
+    await fetch(client, held.id, office.bearer("auditor"), 409)
+    await until(app, office, client, held.id, state="sealed")
+    pdf = await fetch(client, held.id, office.bearer("auditor"))
+    folder = app[FILES].absolute(f"inspections/{held.id}")
+    assert (folder / "data/record.pdf").read_bytes() == pdf
+
+    # Covered by the root, and the whole package still holds.
+    leaves = json.loads((folder / "proofs/leaves.json").read_text())["leaves"]
+    assert {"data/record.pdf", "data/index.json"} <= {leaf["path"] for leaf in leaves}
+    assert yunkan("verify", str(folder), "--root", str(settings.key_folder / "root.pem")) == 0
+
+    # Signed by the office.
+    roots = [pades._loaded(keys.load(settings.key_folder).root)]
+    signature = PdfFileReader(io.BytesIO(pdf)).embedded_signatures[0]
+    context = ValidationContext(trust_roots=roots, allow_fetching=False)
+    status = await async_validate_pdf_signature(signature, context)
+    assert status.intact and status.valid and status.trusted
+
+    # A piece of the case's evidence, linked from the inspection's page.
+    listed = await get(client, f"/api/v1/cases/{held.case_id}/evidence", office.bearer("reviewer"))
+    (piece,) = [piece for piece in listed if piece["kind"] == "record"]
+    assert piece["size_bytes"] == len(pdf)
+    assert piece["url"] == f"/api/v1/inspections/{held.id}/record"
+    await sign_in(client)
+    assert piece["url"] in await look(client, f"/inspections/{held.id}")
+
+
+async def test_the_record_tells_what_the_log_holds_and_is_the_same_when_made_again(
+    client: Client, app: web.Application, office: Office, appointment: Appointment
+) -> None:
+    held = await hold_whole(app, office, appointment)
+    await until(app, office, client, held.id, state="sealed")
+    folder = app[FILES].absolute(f"inspections/{held.id}")
+    pdf = (folder / "data/record.pdf").read_bytes()
+    lines = (folder / "data/events.jsonl").read_bytes().splitlines()
+    again = make_record(folder, lines, load_index(folder))
+    assert pdf.startswith(again)
+    assert b"/Subtype/Image" in again.replace(b" ", b"")
+    told = "远程勘验笔录丰禾种业田海周敏91370503MA3C0FHY70河口新区行政审批服务局门牌不清加工车间位于现场依法办理😀"
+    assert set(told) <= letters_of(again)
+    assert "ไ" not in letters_of(again)  # no font here has it: written as its number
+
+    shorter = make_record(folder, [line for line in lines if b"chat.sent" not in line], load_index(folder))
+    assert shorter != again
+
+
+async def test_the_index_in_the_package_holds_no_secret(
+    client: Client, app: web.Application, office: Office, appointment: Appointment
+) -> None:
+    held = await hold_whole(app, office, appointment)
+    await until(app, office, client, held.id, state="sealed")
+    written = Path(app[FILES].absolute(f"inspections/{held.id}/data/index.json")).read_text("utf-8")
+    assert "周敏" in written
+    assert "token_hash" not in written
+    assert "password" not in written
