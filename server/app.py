@@ -25,6 +25,7 @@ from server.clock import Clock, SystemClock
 from server.db import Database
 from server.db.migrate import upgrade
 from server.desk import views as desk_views
+from server.evidence.segments import SegmentHasher
 from server.inspections import api as inspections_api
 from server.inspections import views as inspections_views
 from server.inspections.keys import JOURNAL, SEAL_STATUS
@@ -102,6 +103,7 @@ async def _open(app: web.Application) -> AsyncIterator[None]:
             port=settings.media_port,
             advertised_address=settings.media_advertised_address or None,
             reserve_bytes=settings.reserve_bytes // 8,
+            digester=SegmentHasher,
         )
     )
     app[LIVE] = Live(

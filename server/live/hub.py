@@ -14,18 +14,25 @@ from typing import Any
 from aiohttp import web
 
 from server.accounts.rules import Actor
+from server.evidence.chain import GENESIS
 from server.live.state import RoomState
 
 SEND_TIMEOUT_S = 20
 NORMAL_CLOSURE = 1000
+# Half an hour has 900 digests for each slot, which no page shows: they are told only to who checks the chain, as lines.
+UNTOLD = frozenset({"part.segment"})
 
 
 class Connection:
     """One WebSocket of one participant."""
 
-    def __init__(self, actor: Actor, socket: web.WebSocketResponse, after: int) -> None:
+    def __init__(
+        self, actor: Actor, socket: web.WebSocketResponse, after: int, *, lines: bool = False
+    ) -> None:
+        """`lines`: the client recomputes the chain, so it gets what nobody shows too."""
         self.actor = actor
         self.after = after
+        self._lines = lines
         self._socket = socket
         self._wake = asyncio.Event()
         self._bye: str | None = None
@@ -47,10 +54,13 @@ class Connection:
         """Send what the hub has and this connection has not, until dismissed or cut off."""
         while True:
             self._wake.clear()
-            for event in hub.events[self.after :]:
-                await self.say({"type": "event", "event": event})
-                self.after = event["seq"]
-            for kind, text in hub.latest.items():
+            for seq, event in enumerate(hub.events[self.after :], self.after + 1):
+                if not isinstance(event, str):
+                    await self.say({"type": "event", "event": event})
+                elif self._lines:
+                    await self.say({"type": "line", "seq": seq, "line": event})
+                self.after = seq
+            for kind, text in tuple(hub.latest.items()):
                 if self._sent.get(kind) != text:
                     await self._say_text(text)
                     self._sent[kind] = text
@@ -66,19 +76,25 @@ class Connection:
 
 
 class Hub:
-    """The folded log and the connections of one room. `events[n]` has `seq` n + 1."""
+    """The folded log and the connections of one room. `events[n]` has `seq` n + 1; of an untold one it is the line."""
 
     def __init__(self) -> None:
-        self.events: list[dict[str, Any]] = []
+        self.events: list[dict[str, Any] | str] = []
+        self.link = GENESIS
+        """The head of the log as far as it is told here."""
         self.state = RoomState()
         self.connections: set[Connection] = set()
         self.latest: dict[str, str] = {}
 
     def extend(self, events: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-        """Take the next events of the log and tell everybody; returns those that were new."""
+        """Take the next events of the log and tell everybody; returns those that were new.
+
+        One of the untold types has its `line` with it.
+        """
         fresh = [event for event in events if event["seq"] > self.state.seq]
         for event in fresh:
-            self.events.append(event)
+            self.events.append(event["line"] if event["type"] in UNTOLD else event)
+            self.link = event["link"]
             self.state.apply(event)
         if fresh:
             self._wake_all()

@@ -18,6 +18,7 @@ from server.cases.service import attach_evidence
 from server.clock import rfc3339
 from server.ids import new_id
 from server.inspections.continuity import note_gaps
+from server.inspections.log import Journal
 from server.inspections.models import Inspection
 from server.live.context import Live
 from server.live.models import Part, Slot
@@ -47,6 +48,8 @@ class Scribe:
         self._epoch = epoch
         self._queue: asyncio.Queue[tuple[str, Callable[[], Awaitable[None]]]] = asyncio.Queue(_PENDING_LIMIT)
         self._part_ids: dict[Path, str] = {}
+        # Digests come every two seconds and no page shows them: what is told next brings them along.
+        self._quiet = Journal(live.journal.clock, lambda _: None)
         self.restarting = False
         """The service stops: what ends now was not ended by its publisher."""
         self._task = asyncio.create_task(self._run(), name=f"scribe {inspection_id}")
@@ -64,6 +67,10 @@ class Scribe:
     def part_opened(self, slot: media.Slot, part: media.Part) -> None:
         part_id = self._part_ids[part.path] = new_id()
         self._put("part.opened", lambda: self._opened(slot.id, part_id, part))
+
+    def part_segment(self, slot: media.Slot, part: media.Part, segment: media.PartSegment) -> None:
+        part_id = self._part_ids[part.path]
+        self._put("part.segment", lambda: self._segment(slot.id, part_id, segment))
 
     def part_closed(self, slot: media.Slot, part: media.Part) -> None:
         part_id = self._part_ids.pop(part.path)
@@ -138,6 +145,20 @@ class Scribe:
             }
             await live.journal.append(session, self._inspection_id, "part.opened", system_actor(), body)
             await note_gaps(session, live.journal, self._inspection_id, slot_id)
+
+    async def _segment(self, slot_id: str, part_id: str, segment: media.PartSegment) -> None:
+        body = {
+            "slot": slot_id,
+            "part": part_id,
+            "index": segment.index,
+            "start": segment.start,
+            "end": segment.end,
+            "from_ms": segment.from_ms,
+            "to_ms": segment.to_ms,
+            "sha256": segment.sha256,
+        }
+        async with self._live.database.transaction() as session:
+            await self._quiet.append(session, self._inspection_id, "part.segment", system_actor(), body)
 
     async def _closed(self, part_id: str, part: media.Part) -> None:
         async with self._live.database.transaction() as session:

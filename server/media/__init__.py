@@ -2,7 +2,7 @@
 
 from .engine import MediaEngine
 from .errors import FrameGone, MediaError, NoPicture, NotSupported, OfferRejected
-from .model import MediaConfig, Part, Picture, SlotObserver, SlotStats, VideoShape
+from .model import MediaConfig, Part, PartSegment, Picture, SlotObserver, SlotStats, VideoShape
 from .repair import repair_part
 from .session import Session
 from .slot import Slot
@@ -16,6 +16,7 @@ __all__ = [
     "NotSupported",
     "OfferRejected",
     "Part",
+    "PartSegment",
     "Picture",
     "Session",
     "Slot",

@@ -62,7 +62,10 @@ class MediaEngine:
         certificate = await asyncio.to_thread(Certificate.generateCertificate)
         port = await MediaPort.open(config.address, config.port)
         candidates: list[Address] = [(host, port.address[1]) for host in hosts]
-        return cls(port, Host(port, certificate, candidates, reserve_bytes=config.reserve_bytes))
+        host = Host(
+            port, certificate, candidates, reserve_bytes=config.reserve_bytes, digester=config.digester
+        )
+        return cls(port, host)
 
     @property
     def port(self) -> int:

@@ -2,16 +2,50 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from .slot import Slot
+
+
+Container = Literal["mp4", "webm"]
+
+
+class PartSegment(Protocol):
+    """Bytes `start` (inclusive) to `end` (exclusive) of a part; times in ms from the part's beginning."""
+
+    @property
+    def index(self) -> int: ...
+    @property
+    def start(self) -> int: ...
+    @property
+    def end(self) -> int: ...
+    @property
+    def from_ms(self) -> int: ...
+    @property
+    def to_ms(self) -> int: ...
+    @property
+    def sha256(self) -> str: ...
+
+
+class Digester(Protocol):
+    """Hashes a part while it is written; of what it hashes and when it may cut, the engine knows nothing."""
+
+    @property
+    def disturbed(self) -> bool:
+        """Whether the muxer went back into what was hashed already."""
+
+    def write(self, offset: int, data: bytes) -> None: ...
+
+    def cut(self, to_ms: int) -> PartSegment | None:
+        """What was completed since the last cut; None if nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +60,8 @@ class MediaConfig:
     "Written into candidates instead of `address`: the public address before a one-to-one NAT."
     reserve_bytes: int = 0
     "Free disk at which recordings end their part while it can still be ended cleanly."
+    digester: Callable[[Container], Digester] | None = None
+    "Makes the digester of one part; without it `part_segment` is never called."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -107,6 +143,9 @@ class SlotObserver(Protocol):
         """`no_media`: no packet for 2 s; `closed`: the publisher ended."""
 
     def part_opened(self, slot: Slot, part: Part) -> None: ...
+
+    def part_segment(self, slot: Slot, part: Part, segment: PartSegment) -> None:
+        """About every two seconds while a part is open and once at its close, before `part_closed`."""
 
     def part_closed(self, slot: Slot, part: Part) -> None:
         """Once for every part that was opened: the file is final, duration, size and digest are present."""

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from fractions import Fraction
@@ -18,11 +20,17 @@ from typing import Any, BinaryIO
 import av
 
 from .codecs import AUDIO_CLOCK_HZ, CLOCK_HZ, VIDEO_CLOCK_HZ, Kind
-from .model import VideoShape
+from .model import Container, Digester, PartSegment, VideoShape
+
+logger = logging.getLogger(__name__)
 
 FRAGMENT_S = 0.5
+# A digest about so often, at the end of the fragment in hand.
+SEGMENT_S = 2.0
+# Made once: a Fraction costs more than the packet that it is for.
+_TIME_BASE: dict[Kind, Fraction] = {kind: Fraction(1, hz) for kind, hz in CLOCK_HZ.items()}
 
-_FORMATS: dict[str, tuple[str, dict[str, str]]] = {
+_FORMATS: dict[Container, tuple[str, dict[str, str]]] = {
     "mp4": (
         "mp4",
         {
@@ -53,7 +61,7 @@ class PartHead:
     first_video_s: float | None = None
 
     @property
-    def container(self) -> str:
+    def container(self) -> Container:
         return "webm" if self.video is not None and self.video.codec == "VP8" else "mp4"
 
     @property
@@ -97,27 +105,36 @@ class PartHead:
 
 
 class _File:
-    """The muxer's file: knows how much was written, and whether something has to reach the disk yet."""
+    """The muxer's file: knows how much was written, and whether something has to reach the disk yet.
 
-    def __init__(self, raw: BinaryIO) -> None:
+    The digester sees every byte on its way, so that what was hashed is what the muxer gave, not what a disk gives back.
+    """
+
+    def __init__(self, raw: BinaryIO, digester: Digester | None = None) -> None:
         self._raw = raw
+        self._digester = digester
+        self._position = 0
         self.size_bytes = 0
         self.dirty = False
 
     def write(self, data: bytes) -> int:
+        if self._digester is not None:
+            self._digester.write(self._position, data)
         view = memoryview(data)
         while view:
             written = self._raw.write(view)
+            self._position += written
             view = view[written:]
         self.dirty = True
-        self.size_bytes = max(self.size_bytes, self._raw.tell())
+        self.size_bytes = max(self.size_bytes, self._position)
         return len(data)
 
     def seek(self, offset: int, whence: int = 0) -> int:
-        return self._raw.seek(offset, whence)
+        self._position = self._raw.seek(offset, whence)
+        return self._position
 
     def tell(self) -> int:
-        return self._raw.tell()
+        return self._position
 
     def seekable(self) -> bool:
         return True
@@ -135,15 +152,28 @@ class _File:
 
 
 class PartFile:
-    """Times are seconds from the part's beginning. Raises OSError (a full disk), av.FFmpegError."""
+    """Times are seconds from the part's beginning. Raises OSError (a full disk), av.FFmpegError.
 
-    def __init__(self, path: Path, head: PartHead) -> None:
+    With a `digester`, `on_segment` is told the digest of what has reached the disk: about every two seconds and once
+    at the close.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        head: PartHead,
+        digester: Digester | None = None,
+        on_segment: Callable[[PartSegment], None] | None = None,
+    ) -> None:
         self.path = path
         self.head = head
         self.duration_s = 0.0
+        self._digester = digester
+        self._on_segment = on_segment
+        self._segment_due_s = SEGMENT_S
         self._last: dict[Kind, int] = {}
         format_name, options = _FORMATS[head.container]
-        self._file = _File(path.open("xb", buffering=0))
+        self._file = _File(path.open("xb", buffering=0), digester)
         try:
             self._container = av.open(self._file, "w", format=format_name, options=options | _COMMON)
             self._container.metadata["comment"] = head.to_comment()
@@ -159,13 +189,13 @@ class PartFile:
         if head.video is not None:
             name = "h264" if head.video.codec == "H264" else "vp8"
             video = self._container.add_mux_stream(name, width=head.video.width, height=head.video.height)
-            video.time_base = Fraction(1, VIDEO_CLOCK_HZ)
+            video.time_base = _TIME_BASE["video"]
             streams["video"] = video
         if head.audio:
             # An encoder that is never fed: it writes the OpusHead that the containers want.
             audio = self._container.add_stream("libopus", rate=AUDIO_CLOCK_HZ)
             audio.codec_context.layout = "stereo"
-            audio.time_base = Fraction(1, AUDIO_CLOCK_HZ)
+            audio.time_base = _TIME_BASE["audio"]
             streams["audio"] = audio
         return streams
 
@@ -184,22 +214,38 @@ class PartFile:
         self._last[kind] = pts
         packet = av.Packet(data)
         packet.stream = stream
-        packet.time_base = Fraction(1, hz)
+        packet.time_base = _TIME_BASE[kind]
         packet.pts = packet.dts = pts
         packet.duration = max(1, round(duration_s * hz))
         packet.is_keyframe = keyframe
         self._container.mux(packet)
-        self.duration_s = max(self.duration_s, pts / hz + duration_s)
         if self._file.dirty:
             self._file.sync()
+            # A fragment is written when the packet after it comes: it ends where that one begins.
+            if self.duration_s >= self._segment_due_s:
+                self._cut_segment()
+        self.duration_s = max(self.duration_s, pts / hz + duration_s)
 
     def close(self) -> None:
         """Writes the index; the file is an ordinary one from here on."""
         try:
             self._container.close()
             self._file.sync()
+            self._cut_segment()
         finally:
             self._file.close()
+
+    def _cut_segment(self) -> None:
+        """Only what has reached the disk: a digest in the log must not outlive its bytes."""
+        self._segment_due_s = self.duration_s + SEGMENT_S
+        if self._digester is None or self._on_segment is None:
+            return
+        segment = self._digester.cut(round(self.duration_s * 1000))
+        if self._digester.disturbed:
+            logger.error("%s: the muxer rewrote a fragment; its digests end here", self.path.name)
+            self._digester = None
+        elif segment is not None:
+            self._on_segment(segment)
 
     def abandon(self) -> None:
         """Gives up without an index: what is on the disk stays as it is, to be repaired."""

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from .codecs import Kind
-from .model import Part
+from .model import Container, Digester, Part, PartSegment
 from .part import FRAGMENT_S, sha256_of
 from .recording import Begin, Recording
 from .repair import repair_part
@@ -67,6 +67,8 @@ class Recorder:
         on_opened: Callable[[Part], None],
         on_closed: Callable[[Part], None],
         on_failed: Callable[[str], None],
+        on_segment: Callable[[Part, PartSegment], None] | None = None,
+        digester: Callable[[Container], Digester] | None = None,
         max_waiting: int = MAX_WAITING_PACKETS,
         reserve_bytes: int = 0,
         free: Callable[[Path], int] = free_bytes,
@@ -74,6 +76,7 @@ class Recorder:
         self.failed = False
         self._loop = asyncio.get_running_loop()
         self._on_opened, self._on_closed, self._on_failed = on_opened, on_closed, on_failed
+        self._on_segment = on_segment
         self._items: list[_Item] = []
         self._max_waiting = max_waiting
         self._directory = directory
@@ -83,7 +86,13 @@ class Recorder:
         self._done = 0  # written by the thread only
         self._queue: queue.SimpleQueue[_Batch | None] = queue.SimpleQueue()
         self._recording = Recording(
-            directory, part_stem, first_index, opened=self._part_opened, finished=self._part_finished
+            directory,
+            part_stem,
+            first_index,
+            opened=self._part_opened,
+            finished=self._part_finished,
+            segment=self._part_segment if on_segment is not None else None,
+            digester=digester,
         )
         # Hashing a long part must not keep the next one waiting.
         self._hashing = ThreadPoolExecutor(1, thread_name_prefix="part-hash")
@@ -213,6 +222,10 @@ class Recorder:
 
     def _part_opened(self, part: Part) -> None:
         self._loop.call_soon_threadsafe(self._on_opened, part)
+
+    def _part_segment(self, part: Part, segment: PartSegment) -> None:
+        if self._on_segment is not None:
+            self._loop.call_soon_threadsafe(self._on_segment, part, segment)
 
     def _part_finished(self, part: Part) -> None:
         self._hashing.submit(self._hash, part)

@@ -15,7 +15,7 @@ from pathlib import Path
 from .clock import SyncClock
 from .codecs import AUDIO_CLOCK_HZ, VIDEO_CLOCK_HZ, VIDEO_CODECS, Kind, VideoCodec
 from .frames import FrameAssembler, Ordered, ReorderBuffer
-from .model import Part, VideoShape
+from .model import Container, Digester, Part, PartSegment, VideoShape
 from .opus import duration_of
 from .part import PartFile, PartHead
 from .rtcp import seconds_from_ntp
@@ -80,7 +80,11 @@ class Recording:
         *,
         opened: Callable[[Part], None],
         finished: Callable[[Part], None],
+        segment: Callable[[Part, PartSegment], None] | None = None,
+        digester: Callable[[Container], Digester] | None = None,
     ) -> None:
+        self._segment = segment
+        self._digester = digester
         self._directory = directory
         self._part_stem = part_stem
         self._index = first_index
@@ -275,9 +279,7 @@ class Recording:
     def _open(self, head: PartHead) -> None:
         self._directory.mkdir(parents=True, exist_ok=True)
         path = self._directory / (self._part_stem(head.index) + head.suffix)
-        self._file = PartFile(path, head)
-        self._index += 1
-        self._part = Part(
+        part = Part(
             index=head.index,
             path=path,
             media_type=head.media_type,
@@ -287,7 +289,13 @@ class Recording:
             first_rtp_timestamp=head.first_rtp_timestamp,
             first_video_s=head.first_video_s,
         )
-        self._opened(self._part)
+        digester = self._digester(head.container) if self._digester is not None else None
+        tell = self._segment
+        on_segment = (lambda segment: tell(part, segment)) if tell is not None else None
+        self._file = PartFile(path, head, digester, on_segment)
+        self._index += 1
+        self._part = part
+        self._opened(part)
 
     def _write(self, run: _Run, sample: _Sample) -> None:
         if self._file is None:

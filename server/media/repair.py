@@ -1,18 +1,22 @@
-"""Makes a file that a killed process left open an ordinary playable one. Blocking."""
+"""Cuts a file that a killed process left open at its last whole fragment. Blocking.
+
+Nothing is copied and nothing moves: what was hashed while it was recorded is still there, at the same place. The file
+stays fragmented, which browsers play. Of a WebM the head is told how long it is, as its muxer would have done.
+"""
 
 from __future__ import annotations
 
-import errno
 import logging
 import os
-from contextlib import suppress
-from fractions import Fraction
+import struct
+from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 import av
 
 from .model import Part
-from .part import PartHead, sha256_of, sync_folder
+from .part import PartHead, sha256_of
 
 logger = logging.getLogger(__name__)
 
@@ -57,32 +61,83 @@ def _is_closed(path: Path) -> bool:
     return b"moov" in kinds and b"moof" not in kinds
 
 
-def _remux(source: Path, target: Path) -> tuple[PartHead, float]:
-    """Copies the packets into an ordinary file; the head found and the duration in seconds."""
-    with av.open(str(source)) as given:
+_EBML, _SEGMENT, _CLUSTER, _INFO = (
+    b"\x1a\x45\xdf\xa3",
+    b"\x18\x53\x80\x67",
+    b"\x1f\x43\xb6\x75",
+    b"\x15\x49\xa9\x66",
+)
+_VOID = b"\xec"
+# An element of 8 bytes of floating point, as long as the void that the muxer left for it.
+_DURATION = b"\x44\x89\x88"
+_DURATION_SIZE = 11
+
+
+def _elements(file: BinaryIO, offset: int, end: int) -> Iterator[tuple[bytes, int, int, int | None]]:
+    """(identifier, offset, offset of the content, size of the content or None where it is unknown) of the EBML
+    elements side by side from `offset` on (RFC 8794); stops at one that is cut off or makes no sense."""
+    while offset < end:
+        file.seek(offset)
+        head = file.read(12)
+        id_size = 9 - head[0].bit_length()
+        if id_size > 4 or len(head) <= id_size or not head[id_size]:
+            return
+        size_size = 9 - head[id_size].bit_length()
+        raw = head[id_size : id_size + size_size]
+        if len(raw) < size_size:
+            return
+        mask = (1 << 7 * size_size) - 1
+        size = int.from_bytes(raw, "big") & mask
+        content = offset + id_size + size_size
+        if size == mask:
+            yield head[:id_size], offset, content, None
+            return
+        if content + size > end:
+            return
+        yield head[:id_size], offset, content, size
+        offset = content + size
+
+
+def _webm_spans(file: BinaryIO, size: int) -> tuple[bool, int, tuple[int, int] | None]:
+    """(whether it was closed, end of the last whole cluster or 0, where the head's Info begins and ends)."""
+    top = next(
+        ((content, length) for name, _, content, length in _elements(file, 0, size) if name == _SEGMENT), None
+    )
+    if top is None:
+        # The size of a segment that was closed says more than there is once its end is missing.
+        return False, 0, None
+    end, info = 0, None
+    for name, _, content, length in _elements(file, top[0], size):
+        if length is None:
+            break
+        if name == _INFO:
+            info = (content, content + length)
+        elif name == _CLUSTER:
+            end = content + length
+    return top[1] is not None, end, info
+
+
+def _tell_duration(file: BinaryIO, info: tuple[int, int], duration_s: float) -> None:
+    """Takes the place that the muxer left for it, if it did."""
+    for name, offset, content, length in _elements(file, *info):
+        if name == _DURATION[:2]:
+            return
+        if name == _VOID and length is not None and content + length - offset == _DURATION_SIZE:
+            file.seek(offset)
+            file.write(_DURATION + struct.pack(">d", duration_s * 1000))
+            return
+
+
+def _probe(path: Path) -> tuple[PartHead, float]:
+    """The head, and when the last packet ends. Raises ValueError for a head that is not ours."""
+    with av.open(str(path)) as given:
         comment = given.metadata.get("comment") or given.metadata.get("COMMENT") or ""
         head = PartHead.from_comment(comment)
-        duration = 0.0
-        with target.open("xb") as raw:
-            format_name = "webm" if head.container == "webm" else "mp4"
-            options = {"movie_timescale": "90000"} if format_name == "mp4" else {}
-            with av.open(raw, "w", format=format_name, options=options) as made:
-                made.metadata["comment"] = comment
-                streams = {item.index: made.add_stream_from_template(item) for item in given.streams}
-                try:
-                    for packet in given.demux():
-                        if packet.dts is None or packet.pts is None or not packet.size:
-                            continue
-                        base = packet.time_base or Fraction(1, 1000)
-                        end = packet.pts + (packet.duration or 0)
-                        duration = max(duration, float(end * base))
-                        packet.stream = streams[packet.stream.index]
-                        made.mux(packet)
-                except (av.error.InvalidDataError, av.error.EOFError):
-                    logger.info("%s ends in the middle of a cluster", source.name)
-            raw.flush()
-            os.fsync(raw.fileno())
-    return head, duration
+        duration_s = 0.0
+        for packet in given.demux():
+            if packet.pts is not None and packet.time_base is not None:
+                duration_s = max(duration_s, float((packet.pts + (packet.duration or 0)) * packet.time_base))
+        return head, duration_s
 
 
 def _describe(path: Path, head: PartHead, duration_s: float) -> Part:
@@ -101,48 +156,51 @@ def _describe(path: Path, head: PartHead, duration_s: float) -> Part:
     )
 
 
-def _probe(path: Path) -> tuple[PartHead, float]:
+def _repair_mp4(path: Path) -> Part | None:
+    if _is_closed(path):
+        return _describe(path, *_probe(path))
+    size = whole_size(path)
+    if not size:
+        return None
+    head, duration_s = _probe_cut(path, size)
+    return _describe(path, head, duration_s) if duration_s > 0 else None
+
+
+def _repair_webm(path: Path) -> Part | None:
+    with path.open("rb") as file:
+        closed, size, info = _webm_spans(file, path.stat().st_size)
+    if closed:
+        return _describe(path, *_probe(path))
+    if not size:
+        return None
+    head, duration_s = _probe_cut(path, size)
+    if duration_s <= 0:
+        return None
+    if info is not None:
+        with path.open("r+b") as file:
+            _tell_duration(file, info, duration_s)
+            os.fsync(file.fileno())
+    return _describe(path, head, duration_s)
+
+
+def _probe_cut(path: Path, size: int) -> tuple[PartHead, float]:
+    """Cuts only what is ours: a head that cannot be read leaves the file as it is."""
     with av.open(str(path)) as given:
-        comment = given.metadata.get("comment") or given.metadata.get("COMMENT") or ""
-        return PartHead.from_comment(comment), (given.duration or 0) / av.time_base
+        PartHead.from_comment(given.metadata.get("comment") or given.metadata.get("COMMENT") or "")
+    if size < path.stat().st_size:
+        with path.open("r+b") as file:
+            file.truncate(size)
+            os.fsync(file.fileno())
+    return _probe(path)
 
 
 def repair_part(path: Path) -> Part | None:
-    """Cuts at the last whole fragment, copies into an ordinary file, puts it in the place of the old one in one step.
-    A file that was closed properly is only described. None when nothing can be recovered.
-    With no room for the copy the file is cut and left fragmented, which players accept."""
+    """Cuts at the last whole fragment (MP4) or cluster (WebM) and describes what is left.
+    A file that was closed properly, or repaired already, is only described. None when nothing can be recovered."""
     if not path.is_file():
         return None
-    is_mp4 = path.suffix in (".mp4", ".m4a")
     try:
-        if is_mp4:
-            if _is_closed(path):
-                return _describe(path, *_probe(path))
-            size = whole_size(path)
-            if not size:
-                return None
-            if size < path.stat().st_size:
-                os.truncate(path, size)
-        made = path.with_name(path.name + ".repaired")
-        made.unlink(missing_ok=True)
-        try:
-            head, duration_s = _remux(path, made)
-            if duration_s <= 0:
-                return None
-            made.replace(path)
-            sync_folder(path.parent)
-        except OSError as error:
-            if isinstance(error, av.FFmpegError) or error.errno not in (
-                errno.ENOSPC,
-                errno.EDQUOT,
-                errno.EFBIG,
-            ):
-                raise
-            head, duration_s = _probe(path)
-        finally:
-            with suppress(OSError):
-                made.unlink(missing_ok=True)
-        return _describe(path, head, duration_s)
+        return _repair_mp4(path) if path.suffix in (".mp4", ".m4a") else _repair_webm(path)
     except (av.FFmpegError, ValueError) as error:
         logger.warning("%s cannot be repaired: %s", path.name, error)
         return None

@@ -12,6 +12,7 @@ from typing import Any, Literal
 from .bridge import BindingRequest, Certificate, SecureTransport, SrtpError
 from .errors import MediaError, OfferRejected
 from .ice import Address, IceLite
+from .model import Container, Digester
 from .negotiation import (
     Accepted,
     LocalTransport,
@@ -44,9 +45,11 @@ class Host:
         candidates: Sequence[Address],
         *,
         reserve_bytes: int = 0,
+        digester: Callable[[Container], Digester] | None = None,
     ) -> None:
         self.port = port
         self.reserve_bytes = reserve_bytes
+        self.digester = digester
         self.certificate = certificate
         self.candidates = candidates
         self._tasks: set[asyncio.Task[None]] = set()

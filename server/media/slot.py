@@ -115,6 +115,8 @@ class Slot:
             on_opened=lambda part: self._observer.part_opened(self, part),
             on_closed=lambda part: self._observer.part_closed(self, part),
             on_failed=lambda reason: self._observer.recording_failed(self, reason),
+            on_segment=lambda part, segment: self._observer.part_segment(self, part, segment),
+            digester=self._host.digester,
             reserve_bytes=self._host.reserve_bytes,
         )
         self._recorder = recorder

@@ -1,6 +1,7 @@
 """The main job without a browser: publish by WHIP, look, take a snapshot, end; recording and evidence are there."""
 
 import hashlib
+import io
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,9 @@ from aiohttp import ClientSession, web
 from aiohttp.test_utils import TestServer
 from aiortc import RTCConfiguration, RTCPeerConnection
 
-from server.inspections.log import check
+from server.evidence.segments import Segment
+from server.evidence.segments import check as segment_check
+from server.inspections.log import check, events_after
 from server.web.keys import DATABASE
 from tests.cast import Appointment, Office
 from tests.flows.conftest import Client
@@ -108,6 +111,20 @@ async def test_an_inspection_from_the_first_picture_to_the_evidence(
     }
     async with app[DATABASE].reading() as reading:
         assert await check(reading, appointment.id) is None
+        events = await events_after(reading, appointment.id, 0)
+
+    # What was hashed while it was recorded holds for the closed file, and covers all of its fragments.
+    logged = [event for event in events if event.type == "part.segment"]
+    segments = [Segment.from_body(event.body) for event in logged]
+    assert {(event.body["slot"], event.body["part"]) for event in logged} == {(slot["id"], part["id"])}
+    assert segment_check(io.BytesIO(recorded), segments).bad == []
+    assert b"moof" not in recorded[: segments[0].start]
+    assert b"moof" not in recorded[segments[-1].end :]
+    assert segments[-1].to_ms == round(part["duration_s"] * 1000)
+    # Pages are not told of them.
+    told = {heard["event"]["type"] for heard in room.heard if heard["type"] == "event"}
+    assert "part.closed" in told
+    assert "part.segment" not in told
 
 
 async def test_a_new_connection_of_the_same_phone_continues_the_slot_as_a_new_part(

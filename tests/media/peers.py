@@ -16,7 +16,7 @@ from aiortc import (
 )
 from aiortc.mediastreams import MediaStreamError
 
-from server.media import MediaEngine, Part, Session, Slot
+from server.media import MediaEngine, Part, PartSegment, Session, Slot
 from server.media.bridge import Certificate
 from server.media.port import MediaPort
 from server.media.session import Host
@@ -41,6 +41,9 @@ class Observer:
 
     def part_opened(self, slot: Slot, part: Part) -> None:
         self._note("opened", part)
+
+    def part_segment(self, slot: Slot, part: Part, segment: PartSegment) -> None:
+        self._note("segment", segment)
 
     def part_closed(self, slot: Slot, part: Part) -> None:
         self._note("closed", part)

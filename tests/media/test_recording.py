@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import json
 import os
 import resource
 import signal
@@ -13,6 +14,7 @@ import av
 import numpy as np
 import pytest
 
+from server.evidence.segments import Segment, check
 from server.media import MediaEngine, Part, Slot, repair_part
 from tests.media.conftest import Peers
 from tests.media.peers import Observer, until
@@ -291,21 +293,25 @@ async def test_an_unwritable_folder_fails_the_recording_only(
 
 
 _VICTIM = """
-import asyncio, sys
+import asyncio, json, sys
+from dataclasses import asdict
 from pathlib import Path
+from server.evidence.segments import SegmentHasher
 from server.media import MediaConfig, MediaEngine
 from tests.media.peers import Observer, Phone
 from tests.peers.clients import counter_tracks
 
 async def main(directory: Path) -> None:
-    engine = await MediaEngine.open(MediaConfig())
-    slot = engine.open_slot("victim", Observer())
+    engine = await MediaEngine.open(MediaConfig(digester=SegmentHasher))
+    observer = Observer()
+    slot = engine.open_slot("victim", observer)
     slot.start_recording(directory, lambda index: f"part-{index:04d}")
     camera, microphone = counter_tracks()
     phone = Phone([camera, microphone], sys.argv[2])
     await phone.publish(slot)
     while True:
-        print(camera.last_number, flush=True)
+        segments = [asdict(segment) for segment in observer.all("segment")]
+        print(json.dumps([camera.last_number, segments]), flush=True)
         await asyncio.sleep(0.02)
 
 asyncio.run(main(Path(sys.argv[1])))
@@ -327,8 +333,9 @@ async def test_a_killed_recording_is_repaired_up_to_a_second_before_the_end(
     )
     assert process.stdout is not None
     newest = -1
-    while newest < 120:
-        newest = int(await asyncio.wait_for(process.stdout.readline(), 30))
+    digested: list[dict[str, object]] = []
+    while newest < 120 or not digested:
+        newest, digested = json.loads(await asyncio.wait_for(process.stdout.readline(), 30))
     process.kill()
     await process.communicate()
     path = directory / f"part-0001{suffix}"
@@ -342,6 +349,10 @@ async def test_a_killed_recording_is_repaired_up_to_a_second_before_the_end(
     assert part.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
     assert abs(datetime.now(UTC) - part.started_at) < timedelta(minutes=1)
     assert _names(directory) == [path.name]
+    # What was hashed before the kill is still true.
+    segments = [Segment.from_body(body) for body in digested]
+    with path.open("rb") as file:
+        assert check(file, segments).bad == []
     with av.open(str(path)) as container:
         assert (container.duration or 0) / 1e6 == pytest.approx(part.duration_s, abs=0.1)
     again = await asyncio.to_thread(repair_part, path)

@@ -1,6 +1,8 @@
 """Packets in, files out, with times that the tests make up: no network, no waiting."""
 
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import av
@@ -8,7 +10,7 @@ import numpy as np
 import pytest
 
 from server.media.codecs import Kind
-from server.media.model import Part
+from server.media.model import Container, Part, PartSegment
 from server.media.recording import Begin, Recording
 from server.media.rtcp import ntp_from_seconds
 from server.media.rtp import slot_form
@@ -257,3 +259,89 @@ def test_vp8_goes_into_webm(studio: Studio) -> None:
     assert pictures(part) == list(range(45))
     video_s, audio_s = start_times(part)
     assert video_s == pytest.approx(audio_s, abs=0.010)
+
+
+@dataclass(frozen=True)
+class Digested:
+    index: int
+    start: int
+    end: int
+    from_ms: int
+    to_ms: int
+    sha256: str
+
+
+class Count:
+    """A digester that counts: what the engine knows of one."""
+
+    def __init__(self, container: Container) -> None:
+        self.container = container
+        self.disturbed = False
+        self.writes: list[tuple[int, bytes]] = []
+        self.cuts: list[int] = []
+
+    def write(self, offset: int, data: bytes) -> None:
+        self.writes.append((offset, bytes(data)))
+
+    def cut(self, to_ms: int) -> Digested:
+        self.cuts.append(to_ms)
+        return Digested(len(self.cuts) - 1, 0, sum(len(data) for _, data in self.writes), 0, to_ms, "")
+
+
+class DigestingStudio(Studio):
+    def __init__(self, directory: Path) -> None:
+        super().__init__(directory)
+        self.digesters: list[Count] = []
+        self.segments: list[tuple[Part, PartSegment]] = []
+        self.recording = Recording(
+            directory,
+            "part-{:03d}".format,
+            1,
+            opened=self.opened.append,
+            finished=self.finished.append,
+            segment=lambda part, segment: self.segments.append((part, segment)),
+            digester=self._digester,
+        )
+
+    def _digester(self, container: Container) -> Count:
+        self.digesters.append(Count(container))
+        return self.digesters[-1]
+
+
+def test_a_part_is_digested_every_two_seconds_and_at_its_end(tmp_path: Path) -> None:
+    studio = DigestingStudio(tmp_path)
+    studio.begin("audio", "video")
+    studio.play(7)
+    part = studio.end()
+    (digester,) = studio.digesters
+    assert digester.container == "mp4"
+    times = [segment.to_ms for _, segment in studio.segments]
+    assert times[-1] == round(part.duration_s * 1000)
+    assert all(2000 <= after - before <= 2600 for before, after in pairwise([0, *times[:-1]]))
+    assert len(times) == 4
+    assert {of.path for of, _ in studio.segments} == {part.path}
+
+
+def test_the_digester_sees_every_byte_of_the_file_where_it_is(tmp_path: Path) -> None:
+    studio = DigestingStudio(tmp_path)
+    studio.begin("audio", "video")
+    studio.play(3)
+    part = studio.end()
+    image = bytearray(part.size_bytes)
+    for offset, data in studio.digesters[0].writes:
+        image[offset : offset + len(data)] = data
+    assert bytes(image) == part.path.read_bytes()
+
+
+def test_a_muxer_that_goes_back_ends_the_digests_and_not_the_recording(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    studio = DigestingStudio(tmp_path)
+    studio.begin("video")
+    studio.play(2, sound=False)
+    studio.digesters[0].disturbed = True
+    studio.play(3, first_s=2, sound=False)
+    part = studio.end()
+    assert part.duration_s == pytest.approx(5.0, abs=0.05)
+    assert studio.segments == []
+    assert "rewrote a fragment" in caplog.text

@@ -1,9 +1,8 @@
 """Files that a killed process, or a full disk, left behind."""
 
 import hashlib
-import resource
+import os
 import shutil
-import signal
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -53,7 +52,7 @@ def left_behind(directory: Path, codec: str = "H264") -> Path:
 
 
 @pytest.mark.parametrize("codec", ["H264", "VP8"])
-def test_a_file_left_open_becomes_an_ordinary_one(tmp_path: Path, codec: str) -> None:
+def test_a_file_left_open_is_cut_and_described(tmp_path: Path, codec: str) -> None:
     path = left_behind(tmp_path, codec)
     part = repair_part(path)
     assert part is not None
@@ -136,22 +135,66 @@ def test_a_film_that_is_not_ours_is_not_touched(tmp_path: Path) -> None:
     assert path.read_bytes() == before
 
 
-def test_without_room_for_the_copy_the_file_is_cut_and_stays_playable(tmp_path: Path) -> None:
-    path = left_behind(tmp_path)
+@pytest.mark.parametrize("codec", ["H264", "VP8"])
+def test_repair_moves_no_byte_of_a_fragment(tmp_path: Path, codec: str) -> None:
+    path = left_behind(tmp_path, codec)
+    before = path.read_bytes()
     with path.open("ab") as file:
         file.write(b"\xff" * 100)
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    try:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size // 2, limits[1]))
-        part = repair_part(path)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-        signal.signal(signal.SIGXFSZ, handler)
+    assert repair_part(path) is not None
+    after = path.read_bytes()
+    mark = {"H264": b"moof", "VP8": b"\x1f\x43\xb6\x75"}[codec]
+    head = before.index(mark)
+    assert after[head:] == before[head:]
+    assert (after[:head] == before[:head]) == (codec == "H264")  # a WebM's head is told the duration
+    assert [item.name for item in tmp_path.iterdir() if item.stem == "killed"] == [path.name]
+
+
+@pytest.mark.parametrize("codec", ["H264", "VP8"])
+def test_a_repaired_file_is_only_described(tmp_path: Path, codec: str) -> None:
+    path = left_behind(tmp_path, codec)
+    first = repair_part(path)
+    assert first is not None
+    assert repair_part(path) == first
+
+
+def test_a_webm_that_was_closed_is_only_described(tmp_path: Path) -> None:
+    part = written(tmp_path, "VP8")
+    part.close()
+    before = part.path.read_bytes()
+    described = repair_part(part.path)
+    assert described is not None
+    assert part.path.read_bytes() == before
+    assert described.duration_s == pytest.approx(3.0, abs=0.05)
+
+
+@pytest.mark.parametrize("cut", [1, 9, 500])
+def test_a_cluster_cut_in_the_middle_is_left_out(tmp_path: Path, cut: int) -> None:
+    path = left_behind(tmp_path, "VP8")
+    os.truncate(path, path.stat().st_size - cut)
+    part = repair_part(path)
     assert part is not None
-    assert part.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
-    assert len(numbers_in(path)) >= 60
-    assert not path.with_name(path.name + ".repaired").exists()
+    numbers = [number for _, number in numbers_in(path)]
+    assert numbers == list(range(len(numbers)))
+    assert len(numbers) >= 30
+    with av.open(str(path)) as container:
+        assert (container.duration or 0) / 1e6 == pytest.approx(part.duration_s, abs=0.05)
+
+
+@pytest.mark.parametrize("codec", ["H264", "VP8"])
+def test_a_file_killed_while_its_end_was_written_keeps_its_fragments(tmp_path: Path, codec: str) -> None:
+    """Up to the patch of its head, at which the muxer ends, the file is that of a recording under way."""
+    open_ = left_behind(tmp_path, codec).read_bytes()
+    (tmp_path / "closed").mkdir()
+    part = written(tmp_path / "closed", codec)
+    part.close()
+    closed = part.path.read_bytes()
+    head = open_.index({"H264": b"moof", "VP8": b"\x1f\x43\xb6\x75"}[codec])
+    part.path.write_bytes(open_[:head] + closed[head : -1 if codec == "H264" else None])
+    found = repair_part(part.path)
+    assert found is not None
+    assert found.duration_s == pytest.approx(3.0, abs=0.05)
+    assert len(numbers_in(part.path)) == 90
 
 
 def test_a_part_begins_and_ends_with_its_head(tmp_path: Path) -> None:
