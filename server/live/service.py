@@ -85,8 +85,13 @@ async def publish(live: Live, rooms: Rooms, actor: Actor, source: str, offer: st
     except media.MediaError as error:
         # The slot was closed between the look and the call: the inspection is ending.
         raise NotRunning from error
-    async with live.database.transaction() as writing:
-        await inspections.start(writing, live.journal, actor, inspection_id, room.epoch)
+    try:
+        async with live.database.transaction() as writing:
+            await inspections.start(writing, live.journal, actor, inspection_id, room.epoch)
+    except BaseException:
+        # Nobody has the answer yet, so nothing can have been sent: what did not enter the office's log is not filmed.
+        await session.close()
+        raise
     await room.catch_up()
     room.keep_session(actor.id, session)
     return session

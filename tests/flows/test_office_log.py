@@ -6,20 +6,25 @@ from typing import Any
 
 import pytest
 from aiohttp import web
+from aiortc import RTCConfiguration, RTCPeerConnection
 from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError
 
 from server.db import Database
+from server.errors import Unavailable
 from server.evidence import merkle
 from server.evidence.canonical import parse_canonical
 from server.evidence.officelog import CLOSE, OPEN
 from server.inspections import service as inspections
 from server.inspections.closing import close_log
 from server.inspections.keys import JOURNAL
+from server.inspections.models import Inspection
 from server.officelog.entries import append_entry, read_leaves
 from server.officelog.models import OfficeEntry
 from server.web.keys import DATABASE
 from tests.cast import Appointment, Office
+from tests.flows.conftest import Client
+from tests.flows.rooms import bearer, join
 
 NOW = datetime(2026, 11, 21, 8, tzinfo=UTC)
 
@@ -93,3 +98,36 @@ async def test_the_database_refuses_to_change_an_entry(database_url: str, act: s
             result: Any = await session.execute(text(act))
             assert result.rowcount
     await database.close()
+
+
+async def test_no_camera_comes_in_before_the_opening_is_in_the_log(
+    client: Client, app: web.Application, appointment: Appointment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    phone = await join(client, appointment.invitations["enterprise"])
+    camera = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+    camera.addTransceiver("video", "sendonly")
+    await camera.setLocalDescription(await camera.createOffer())
+    sent = {
+        "data": camera.localDescription.sdp,
+        "headers": bearer(phone) | {"Content-Type": "application/sdp"},
+    }
+
+    async def refuse(*_: Any, **__: Any) -> None:
+        raise Unavailable
+
+    async def state() -> str:
+        async with app[DATABASE].reading() as session:
+            return (await session.get_one(Inspection, appointment.id)).state
+
+    with monkeypatch.context() as broken:
+        broken.setattr(inspections, "append_entry", refuse)
+        async with client.post(f"{phone['base']}/whip", **sent) as response:
+            assert response.status == 503
+            assert "Location" not in response.headers
+    assert await state() == "scheduled"
+    assert [entry.kind for entry in await entries_of(app[DATABASE]) if entry.inspection_id] == []
+    async with client.post(f"{phone['base']}/whip", **sent) as response:
+        assert response.status == 201
+    assert await state() == "live"
+    assert [entry.kind for entry in await entries_of(app[DATABASE]) if entry.inspection_id] == [OPEN]
+    await camera.close()
