@@ -8,11 +8,20 @@ from functools import cache
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
+from server.errors import N_
+
 LEAST_LENGTH = 10
 LONGEST = 200
 """Hashing an endless text would be an attack."""
 
 _hasher = PasswordHasher()
+
+
+def check_new(field: str, password: str) -> dict[str, str]:
+    """Why it cannot become a password, by the form's field; empty if it can."""
+    if not LEAST_LENGTH <= len(password) <= LONGEST:
+        return {field: N_("A password needs at least 10 characters.")}
+    return {}
 
 
 async def hash_password(password: str) -> str:

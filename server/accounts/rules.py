@@ -52,6 +52,7 @@ PERMISSIONS: dict[Role, frozenset[str]] = {
             "room.chat",
             "room.snapshot",
             "room.answer",
+            "room.countersign",
         }
     ),
     "auditor": frozenset(
@@ -60,9 +61,13 @@ PERMISSIONS: dict[Role, frozenset[str]] = {
     "agent": frozenset(
         {"desk.view", "case.view", "case.create", "case.edit", "material.add", "inspection.view"}
     ),
-    "expert": frozenset({"inspection.view", "room.publish", "room.chat", "room.snapshot"}),
+    "expert": frozenset(
+        {"inspection.view", "room.publish", "room.chat", "room.snapshot", "room.countersign"}
+    ),
     "observer": frozenset({"inspection.view"}),
-    "enterprise": frozenset({"inspection.view", "room.publish", "room.chat", "room.locate"}),
+    "enterprise": frozenset(
+        {"inspection.view", "room.publish", "room.chat", "room.locate", "room.countersign"}
+    ),
 }
 
 ACTIONS: frozenset[str] = frozenset().union(*PERMISSIONS.values())

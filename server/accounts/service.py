@@ -8,11 +8,12 @@ from sqlalchemy import delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from server.accounts.models import ApiToken, Office, Staff, StaffSession
-from server.accounts.passwords import LEAST_LENGTH, LONGEST, hash_password
+from server.accounts.passwords import check_new, hash_password
 from server.accounts.rules import PERMISSIONS, STAFF_ROLES, Actor, Role
 from server.accounts.signing_in import (
     SignedIn,
     WrongSignIn,
+    change_password,
     find_staff_actor,
     normal_username,
     sign_in,
@@ -24,6 +25,7 @@ from server.ids import new_token, token_hash
 __all__ = [
     "SignedIn",
     "WrongSignIn",
+    "change_password",
     "create_api_token",
     "create_office",
     "create_staff",
@@ -130,7 +132,7 @@ async def create_staff(
         problems["role"] = N_("Choose one of the roles.")
     if len(certificate_number) > 40:
         problems["certificate_number"] = N_("This is longer than 40 characters.")
-    problems |= _password_problems(password)
+    problems |= check_new("password", password)
     if problems:
         raise Invalid(problems)
     staff = Staff(
@@ -197,7 +199,7 @@ async def reset_password(session: AsyncSession, actor: Actor, staff_id: str, pas
     """Give a person a new password; it ends their sessions."""
     actor.require("staff.manage")
     staff = await get_staff(session, actor, staff_id)
-    if problems := _password_problems(password):
+    if problems := check_new("password", password):
         raise Invalid(problems)
     staff.password_hash = await hash_password(password)
     await session.execute(delete(StaffSession).where(StaffSession.staff_id == staff_id))
@@ -269,9 +271,3 @@ def _check_office(name: str, region_code: str, phone: str) -> None:
         problems["phone"] = N_("This is longer than 40 characters.")
     if problems:
         raise Invalid(problems)
-
-
-def _password_problems(password: str) -> dict[str, str]:
-    if not LEAST_LENGTH <= len(password) <= LONGEST:
-        return {"password": N_("A password needs at least 10 characters.")}
-    return {}

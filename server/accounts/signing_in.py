@@ -11,10 +11,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from server.accounts import throttle
 from server.accounts.models import SignInFailures, Staff, StaffSession
-from server.accounts.passwords import LONGEST, hash_password, needs_rehash, verify_password
+from server.accounts.passwords import LONGEST, check_new, hash_password, needs_rehash, verify_password
 from server.accounts.rules import Actor, Role
 from server.db import Database
-from server.errors import N_, Throttled, Unauthenticated
+from server.errors import N_, Forbidden, Invalid, Throttled, Unauthenticated
 from server.ids import new_token, token_hash
 
 SESSION_PREFIX = "ys"
@@ -80,6 +80,37 @@ async def sign_in(
             )
         )
     return SignedIn(staff_actor(staff), token, expires_at)
+
+
+async def change_password(
+    database: Database, actor: Actor, session_token: str, *, current: str, new: str, again: str, now: datetime
+) -> None:
+    """One's own: it ends one's other sessions, not the one that asks. Invalid names the field; Throttled as in
+    `sign_in`, for who sits at somebody's open desk guesses too. Forbidden for who has no password: tokens, guests.
+    """
+    async with database.transaction() as session:
+        staff = await session.get(Staff, actor.id) if actor.kind == "staff" else None
+        if staff is None:
+            raise Forbidden
+        keys = {f"user:{staff.username}"[:160]: throttle.FREE_PER_USERNAME}
+        await _count_attempt(session, keys, now)
+    if not await verify_password(staff.password_hash, current[:LONGEST]):
+        raise Invalid({"current": N_("This is not your password.")})
+    problems = check_new("new", new)
+    if not problems and again != new:
+        problems = {"again": N_("The two new passwords differ.")}
+    async with database.transaction() as session:
+        await _forgive(session, keys)
+    if problems:
+        raise Invalid(problems)
+    fresh_hash = await hash_password(new)
+    async with database.transaction() as session:
+        await session.execute(update(Staff).where(Staff.id == staff.id).values(password_hash=fresh_hash))
+        await session.execute(
+            delete(StaffSession).where(
+                StaffSession.staff_id == staff.id, StaffSession.token_hash != token_hash(session_token)
+            )
+        )
 
 
 async def sign_out(session: AsyncSession, session_token: str) -> None:

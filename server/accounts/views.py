@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from server.accounts import service
 from server.accounts.current import SESSION_COOKIE, actor, carry_session, drop_session, find_actor
 from server.accounts.rules import STAFF_ROLES
-from server.errors import Invalid, Throttled
+from server.errors import Forbidden, Invalid, Throttled
 from server.web.forms import explained, see_other, texts_of
 from server.web.keys import CLOCK, DATABASE, SETTINGS
 from server.web.middlewares import remote_address, status_of
@@ -56,6 +56,41 @@ async def sign_out(request: web.Request) -> web.Response:
     response = see_other("/sign-in")
     drop_session(response)
     return response
+
+
+async def account_page(request: web.Request) -> web.Response:
+    """`GET /account`: who one is here, and one's own password. Not for API tokens."""
+    return _account_page(request)
+
+
+async def change_password(request: web.Request) -> web.Response:
+    """`POST /account/password`."""
+    form = await request.post()
+    try:
+        await service.change_password(
+            request.app[DATABASE],
+            actor(request),
+            request.cookies.get(SESSION_COOKIE, ""),
+            current=str(form.get("current", "")),
+            new=str(form.get("new", "")),
+            again=str(form.get("again", "")),
+            now=request.app[CLOCK].now(),
+        )
+    except (Invalid, Throttled) as error:
+        return _account_page(request, error)
+    return see_other("/account?changed=1")
+
+
+def _account_page(request: web.Request, error: Invalid | Throttled | None = None) -> web.Response:
+    who = actor(request)
+    if who.kind != "staff":
+        raise Forbidden
+    context = {
+        "who": who,
+        "changed": "changed" in request.query,
+        "errors": explained(error) if error else {},
+    }
+    return render(request, "accounts/account.html", context, status=status_of(error) if error else 200)
 
 
 async def administration(request: web.Request) -> web.Response:
@@ -206,6 +241,8 @@ def routes() -> list[web.RouteDef]:
         web.get("/sign-in", sign_in_page),
         web.post("/sign-in", sign_in),
         web.post("/sign-out", sign_out),
+        web.get("/account", account_page),
+        web.post("/account/password", change_password),
         web.get("/admin", administration),
         web.post("/admin/office", update_office),
         web.get("/admin/staff/new", new_staff_page),

@@ -88,7 +88,7 @@ async def test_the_offices_pages_have_no_violations(house: House, language: str)
     case, inspection = f"/cases/{appointment.case_id}", f"/inspections/{appointment.id}"
     paths = (
         "/", "/cases", "/cases/new", case, f"{case}/close", f"{case}/materials/new", f"{case}/inspections/new",
-        inspection, f"{inspection}/reschedule", f"{inspection}/cancel", "/archive", "/no-such-page",
+        inspection, f"{inspection}/reschedule", f"{inspection}/cancel", "/archive", "/account", "/no-such-page",
     )  # fmt: skip
     async with speaking(house, language, "zhou") as page:
         assert [problem for path in paths for problem in await problems_of(page, path, language)] == []

@@ -309,3 +309,52 @@ async def test_an_unknown_or_garbled_token_is_nobody(client: Client, office: Off
     for header in ("Bearer yk_unknown", "Bearer ", "Basic eg==", "Bearer yp_unknown"):
         async with client.get("/api/v1/cases", headers={"Authorization": header}) as response:
             assert response.status == 401, header
+
+
+NEW_PASSWORD = "another-password-for-tests"
+
+
+def change_of(**differences: str) -> dict[str, str]:
+    return {"current": PASSWORD, "new": NEW_PASSWORD, "again": NEW_PASSWORD} | differences
+
+
+async def test_ones_own_password_is_changed_and_ends_ones_other_sessions(
+    client: Client, new_client: NewClient, office: Office
+) -> None:
+    other = await new_client()
+    await sign_in(client)
+    await sign_in(other)
+    where, _ = await send_form(client, "/account/password", change_of())
+    assert "Your other devices have to sign in again." in shown(await look(client, where))
+    async with other.get("/", headers=PAGE, allow_redirects=False) as response:
+        assert response.headers["Location"].startswith("/sign-in")
+    await send_form(other, "/sign-in", {"username": "zhou", "password": PASSWORD}, status=401)
+    await send_form(other, "/sign-in", {"username": "zhou", "password": NEW_PASSWORD})
+
+
+@pytest.mark.parametrize(
+    ("differences", "words"),
+    [
+        ({"current": WRONG_PASSWORD}, "This is not your password."),
+        ({"new": "short", "again": "short"}, "A password needs at least 10 characters."),
+        ({"again": "something-else-again"}, "The two new passwords differ."),
+    ],
+)
+async def test_a_change_of_password_that_cannot_be_says_why_and_changes_nothing(
+    client: Client, office: Office, differences: dict[str, str], words: str
+) -> None:
+    await sign_in(client)
+    _, page = await send_form(client, "/account/password", change_of(**differences), status=422)
+    assert words in shown(page)
+    await send_form(client, "/sign-out", {})
+    await sign_in(client)
+
+
+async def test_guessing_the_password_at_an_open_desk_is_slowed_down(
+    client: Client, office: Office, app: web.Application, clock: SettableClock
+) -> None:
+    await sign_in(client)
+    await remember_failures(app, "user:zhou", throttle.FREE_PER_USERNAME + 9, clock)
+    await send_form(client, "/account/password", change_of(), status=429)
+    clock.advance(seconds=512)
+    await send_form(client, "/account/password", change_of())

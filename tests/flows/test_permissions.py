@@ -12,7 +12,7 @@ from tests.flows.rooms import join
 
 ANYBODY = "anybody"
 SIGNED_IN = "inspection.join, signed in"
-"""Opening a console is for a person: a token is refused whatever its role."""
+"""Opening a console and having a password is for a person: a token is refused whatever its role."""
 GUESTS = "participants"
 """Routes whose credential is a participant's or an invitation's token: the room's own tests cover them."""
 
@@ -23,8 +23,16 @@ WHO: dict[tuple[str, str], str] = {
     ("POST", "/language"): ANYBODY,
     ("GET", "/i18n/{language}.json"): ANYBODY,
     ("GET", "/api/openapi.json"): ANYBODY,
+    ("GET", "/api/v1/log/head"): ANYBODY,
+    ("GET", "/api/v1/log/heads/{head}"): ANYBODY,
+    ("GET", "/api/v1/log/heads/{head}/stamps/{authority}"): ANYBODY,
+    ("GET", "/api/v1/log/keys"): ANYBODY,
+    ("GET", "/api/v1/log/consistency"): ANYBODY,
+    ("GET", "/api/v1/log/inclusion"): ANYBODY,
     ("GET", "/"): "desk.view",
     ("GET", "/desk/now"): "desk.view",
+    ("GET", "/account"): SIGNED_IN,
+    ("POST", "/account/password"): SIGNED_IN,
     ("GET", "/admin"): "staff.manage",
     ("POST", "/admin/office"): "staff.manage",
     ("GET", "/admin/staff/new"): "staff.manage",

@@ -164,6 +164,7 @@ class Tour:
         page, album = await self.guest.new_page(), self.album
         await self.sign_in(page, "admin")
         await album.visit(page, "admin", "/admin")
+        await album.visit(page, "account", "/account")
         await album.visit(page, "admin-new-person", "/admin/staff/new")
         await page.goto("/admin")
         person = await page.locator("#people tbody a").last.get_attribute("href")
