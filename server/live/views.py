@@ -20,11 +20,13 @@ from server.inspections import service as inspections
 from server.inspections.errors import InvitationUnknown
 from server.inspections.invitations import look_up_invitation
 from server.inspections.models import Inspection, Invitation
+from server.inspections.rules import JOINABLE
 from server.inspections.texts import current_texts
 from server.live.api import join_reply
 from server.live.join import join_as_staff
 from server.live.keys import LIVE, ROOMS
 from server.live.service import template_of
+from server.web.forms import see_other
 from server.web.keys import CLOCK, DATABASE, LANGUAGE, SETTINGS
 from server.web.languages import translate
 from server.web.middlewares import status_of
@@ -57,7 +59,7 @@ async def guest_console(request: web.Request) -> web.Response:
             return await _problem(request, session, error, token)
         context = await _page(request, session, inspection)
         if invitation.role == "enterprise":
-            return web.Response(status=303, headers={"Location": f"/i/{token}"})
+            return see_other(f"/i/{token}")
         # A guest sees the names of the materials; the papers themselves are for the office.
         context |= await _console(request, session, inspection, with_links=False)
     context["me"] = {"name": invitation.name, "role": invitation.role}
@@ -67,11 +69,13 @@ async def guest_console(request: web.Request) -> web.Response:
 
 
 async def console(request: web.Request) -> web.Response:
-    """`/inspections/<id>/console` for signed-in staff."""
+    """`/inspections/<id>/console` for signed-in staff; what is over is on the inspection's own page."""
     actor = current_actor(request)
     actor.require("inspection.join")
     async with request.app[DATABASE].reading() as session:
         inspection = await inspections.get_inspection(session, actor, request.match_info["inspection"])
+        if inspection.state not in JOINABLE:
+            return see_other(f"/inspections/{inspection.id}")
         context = await _page(request, session, inspection)
         context |= await _console(request, session, inspection, with_links=True)
     context["me"] = {"name": actor.name, "role": actor.role}

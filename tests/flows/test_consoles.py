@@ -3,7 +3,9 @@
 import pytest
 from aiohttp import ClientSession, web
 
+from server.inspections import service as inspections
 from server.inspections.checklists import default_template
+from server.inspections.keys import JOURNAL
 from server.live import rooms as live_rooms
 from server.live.models import RoomLease
 from server.storage.files import Files
@@ -30,6 +32,17 @@ async def test_a_reviewer_enters_from_the_console_page(client: Client, appointme
     assert joined["role"] == "reviewer"
     room = await RoomClient.connect(client, joined)
     assert (await room.hear_event("participant.joined"))["body"]["name"] == "周敏"
+
+
+async def test_the_console_of_what_is_over_leads_to_the_inspections_page(
+    client: Client, app: web.Application, office: Office, appointment: Appointment
+) -> None:
+    async with app[DATABASE].transaction() as session:
+        await inspections.cancel(session, app[JOURNAL], office.zhou, appointment.id, "thunderstorm")
+    await sign_in(client)
+    path = f"/inspections/{appointment.id}/console"
+    async with client.get(path, headers=PAGE, allow_redirects=False) as response:
+        assert (response.status, response.headers["Location"]) == (303, f"/inspections/{appointment.id}")
 
 
 async def test_a_second_tab_goes_on_in_place_of_the_first(client: Client, appointment: Appointment) -> None:
