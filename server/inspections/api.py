@@ -75,6 +75,8 @@ class EventReply(Reply):
     type: str
     actor: dict[str, str]
     at: str
+    t_mono: float
+    t_client: str | None
     body: dict[str, Any]
     prev: str
     link: str

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import msgspec
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -148,13 +149,24 @@ def _columns_agree(event: Event) -> bool:
     )
 
 
+class _Times(msgspec.Struct):
+    t_mono: float
+    t_client: str | None
+
+
+_TIMES = msgspec.json.Decoder(_Times)
+
+
 def as_json(event: Event) -> dict[str, Any]:
-    """The event as clients get it."""
+    """The event as clients get it: with everything that its line, and so the chain, is recomputed from."""
+    times = _TIMES.decode(event.line)
     return {
         "seq": event.seq,
         "type": event.type,
         "actor": event.actor,
         "at": rfc3339(event.at),
+        "t_mono": times.t_mono,
+        "t_client": times.t_client,
         "body": event.body,
         "prev": event.prev,
         "link": event.link,

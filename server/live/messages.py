@@ -12,6 +12,7 @@ from server.errors import N_, Invalid
 MAX_MESSAGE_BYTES = 16_384
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=60)]
+Signature = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{128}$")]
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 
 
@@ -52,6 +53,8 @@ class Device(Message, tag="device"):
         "battery_low",
         "wake_lock_lost",
         "location_denied",
+        "receipts_unavailable",
+        "receipt_mismatch",
     ]
     detail: Annotated[str, msgspec.Meta(max_length=200)] = ""
     happened_at: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
@@ -73,6 +76,17 @@ class Location(Message, tag="location"):
     permission: Annotated[str, msgspec.Meta(max_length=20)]
 
 
+class Key(Message, tag="key"):
+    public: Annotated[str, msgspec.Meta(pattern="^([0-9a-f]{2}){1,200}$")]
+    """SubjectPublicKeyInfo of the key made in the browser, in hex."""
+
+
+class Countersign(Message, tag="countersign"):
+    signature: Signature
+    """The office's, which names the head."""
+    countersignature: Signature
+
+
 class Leave(Message, tag="leave"):
     pass
 
@@ -81,7 +95,7 @@ class Ping(Message, tag="ping"):
     pass
 
 
-ClientMessage = Chat | AnswerItem | Mute | Device | Network | Location | Leave | Ping
+ClientMessage = Chat | AnswerItem | Mute | Device | Network | Location | Key | Countersign | Leave | Ping
 
 _DECODER = msgspec.json.Decoder(ClientMessage)
 

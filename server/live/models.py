@@ -128,6 +128,25 @@ class Snapshot(Base):
     taken_at: Mapped[datetime]
 
 
+class StoredReceipt(Base):
+    """A head of the log that the office signed and a participant's browser countersigned (evidence/receipts.py)."""
+
+    __tablename__ = "receipts"
+    __table_args__ = (UniqueConstraint("participant_id", "signature"),)
+
+    id: Mapped[Id]
+    inspection_id: Mapped[str] = mapped_column(ForeignKey("inspections.id"), index=True)
+    participant_id: Mapped[str] = mapped_column(ForeignKey("participants.id"))
+    seq: Mapped[int]
+    head: Mapped[Sha256]
+    at: Mapped[str] = mapped_column(String(40))
+    """The very text that was signed."""
+    key: Mapped[Sha256]
+    signature: Mapped[str] = mapped_column(String(128))
+    countersignature: Mapped[str] = mapped_column(String(128))
+    received_at: Mapped[datetime]
+
+
 class RoomLease(Base):
     """Which worker owns a room. The epoch rises with each acquisition and is in every part's name."""
 

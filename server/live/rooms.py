@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -16,7 +17,8 @@ from server.accounts.rules import Actor, system_actor
 from server.inspections.log import as_json, events_after
 from server.live import registry
 from server.live.context import Live
-from server.live.hub import Connection, Hub
+from server.live.heads import LAST_HEAD_WAIT_S, HeadKey, Heads
+from server.live.hub import UNTOLD, Connection, Hub
 from server.live.messages import Network
 from server.live.network import Measured, grade
 from server.live.recording import Scribe, part_stem
@@ -44,11 +46,12 @@ class Online:
 class Room:
     """One inspection while somebody is in it. Only the room changes its own state; others ask it to."""
 
-    def __init__(self, live: Live, inspection_id: str, epoch: int) -> None:
+    def __init__(self, live: Live, inspection_id: str, epoch: int, head_key: HeadKey) -> None:
         self.inspection_id = inspection_id
         self.epoch = epoch
         self.hub = Hub()
         self.scribe = Scribe(live, inspection_id, epoch)
+        self.heads = Heads(live, inspection_id, head_key)
         self.closing = False
         self.busy_at = live.clock.monotonic_s()
         self._live = live
@@ -57,6 +60,7 @@ class Room:
         self._reports: dict[str, Network] = {}
         self._since: dict[str, datetime] = {}
         self._tail_lock = asyncio.Lock()
+        self._head_lock = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
         self._departures: dict[str, asyncio.TimerHandle] = {}
 
@@ -67,11 +71,33 @@ class Room:
         async with self._tail_lock:
             async with self._live.database.reading() as session:
                 events = await events_after(session, self.inspection_id, self.hub.state.seq)
-            self.hub.extend(as_json(event) for event in events)
+            self.hub.extend(
+                as_json(event) | ({"line": event.line} if event.type in UNTOLD else {}) for event in events
+            )
 
     def grown(self) -> None:
         """The log has new events; tell everybody soon."""
-        self._spawn(self.catch_up())
+        self._spawn(self._follow())
+
+    async def give_head(self) -> None:
+        """Sign the head of the log as it is now, and tell everybody."""
+        async with self._head_lock:
+            await self.catch_up()
+            message = await self.heads.give(self.hub.state.seq, self.hub.link)
+            if message is not None:
+                self.hub.announce(message)
+
+    async def _give_last_head(self) -> None:
+        """The head of the whole inspection; browsers that can countersign get a moment to do so before `bye`."""
+        await self.give_head()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LAST_HEAD_WAIT_S):
+                while self.heads.missing(self._signers()):
+                    await self.heads.wait()
+
+    def _signers(self) -> set[str]:
+        """Who is here and has brought a key."""
+        return {each.participant for each in self.hub.state.keys if self.hub.is_online(each.participant)}
 
     # -- who is here -----------------------------------------------------------------------------
 
@@ -90,6 +116,7 @@ class Room:
     def leave(self, connection: Connection) -> None:
         """A connection is gone; the participant is away unless another one comes within some seconds."""
         self.hub.remove(connection)
+        self.heads.stir()
         actor = connection.actor
         if not self.hub.is_online(actor.id):
             self._since.pop(actor.id, None)
@@ -178,6 +205,17 @@ class Room:
     def announce_media(self) -> None:
         self.hub.announce({"type": "media", "slots": [self._describe(slot) for slot in self._slots.values()]})
 
+    async def _follow(self) -> None:
+        """Read on in the log; a camera that came or went is announced at once, not at the next tick."""
+        before = self._live_slots()
+        await self.catch_up()
+        if self._live_slots() != before:
+            self.announce_media()
+            self.announce_presence()
+
+    def _live_slots(self) -> set[str]:
+        return {slot.id for slot in self.hub.state.slots.values() if slot.live}
+
     def tick(self) -> None:
         """Every two seconds: figures that nobody reports by themselves."""
         if self.hub.connections or any(slot.live for slot in self._slots.values()):
@@ -185,6 +223,8 @@ class Room:
         if self.hub.connections:
             self.announce_media()
             self.announce_presence()
+            if self.hub.state.state == "live" and self.heads.is_due(self._live.clock.monotonic_s(), TICK_S):
+                self._spawn(self.give_head())
 
     def is_idle(self, now_s: float) -> bool:
         return now_s - self.busy_at > IDLE_S
@@ -244,6 +284,8 @@ class Room:
         self.scribe.restarting = code == "restarting"
         await self.finish_media()
         await self.catch_up()
+        if code == "ended" and self.hub.state.state == "ended":
+            await self._give_last_head()
         if code is not None:
             self.hub.dismiss(code)
         for departure in self._departures.values():
@@ -275,6 +317,7 @@ class Rooms:
         self._live = live
         self._rooms: dict[str, Room] = {}
         self._opening: dict[str, asyncio.Lock] = {}
+        self._head_key = HeadKey(live.settings.key_folder)
         self._ticker = asyncio.create_task(self._tick(), name="rooms")
 
     async def open(self, inspection_id: str) -> Room:
@@ -287,7 +330,7 @@ class Rooms:
             live = self._live
             async with live.database.transaction() as session:
                 epoch = await registry.acquire(session, inspection_id, live.settings.worker, live.clock.now())
-            room = Room(live, inspection_id, epoch)
+            room = Room(live, inspection_id, epoch, self._head_key)
             await room.catch_up()
             await self._close_stale_slots(room)
             self._rooms[inspection_id] = room

@@ -25,8 +25,21 @@ from server.inspections.models import Inspection
 from server.live.context import Live
 from server.live.gap_filling import keep_tokens
 from server.live.join import NotRunning
-from server.live.messages import AnswerItem, Chat, ClientMessage, Device, Leave, Location, Mute, Network, Ping
+from server.live.messages import (
+    AnswerItem,
+    Chat,
+    ClientMessage,
+    Countersign,
+    Device,
+    Key,
+    Leave,
+    Location,
+    Mute,
+    Network,
+    Ping,
+)
 from server.live.models import Part, Slot, Snapshot
+from server.live.receipts import bring_key, countersign
 from server.live.rooms import Room, Rooms
 from server.live.whereabouts import judge
 from server.vision.quality import encode_png, measure
@@ -204,6 +217,11 @@ async def hear(live: Live, room: Room, actor: Actor, message: ClientMessage) -> 
         case Location():
             actor.require("room.locate")
             return await _locate(live, actor, message)
+        case Key(public=public):
+            return await bring_key(live, room.hub.state.keys, actor, public)
+        case Countersign(signature=signature, countersignature=own):
+            await countersign(live, room.heads, room.hub.state.keys, actor, signature, own)
+            return None
         case Leave():
             await room.close_sessions(actor.id)
             body = {"participant": actor.id, "cause": "left"}

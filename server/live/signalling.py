@@ -107,7 +107,8 @@ async def room_socket(request: web.Request) -> web.WebSocketResponse:
         timeout=SEND_TIMEOUT_S,
     )
     await socket.prepare(request)
-    connection = Connection(actor, socket, min(after, room.hub.state.seq))
+    lines = request.query.get("lines") == "1"
+    connection = Connection(actor, socket, min(after, room.hub.state.seq), lines=lines)
     await connection.say(
         {
             "type": "hello",

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from server.evidence.receipts import KEY_EVENT, BroughtKey
+
 
 @dataclass(slots=True)
 class Person:
@@ -51,6 +53,7 @@ class RoomState:
     answers: dict[str, Answer] = field(default_factory=dict)
     snapshots: int = 0
     open_parts: set[str] = field(default_factory=set)
+    keys: list[BroughtKey] = field(default_factory=list)
 
     def apply(self, event: dict[str, Any]) -> None:
         """Fold in the next event (as clients get it). Types unknown to this version change nothing but `seq`."""
@@ -126,6 +129,10 @@ def _part_closed(state: RoomState, _event: dict[str, Any], body: dict[str, Any])
     state.open_parts.discard(body["part"])
 
 
+def _key_brought(state: RoomState, event: dict[str, Any], body: dict[str, Any]) -> None:
+    state.keys.append(BroughtKey(body["participant"], event["seq"], bytes.fromhex(body["public"])))
+
+
 def _snapshot(state: RoomState, _event: dict[str, Any], _body: dict[str, Any]) -> None:
     state.snapshots += 1
 
@@ -148,6 +155,7 @@ _FOLDS = {
     "participant.replaced": _replaced,
     "participant.left": _left,
     "participant.returned": _returned,
+    KEY_EVENT: _key_brought,
     "slot.opened": _slot_opened,
     "slot.live": _slot_live,
     "slot.interrupted": _slot_interrupted,

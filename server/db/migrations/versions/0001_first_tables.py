@@ -381,6 +381,30 @@ def upgrade() -> None:
         )
 
     op.create_table(
+        "receipts",
+        sa.Column("id", sa.String(length=26), nullable=False),
+        sa.Column("inspection_id", sa.String(length=26), nullable=False),
+        sa.Column("participant_id", sa.String(length=26), nullable=False),
+        sa.Column("seq", sa.Integer(), nullable=False),
+        sa.Column("head", sa.String(length=64), nullable=False),
+        sa.Column("at", sa.String(length=40), nullable=False),
+        sa.Column("key", sa.String(length=64), nullable=False),
+        sa.Column("signature", sa.String(length=128), nullable=False),
+        sa.Column("countersignature", sa.String(length=128), nullable=False),
+        sa.Column("received_at", server.db.base.UtcDateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["inspection_id"], ["inspections.id"], name=op.f("fk_receipts_inspection_id_inspections")
+        ),
+        sa.ForeignKeyConstraint(
+            ["participant_id"], ["participants.id"], name=op.f("fk_receipts_participant_id_participants")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_receipts")),
+        sa.UniqueConstraint("participant_id", "signature", name=op.f("uq_receipts_participant_id_signature")),
+    )
+    with op.batch_alter_table("receipts", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_receipts_inspection_id"), ["inspection_id"], unique=False)
+
+    op.create_table(
         "slots",
         sa.Column("id", sa.String(length=26), nullable=False),
         sa.Column("inspection_id", sa.String(length=26), nullable=False),
@@ -515,6 +539,10 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_slots_inspection_id"))
 
     op.drop_table("slots")
+    with op.batch_alter_table("receipts", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_receipts_inspection_id"))
+
+    op.drop_table("receipts")
     with op.batch_alter_table("retired_invitation_tokens", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_retired_invitation_tokens_invitation_id"))
 
