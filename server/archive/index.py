@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from server.accounts.models import Office, Staff
 from server.cases.models import Case, Enterprise, Evidence, Material
-from server.db.base import Base
+from server.db.base import Base, UtcDateTime
 from server.evidence.canonical import dump, parse
 from server.ids import new_id
 from server.inspections.models import Inspection, InspectionReviewer, Invitation
@@ -101,7 +101,7 @@ def from_row(kind: type[Base], row: dict[str, Any], **more: Any) -> Base:
     for name, value in {**row, **more}.items():
         if name not in columns:
             raise BadIndex(f"{kind.__tablename__} has no column {name!r}")
-        is_time = columns[name].type.python_type is datetime and isinstance(value, str)
+        is_time = isinstance(columns[name].type, UtcDateTime) and isinstance(value, str)
         values[name] = datetime.fromisoformat(value) if is_time else value
     return kind(**values)
 

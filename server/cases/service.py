@@ -64,14 +64,15 @@ async def create_case(session: AsyncSession, actor: Actor, new: NewCase, now: da
     )
     enterprise = await _enterprise(session, actor.office_id, new, now)
     year = now.astimezone(TIME_ZONE).year
-    count = await session.scalar(
-        select(func.count())
-        .select_from(Case)
+    last = await session.scalar(
+        select(Case.number)
         .where(Case.office_id == actor.office_id, Case.number.startswith(f"{year}-"))
+        .order_by(func.length(Case.number).desc(), Case.number.desc())
+        .limit(1)
     )
     case = Case(
         office_id=actor.office_id,
-        number=f"{year}-{(count or 0) + 1:04d}",
+        number=f"{year}-{_count_of(last) + 1:04d}",
         matter=new.matter,
         state="open",
         enterprise=enterprise,
@@ -89,6 +90,11 @@ async def create_case(session: AsyncSession, actor: Actor, new: NewCase, now: da
     session.add(case)
     await session.flush()
     return case
+
+
+def _count_of(number: str | None) -> int:
+    """Of the year's newest case; not how many there are, for some may be missing after a loss."""
+    return int(number.rpartition("-")[2]) if number else 0
 
 
 async def _enterprise(session: AsyncSession, office_id: str, new: NewCase, now: datetime) -> Enterprise:

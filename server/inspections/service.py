@@ -63,6 +63,7 @@ __all__ = [
     "renew_invitation",
     "reschedule",
     "schedule",
+    "settle_case",
     "start",
 ]
 
@@ -191,7 +192,7 @@ async def cancel(
         await session.refresh(inspection)
         raise AlreadyCancelled if inspection.state == "cancelled" else NotScheduled
     await journal.append(session, inspection_id, "inspection.cancelled", actor, {"reason": reason})
-    await _settle_case(session, inspection.case_id)
+    await settle_case(session, inspection.case_id)
     await session.refresh(inspection)
     return inspection
 
@@ -259,7 +260,7 @@ async def conclude(
         raise AlreadyConcluded if inspection.state == "concluded" else NotEnded
     body = {"result": known, "note": note}
     await journal.append(session, inspection_id, "inspection.concluded", actor, body)
-    await _settle_case(session, inspection.case_id)
+    await settle_case(session, inspection.case_id)
     await session.refresh(inspection)
     return inspection
 
@@ -274,7 +275,7 @@ async def _move(session: AsyncSession, inspection_id: str, target: InspectionSta
     return bool(moved.rowcount == 1)  # type: ignore[attr-defined]
 
 
-async def _settle_case(session: AsyncSession, case_id: str) -> None:
+async def settle_case(session: AsyncSession, case_id: str) -> None:
     """Where the case stands once an inspection of it is over: derived from all of them."""
     await session.execute(select(Case.id).where(Case.id == case_id).with_for_update(key_share=True))
     states = list(
