@@ -113,11 +113,13 @@ class PublishSession(Session):
 
     def pulse(self, now: float) -> None:
         super().pulse(now)
-        if not self.connected or now < self._next_report or self._slot.publisher is not self:
+        if not self.connected or now < self._next_report:
             return
+        # Before there is media as well: clients take our silence for a broken way.
         self._next_report = now + REPORT_INTERVAL_S
         blocks = [block for uplink in self._uplinks.values() if (block := uplink.report_block(now))]
-        self._slot.note_loss([block.fraction_lost / 256 for block in blocks])
+        if self._slot.publisher is self:
+            self._slot.note_loss([block.fraction_lost / 256 for block in blocks])
         packets: list[Packet] = [
             ReceiverReport(self._ssrc, tuple(blocks)),
             SourceDescription(self._ssrc, self.id),

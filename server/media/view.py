@@ -201,5 +201,5 @@ class ViewSession(Session):
             report = downlink.report(now)
             if report is not None:
                 packets += (report, SourceDescription(downlink.outgoing.ssrc, downlink.outgoing.cname))
-        if packets:
-            self.send_rtcp(*packets)
+        # Without media as well: clients take our silence for a broken way.
+        self.send_rtcp(*(packets or [ReceiverReport(next(iter(self._downlinks.values())).outgoing.ssrc)]))

@@ -10,6 +10,7 @@ const CARDS = {
   }),
   lost: (session) => ({ tone: "warn", text: t("Network lost, reconnecting…"), detail: waited(session) }),
   "media-lost": (session) => ({ tone: "warn", text: t("The picture is cut off, reconnecting…"), detail: kept(session) }),
+  restoring: (session) => ({ tone: "warn", text: t("The network has changed. Looking for another way…"), detail: kept(session) }),
   black: () => ({ tone: "warn", text: t("The picture is black. Is the lens covered?"), recover: true }),
   battery: () => ({ tone: "warn", text: t("Battery is low. Please connect the charger.") }),
   waiting: () => ({ tone: "brand", text: t("Waiting for the reviewer. Keep this page open.") }),

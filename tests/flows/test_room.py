@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from aiohttp import WSServerHandshakeError, web
 
+from server.accounts.rules import system_actor
 from server.inspections.log import check
 from server.live.keys import ROOMS
 from server.web.keys import DATABASE
@@ -49,6 +50,28 @@ async def test_a_client_that_comes_back_gets_exactly_the_events_it_missed(
     while not heard or heard[-1] < max(last, hello["seq"]):
         heard.append((await phone.hear("event"))["event"]["seq"])
     assert heard == list(range(seqs[1] + 1, heard[-1] + 1))
+
+
+async def test_a_camera_that_falls_silent_is_announced_at_once(
+    client: Client, app: web.Application, appointment: Appointment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reviewer = await enter(client, appointment, "reviewer")
+    phone = await join(client, appointment.invitations["enterprise"])
+    room = app[ROOMS].find(appointment.id)
+    assert room is not None
+    announced: list[bool] = []
+    monkeypatch.setattr(
+        room, "announce_media", lambda: announced.append(room.hub.state.slots["camera-1"].live)
+    )
+    for type_, body in (
+        ("slot.opened", {"participant": phone["participant"], "source": "camera"}),
+        ("slot.live", {}),
+        ("slot.interrupted", {"cause": "no_media"}),
+    ):
+        await room._append(type_, system_actor(), {"slot": "camera-1", **body})
+        await reviewer.hear_event(type_)
+    assert True in announced
+    assert announced[-1] is False
 
 
 async def test_presence_says_who_is_online(client: Client, appointment: Appointment) -> None:

@@ -157,6 +157,7 @@ test("the card says the most urgent thing", () => {
   assert.equal(cardFor({ ...all, camera: "open" }), "lost");
   assert.equal(cardFor({ ...all, camera: "open", restarting: true }), "restarting");
   assert.equal(cardFor({ ...all, camera: "open", connection: "open" }), "media-lost");
+  assert.equal(cardFor({ ...all, camera: "open", connection: "open", publishing: "restoring" }), "restoring");
 });
 
 test("before the first reviewer the phone waits, afterwards the reviewer is away", () => {

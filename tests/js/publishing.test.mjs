@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { sdpFragment } from "../../static/js/lib/peer.js";
+import { sdpFragment } from "../../static/js/lib/ice-fragment.js";
 import { Publisher, legible, rankCodecs } from "../../static/js/lib/whip.js";
 
 const h264 = (profile, mode = 1) => ({

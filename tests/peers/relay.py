@@ -1,4 +1,4 @@
-"""A piece of network between a browser and the service that a test can cut: TCP for HTTP, UDP for media.
+"""A piece of network between a browser and the service that a test can cut or move: TCP for HTTP, UDP for media.
 
 A cut is silent, as that of a phone out of coverage: nothing is refused or closed, packets just do not arrive.
 """
@@ -6,6 +6,7 @@ A cut is silent, as that of a phone out of coverage: nothing is refused or close
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
+from itertools import pairwise
 from types import TracebackType
 
 Address = tuple[str, int]
@@ -13,9 +14,10 @@ Address = tuple[str, int]
 BLOCK = 1 << 16
 
 REWRITE_PORTS = """
+globalThis.relayPort = %d;
 const real = RTCPeerConnection.prototype.setRemoteDescription;
 RTCPeerConnection.prototype.setRemoteDescription = function (description) {
-  const sdp = description.sdp.replaceAll(" %d typ host", " %d typ host");
+  const sdp = description.sdp.replaceAll(" %d typ host", ` ${relayPort} typ host`);
   return real.call(this, {type: description.type, sdp});
 };
 """
@@ -31,15 +33,25 @@ class Relay:
         self._passing.set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._inside: dict[Address, asyncio.DatagramTransport] = {}
+        self._deserted: list[asyncio.DatagramTransport] = []
         self.datagrams_dropped = 0
+        self.media_up: list[float] = []
+        self.media_down: list[float] = []
+        "When media datagrams went through, towards the service and from it (the loop's time)."
 
     async def __aenter__(self) -> "Relay":
         self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
-        loop = asyncio.get_running_loop()
-        self._outside, _ = await loop.create_datagram_endpoint(
-            lambda: _Datagrams(self._from_browser), local_addr=("127.0.0.1", 0)
-        )
+        self._outside = await self._open_outside()
         return self
+
+    async def _open_outside(self) -> asyncio.DatagramTransport:
+        opened: list[asyncio.DatagramTransport] = []
+        transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(
+            lambda: _Datagrams(lambda data, source: self._from_browser(opened[0], data, source)),
+            local_addr=("127.0.0.1", 0),
+        )
+        opened.append(transport)
+        return transport
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -49,7 +61,7 @@ class Relay:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._server.wait_closed()
-        for transport in (self._outside, *self._inside.values()):
+        for transport in (self._outside, *self._deserted, *self._inside.values()):
             transport.close()
         # Sockets close in the next turn of the loop.
         await asyncio.sleep(0)
@@ -61,7 +73,18 @@ class Relay:
     @property
     def script(self) -> str:
         """For `add_init_script`: media goes to the relay's port instead of the service's."""
-        return REWRITE_PORTS % (self._media[1], self._outside.get_extra_info("sockname")[1])
+        return REWRITE_PORTS % (self.port, self._media[1])
+
+    @property
+    def port(self) -> int:
+        """Where media goes in now; pages read it from `relayPort`."""
+        port: int = self._outside.get_extra_info("sockname")[1]
+        return port
+
+    async def move(self) -> None:
+        """Media goes another way: what still comes to the port before, or back on its behalf, is lost."""
+        self._deserted.append(self._outside)
+        self._outside = await self._open_outside()
 
     def cut(self) -> None:
         self._passing.clear()
@@ -106,23 +129,27 @@ class Relay:
 
     # -- UDP ---------------------------------------------------------------------------------------
 
-    def _from_browser(self, data: bytes, source: Address) -> None:
-        if not self._passing.is_set():
+    def _from_browser(self, outside: asyncio.DatagramTransport, data: bytes, source: Address) -> None:
+        if not self._passing.is_set() or outside is not self._outside:
             self.datagrams_dropped += 1
             return
+        if is_media(data):
+            self.media_up.append(asyncio.get_running_loop().time())
         if (transport := self._inside.get(source)) is not None:
             transport.sendto(data, self._media)
             return
-        task = asyncio.ensure_future(self._open(data, source))
+        task = asyncio.ensure_future(self._open(outside, data, source))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _open(self, data: bytes, source: Address) -> None:
+    async def _open(self, outside: asyncio.DatagramTransport, data: bytes, source: Address) -> None:
         """Each of the browser's sockets gets one of its own towards the service."""
 
         def back(answer: bytes, _: Address) -> None:
-            if self._passing.is_set():
-                self._outside.sendto(answer, source)
+            if self._passing.is_set() and outside is self._outside:
+                if is_media(answer):
+                    self.media_down.append(asyncio.get_running_loop().time())
+                outside.sendto(answer, source)
 
         loop = asyncio.get_running_loop()
         transport, _ = await loop.create_datagram_endpoint(
@@ -131,6 +158,16 @@ class Relay:
         if source in self._inside:
             transport.close()
         self._inside.setdefault(source, transport).sendto(data, self._media)
+
+
+def is_media(datagram: bytes) -> bool:
+    """SRTP, not SRTCP."""
+    return len(datagram) > 1 and 127 < datagram[0] < 192 and not 192 <= datagram[1] <= 223
+
+
+def longest_gap(times: list[float], after: float) -> float:
+    """Seconds of the longest pause that ended after `after`."""
+    return max((late - early for early, late in pairwise(times) if late >= after), default=float("inf"))
 
 
 class _Datagrams(asyncio.DatagramProtocol):

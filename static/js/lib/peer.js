@@ -1,19 +1,29 @@
 // What publishing (WHIP, RFC 9725) and playing (WHEP) have in common: one peer connection at a time, offered over
-// HTTP, candidates trickled by PATCH, replaced by a new one after a loss, until closed.
+// HTTP, candidates trickled by PATCH. When the way to the server changes, ICE is restarted on the same connection;
+// when that does not help, a new connection replaces it, again and again, until closed.
 
 import { reconnectDelay } from "./backoff.js";
+import { restartedAnswer, sdpFragment } from "./ice-fragment.js";
+import { Hearing, PathWatch } from "./path-watch.js";
 
 // Most networks name their host candidates at once: a short wait saves a round trip, TURN candidates trickle after.
 const GATHER_MS = 250;
 const CONNECT_TIMEOUT_MS = 15_000;
-// "disconnected" often heals by itself within a second or two (a cell change); longer means a new connection.
-const DISCONNECTED_GRACE_MS = 2_000;
+// A restart whose request or checks were lost on the way is made again after this.
+const RESTART_AGAIN_MS = 1_500;
+// The same connection is worth so much patience; then a new one.
+const RESTORE_TIMEOUT_MS = 9_000;
+// An ICE restart that brings nothing within this time is told: until then nobody has missed anything.
+const TELL_AFTER_MS = 700;
+const LISTEN_EVERY_MS = 100;
+const PATCH_TIMEOUT_MS = 4_000;
 // Answers that no repetition changes: not ours, not any more.
 const FINAL_STATUS = new Set([400, 401, 403, 410, 415, 422]);
 
 /**
- * Dispatches `status` with detail {status: "connecting" | "live" | "lost" | "closed", seconds, code?}: `lost` when a
- * connection that was live (or could not be made) is being replaced, `code` when the server refused for good.
+ * Dispatches `status` with detail {status: "connecting" | "live" | "restoring" | "lost" | "closed", seconds, code?}: `restoring`
+ * while a new way is sought for a connection that was live, `lost` when it is being replaced by another one, `code` when the
+ * server refused for good.
  */
 export class Peer extends EventTarget {
   #endpoint;
@@ -27,9 +37,15 @@ export class Peer extends EventTarget {
   #lostAt = null;
   #closed = false;
   #wasLive = false;
+  #monotonic;
+  #watch;
+  #restoring = null;
+  #restarts = 0;
 
-  constructor({ endpoint, token, iceServers = [] }) {
+  constructor({ endpoint, token, iceServers = [], monotonic = () => performance.now() }) {
     super();
+    this.#monotonic = monotonic;
+    this.#watch = new PathWatch(() => this.#pc, monotonic);
     this.#endpoint = endpoint;
     this.token = token;
     this.#iceServers = iceServers.map((server) => (typeof server === "string" ? { urls: server } : server));
@@ -54,6 +70,9 @@ export class Peer extends EventTarget {
   async negotiated(_pc) {}
 
   async start() {
+    this.#watch.addEventListener("change", () => this.renewPath());
+    this.#watch.addEventListener("silence", () => this.status === "live" && this.#restore());
+    this.#watch.start();
     this.#say("connecting");
     await this.#connect();
   }
@@ -63,14 +82,25 @@ export class Peer extends EventTarget {
     if (this.#closed) return;
     this.#attempt = 0;
     this.#drop();
-    this.#lostAt ??= performance.now();
+    this.#lostAt ??= this.#monotonic();
     this.#say(this.#wasLive ? "lost" : "connecting");
     await this.#connect();
+  }
+
+  /**
+   * The way to the server may be another one or gone: seek a new one for the same connection, and make a new connection
+   * only if that fails. Where there is no connection, try to make one at once.
+   */
+  renewPath() {
+    if (this.#closed || this.status === "closed") return;
+    if (this.status === "live" || this.status === "restoring") this.#restore();
+    else if (!this.#pc || this.status === "lost") this.restart();
   }
 
   close() {
     if (this.#closed) return;
     this.#closed = true;
+    this.#watch.stop();
     this.#drop();
     this.#say("closed");
   }
@@ -78,6 +108,7 @@ export class Peer extends EventTarget {
   async #connect() {
     const generation = ++this.#generation;
     const current = () => !this.#closed && generation === this.#generation;
+    this.#restarts = 0;
     const pc = new RTCPeerConnection({ iceServers: this.#iceServers, bundlePolicy: "max-bundle" });
     this.#pc = pc;
     const queue = [];
@@ -86,7 +117,7 @@ export class Peer extends EventTarget {
       if (queue.sent) this.#trickle(pc, [candidate]);
       else queue.push(candidate);
     });
-    pc.addEventListener("connectionstatechange", () => current() && this.#connectionState(pc, generation));
+    pc.addEventListener("connectionstatechange", () => current() && this.#connectionState(pc));
     this.#after(CONNECT_TIMEOUT_MS, () => current() && pc.connectionState !== "connected" && this.#lose());
     try {
       this.prepare(pc);
@@ -126,32 +157,102 @@ export class Peer extends EventTarget {
     };
   }
 
-  #connectionState(pc, generation) {
+  #connectionState(pc) {
     const state = pc.connectionState;
     if (state === "connected") {
       this.#attempt = 0;
-      this.#lostAt = null;
       this.#wasLive = true;
-      this.#say("live");
+      if (!this.#restoring) this.#live();
+    } else if (state === "disconnected" || (state === "failed" && this.status === "live")) {
+      this.#restore();
     } else if (state === "failed" || state === "closed") {
       this.#lose();
-    } else if (state === "disconnected") {
-      this.#after(DISCONNECTED_GRACE_MS, () => {
-        if (generation === this.#generation && pc.connectionState === "disconnected") this.#lose();
-      });
+    }
+  }
+
+  #live() {
+    this.#lostAt = null;
+    this.#say("live");
+  }
+
+  // -- another way for the same connection
+
+  /** Restart ICE until something is heard from the server; what still comes in by the old way is as good. */
+  async #restore() {
+    const begun = this.#monotonic();
+    if (this.#restoring) {
+      // The network that the restart in hand was made for is gone as well.
+      this.#restoring.restartAt = begun;
+      return;
+    }
+    const effort = { restartAt: begun, answered: false };
+    this.#restoring = effort;
+    const pc = this.#pc;
+    const current = () => this.#restoring === effort;
+    const hearing = new Hearing();
+    hearing.heard(await statsOf(pc));
+    while (current()) {
+      if (this.#monotonic() >= effort.restartAt) {
+        effort.restartAt = this.#monotonic() + RESTART_AGAIN_MS;
+        effort.answered = false;
+        this.#restartIce(pc, effort);
+      }
+      await pause(LISTEN_EVERY_MS);
+      const heard = hearing.heard(await statsOf(pc));
+      if (!current()) return;
+      if (effort.answered && heard && pc.connectionState === "connected") {
+        this.#restoring = null;
+        this.#live();
+        return;
+      }
+      this.#judgeEffort(this.#monotonic() - begun);
+    }
+  }
+
+  #judgeEffort(waited) {
+    if (waited > RESTORE_TIMEOUT_MS) this.#lose();
+    else if (waited > TELL_AFTER_MS && this.status === "live") {
+      this.#lostAt ??= this.#monotonic() - waited;
+      this.#say("restoring");
+    }
+  }
+
+  /** New credentials on both sides (RFC 9725 section 4.3.3). A failure is left to the next attempt. */
+  async #restartIce(pc, effort) {
+    const serial = ++this.#restarts;
+    const current = () => this.#restoring === effort && serial === this.#restarts;
+    try {
+      // The server learns our addresses from our checks: no need to wait for candidates, nor to send them.
+      await pc.setLocalDescription(await pc.createOffer({ iceRestart: true }));
+      if (!current() || !this.#resource) return;
+      const response = await this.#patch(sdpFragment(pc.localDescription.sdp, []), "*");
+      if (!current()) return;
+      if (!response.ok) {
+        // The server holds the connection for ended.
+        this.#lose();
+        return;
+      }
+      const answer = restartedAnswer(pc.remoteDescription.sdp, await response.text());
+      if (!answer || !current()) return;
+      this.#etag = response.headers.get("ETag");
+      await pc.setRemoteDescription({ type: "answer", sdp: answer });
+      effort.answered = true;
+    } catch {
+      // No way to the server at all, for now.
     }
   }
 
   #lose() {
     if (this.#closed) return;
     this.#drop();
-    this.#lostAt ??= performance.now();
+    this.#lostAt ??= this.#monotonic();
     this.#say(this.#wasLive ? "lost" : "connecting");
     this.#after(reconnectDelay(this.#attempt++), () => this.#connect());
   }
 
   #refuse(error) {
     this.#closed = true;
+    this.#watch.stop();
     this.#drop();
     this.#say("closed", error.code);
   }
@@ -160,6 +261,7 @@ export class Peer extends EventTarget {
     this.#generation++;
     for (const timer of this.#timers) clearTimeout(timer);
     this.#timers.clear();
+    this.#restoring = null;
     this.#pc?.close();
     this.#pc = null;
     if (this.#resource) this.#delete(this.#resource);
@@ -172,11 +274,14 @@ export class Peer extends EventTarget {
   }
 
   async #trickle(pc, candidates) {
-    if (!this.#resource || !pc.localDescription) return;
+    if (!this.#resource || !pc.localDescription || this.#restarts > 0) return;
+    await this.#patch(sdpFragment(pc.localDescription.sdp, candidates), this.#etag).catch(() => {});
+  }
+
+  #patch(body, etag) {
     const headers = { "Content-Type": "application/trickle-ice-sdpfrag", Authorization: `Bearer ${this.token}` };
-    if (this.#etag) headers["If-Match"] = this.#etag;
-    const body = sdpFragment(pc.localDescription.sdp, candidates);
-    await fetch(this.#resource, { method: "PATCH", headers, body }).catch(() => {});
+    if (etag) headers["If-Match"] = etag;
+    return fetch(this.#resource, { method: "PATCH", headers, body, signal: AbortSignal.timeout(PATCH_TIMEOUT_MS) });
   }
 
   #after(ms, action) {
@@ -189,7 +294,7 @@ export class Peer extends EventTarget {
 
   #say(status, code) {
     this.status = status;
-    const seconds = this.#lostAt === null ? 0 : Math.floor((performance.now() - this.#lostAt) / 1000);
+    const seconds = this.#lostAt === null ? 0 : Math.floor((this.#monotonic() - this.#lostAt) / 1000);
     this.dispatchEvent(new CustomEvent("status", { detail: { status, seconds, code } }));
   }
 }
@@ -212,13 +317,9 @@ async function refusal(response) {
   return Object.assign(new Error(body?.error?.message ?? code), { code, final: FINAL_STATUS.has(response.status) });
 }
 
-/** RFC 8840 section 9: the candidates of the first m-line; null in `candidates` ends them. */
-export function sdpFragment(sdp, candidates) {
-  const line = (prefix) => sdp.split(/\r?\n/).find((text) => text.startsWith(prefix));
-  const media = [];
-  for (const candidate of candidates) {
-    if (candidate === null || candidate.candidate === "") media.push("a=end-of-candidates");
-    else media.push(`a=${candidate.candidate}`);
-  }
-  return `${[line("a=ice-ufrag:"), line("a=ice-pwd:"), line("m="), line("a=mid:"), ...media].filter(Boolean).join("\r\n")}\r\n`;
+const pause = (ms) => new Promise((resolve) => { setTimeout(resolve, ms); });
+
+async function statsOf(pc) {
+  const stats = await pc.getStats?.().catch(() => null);
+  return stats ? [...stats.values()] : [];
 }

@@ -15,6 +15,7 @@ const CARDS = [
   ["restarting", ({ connection, restarting }) => connection !== "open" && restarting],
   ["lost", ({ connection }) => connection === "lost"],
   ["media-lost", ({ publishing }) => publishing === "lost"],
+  ["restoring", ({ publishing }) => publishing === "restoring"],
   ["black", ({ black }) => black],
   ["battery", ({ batteryLow }) => batteryLow],
   ["waiting", ({ reviewer, wasLive }) => !reviewer && !wasLive],

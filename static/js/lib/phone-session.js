@@ -136,7 +136,7 @@ export class PhoneSession extends EventTarget {
   /** The network or the page came back: try at once. */
   wake() {
     this.#room?.retryNow();
-    if (this.#publisher?.status === "lost") this.#publisher.restart();
+    this.#publisher?.renewPath();
   }
 
   /** Leave for good, said to the others; resolves when the server knows or cannot be reached. */
@@ -174,7 +174,7 @@ export class PhoneSession extends EventTarget {
       for (const report of this.#waiting.splice(0)) this.#room.send(report).catch(() => {});
       this.continuity.connected();
       // The service can be reached again: the camera need not wait for its own timer.
-      if (this.publishing === "lost") this.#publisher.restart();
+      if (["lost", "restoring"].includes(this.publishing)) this.#publisher.renewPath();
     }
     // What we last heard about the recording is not true for ever.
     if (status === "lost") this.recording = "unknown";
@@ -243,7 +243,7 @@ export class PhoneSession extends EventTarget {
     const now = performance.now();
     if (now - this.#restartedAt < RESTART_AT_MOST_EVERY_MS) return;
     this.#restartedAt = now;
-    this.#publisher.restart();
+    this.#publisher.renewPath();
   }
 
   #watchOthers(slots) {

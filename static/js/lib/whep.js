@@ -8,8 +8,8 @@ const KEEP_LAST_PICTURE_MS = 5000;
 export class Viewer extends Peer {
   #last = null;
 
-  constructor({ base, token, iceServers, slot }) {
-    super({ endpoint: `${base.replace(/\/$/, "")}/whep/${encodeURIComponent(slot)}`, token, iceServers });
+  constructor({ base, slot, ...how }) {
+    super({ endpoint: `${base.replace(/\/$/, "")}/whep/${encodeURIComponent(slot)}`, ...how });
     this.slot = slot;
     /** One stream for good: its tracks come with their first packet and are exchanged at each reconnection, so a <video> keeps its srcObject. */
     this.stream = new MediaStream();

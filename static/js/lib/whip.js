@@ -12,8 +12,8 @@ export class Publisher extends Peer {
   #last = null;
 
   /** `base`, `token`, `iceServers` as the join answered; `source`: "camera" or "screen". */
-  constructor({ base, token, iceServers, source = "camera" }) {
-    super({ endpoint: `${base.replace(/\/$/, "")}/whip?source=${source}`, token, iceServers });
+  constructor({ base, source = "camera", ...how }) {
+    super({ endpoint: `${base.replace(/\/$/, "")}/whip?source=${source}`, ...how });
   }
 
   /** Publish the stream's first video and audio track. Returns after the first offer; `status` tells the rest. */

@@ -123,6 +123,23 @@ async def test_a_peer_that_falls_silent_is_let_go(slot: Slot) -> None:
     assert session.closed
 
 
+@pytest.mark.parametrize("verb", ["publish", "view"])
+async def test_a_connected_peer_hears_something_every_second_without_media(
+    slot: Slot, monkeypatch: pytest.MonkeyPatch, verb: str
+) -> None:
+    """Clients take silence for a broken way."""
+    offer = offers.typical() if verb == "publish" else offers.typical("recvonly")
+    session = await getattr(slot, verb)(offer)
+    said: list[float] = []
+    session._secure.ready = True
+    now = session.opened_at
+    monkeypatch.setattr(session, "send_rtcp", lambda *packets: said.append(now) if packets else None)
+    while now < session.opened_at + 5:
+        now += 0.1
+        session.pulse(now)
+    assert len(said) == pytest.approx(5, abs=1)
+
+
 async def test_of_two_offers_that_did_not_connect_the_newer_counts(slot: Slot) -> None:
     first = await slot.publish(offers.typical())
     second = await slot.publish(offers.typical())
