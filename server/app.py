@@ -39,6 +39,7 @@ from server.live.keys import LIVE, ROOMS
 from server.live.recording import repair_after_kill
 from server.live.rooms import Rooms
 from server.media import MediaConfig, MediaEngine
+from server.officelog import api as officelog_api
 from server.settings import Settings
 from server.storage.files import Files
 from server.web import languages, openapi, static
@@ -52,6 +53,7 @@ ROUTES = (
     languages,
     openapi,
     static,
+    officelog_api,
     accounts_views,
     cases_views,
     cases_api,

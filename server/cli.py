@@ -21,6 +21,7 @@ from server.bench.command import add_command as add_bench_command
 from server.clock import SystemClock
 from server.commands import check_log as check_log_command
 from server.commands import keys as keys_command
+from server.commands import log as log_command
 from server.commands import reindex as reindex_command
 from server.commands import verify as verify_command
 from server.db import Database
@@ -77,6 +78,7 @@ def _parser() -> argparse.ArgumentParser:
     verify_command.add_to(commands)
     check_log_command.add_to(commands)
     keys_command.add_to(commands)
+    log_command.add_to(commands)
     reindex_command.add_to(commands)
     return parser
 

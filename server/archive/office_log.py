@@ -17,8 +17,8 @@ from server.errors import N_
 from server.evidence import keys, officelog
 from server.evidence.errors import EvidenceError
 from server.evidence.sealing import Sealed
-from server.officelog.entries import append_entry, find_entry
-from server.officelog.heads import find_newest_head, head_over, is_due, prove_entries, sign_if_due
+from server.officelog.entries import append_entry, find_entry, find_last, lock
+from server.officelog.heads import find_newest_head, head_over, is_due, prove_entries, sign_head, sign_if_due
 from server.officelog.models import OfficeEntry, OfficeHead
 from server.officelog.stamps import stamp_heads
 from server.settings import Settings
@@ -65,8 +65,22 @@ async def prove_seal(
     return await prove_entries(session, head, entries)
 
 
+async def prove_inspection(
+    session: AsyncSession, office: keys.OfficeKeys, inspection_id: str, now: datetime
+) -> officelog.OfficeProof:
+    """Everything that the log says of an inspection so far, under a signed head. NotOpened if that is nothing."""
+    found = await session.scalars(
+        select(OfficeEntry).where(OfficeEntry.inspection_id == inspection_id).order_by(OfficeEntry.index)
+    )
+    entries = list(found)
+    if not entries:
+        raise NotOpened(inspection=inspection_id)
+    return await prove_entries(session, await head_over(session, office, entries[-1].index, now), entries)
+
+
 async def enter_access_heads(session: AsyncSession, now: datetime) -> int:
     """One entry for each access log that has grown since its last one; how many."""
+    await lock(session)
     entered = (
         select(OfficeEntry.inspection_id, func.max(OfficeEntry.seq).label("seq"))
         .where(OfficeEntry.kind == officelog.ACCESS)
@@ -89,6 +103,15 @@ async def enter_access_heads(session: AsyncSession, now: datetime) -> int:
     for inspection_id, seq, link in found:
         await append_entry(session, officelog.ACCESS, inspection_id, now, seq=seq, head=link)
     return len(found)
+
+
+async def fresh_head(session: AsyncSession, office: keys.OfficeKeys, now: datetime) -> OfficeHead:
+    """A head over everything, access logs included: the newest one if nothing has happened since and it is not old."""
+    await enter_access_heads(session, now)
+    last, newest = await find_last(session), await find_newest_head(session)
+    if newest is not None and last is not None and newest.size > last.index and not is_due(newest, now):
+        return newest
+    return await sign_head(session, office, now)
 
 
 class HeadKeeper:

@@ -136,6 +136,36 @@ def sign_head(office: str, size: int, root: bytes, at: datetime, key: ed25519.Ed
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Consistency:
+    """The proof between two sizes of the log, as a file: `path` in hex (RFC 6962 section 2.1.2)."""
+
+    old: int
+    new: int
+    path: list[str]
+
+    def to_bytes(self) -> bytes:
+        return dump(
+            {"v": VERSION, "kind": "office-consistency", "from": self.old, "to": self.new, "path": self.path}
+        )
+
+    @classmethod
+    def parse(cls, data: bytes) -> Consistency:
+        """BadProof unless it has the shape. Whether it holds is for `compare` to say."""
+        try:
+            value = parse_canonical(data, limit=1 << 16)
+            if value["v"] != VERSION or value["kind"] != "office-consistency":
+                raise BadProof("it is not a proof of a known version")
+            proof = cls(value["from"], value["to"], list(value["path"]))
+            proof.hashes()
+        except (BadJson, KeyError, TypeError, ValueError) as error:
+            raise error if isinstance(error, BadProof) else BadProof(f"it cannot be read: {error}") from error
+        return proof
+
+    def hashes(self) -> list[bytes]:
+        return [bytes.fromhex(node) for node in self.path]
+
+
 def compare(
     older: Head, newer: Head, public_keys: Iterable[bytes], proof: Sequence[bytes] | None
 ) -> Comparison:
