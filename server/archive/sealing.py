@@ -23,6 +23,7 @@ from server.accounts.rules import system_actor
 from server.archive.documents import add_documents, record_row
 from server.archive.index import read_index
 from server.archive.models import Seal
+from server.archive.office_log import enter_seal, open_index, prove_seal
 from server.archive.package_metadata import read_metadata
 from server.archive.stamping import stamp
 from server.archive.unclaimed import claimed_paths, find_unclaimed, set_aside
@@ -30,7 +31,7 @@ from server.errors import N_
 from server.evidence import keys
 from server.evidence.certificates import fingerprint
 from server.evidence.errors import EvidenceError
-from server.evidence.sealing import SealingOrder, seal_folder
+from server.evidence.sealing import Sealed, SealingOrder, add_office_proof, seal_folder
 from server.inspections.closing import close_log, read_lines
 from server.inspections.models import Inspection
 from server.live.context import Live
@@ -207,6 +208,7 @@ class Sealer:
                 metadata = await read_metadata(session, inspection)
             index = await read_index(session, inspection, live.settings.language)
             unclaimed = await self._unclaimed(session, inspection_id)
+            opened = await open_index(session, inspection_id)
         await asyncio.to_thread(set_aside, unclaimed)
         office = await asyncio.to_thread(keys.load, live.settings.key_folder)
         folder = live.files.absolute(f"inspections/{inspection_id}")
@@ -219,10 +221,11 @@ class Sealer:
             inspection=inspection_id,
             lines=lines,
             metadata=metadata.writer(),
-            open_index=None,
+            open_index=opened,
             at=live.clock.now(),
         )
         sealed = await _to_its_end(asyncio.to_thread(seal_folder, order, office, reached=self.reached))
+        proved_under = await self._enter(sealed, office)
         record = await asyncio.to_thread(record_row, folder)
         async with live.database.transaction() as session:
             await session.merge(record)
@@ -230,6 +233,7 @@ class Sealer:
                 update(Seal)
                 .where(Seal.inspection_id == inspection_id)
                 .values(
+                    office_head=proved_under,
                     sealed_at=datetime.fromisoformat(sealed.seal.sealed_at),
                     head=sealed.seal.head,
                     root=sealed.seal.root,
@@ -242,6 +246,19 @@ class Sealer:
             )
         self.reached("recorded")
         log.info("sealed", inspection=inspection_id, root=sealed.seal.root, files=sealed.seal.files)
+
+    async def _enter(self, sealed: Sealed, office: keys.OfficeKeys) -> int:
+        """The seal in the office's log, and the proof of it in the package; how many entries its head covers."""
+        live, inspection_id = self._live, sealed.seal.inspection
+        async with live.database.transaction() as session:
+            await enter_seal(session, sealed, live.clock.now())
+        self.reached("entered")
+        async with live.database.transaction() as session:
+            proof = await prove_seal(session, office, inspection_id, live.clock.now())
+        folder = live.files.absolute(f"inspections/{inspection_id}")
+        await _to_its_end(asyncio.to_thread(add_office_proof, folder, proof, office.log))
+        self.reached("proved")
+        return proof.head.size
 
     async def _close(self, inspection_id: str) -> None:
         """NotYet while the room is open, a part is being written, or a phone may still fill a gap."""
