@@ -6,6 +6,7 @@ names; the environment wins. Everything else in the house gets a `Settings` valu
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -32,6 +33,12 @@ class Settings:
     media_address: str = "127.0.0.1"
     media_port: int = 0
     media_advertised_address: str = ""
+    turn_urls: str = ""
+    """TURN servers for networks without UDP, separated by commas, e.g. `turns:turn.example.cn:443?transport=tcp`."""
+    turn_secret: str = ""
+    """The secret shared with them (coturn: `static-auth-secret`)."""
+    turn_hours: int = 12
+    """How long a participant's credentials are good."""
     tls_certificate: str = ""
     tls_key: str = ""
     behind_proxy: bool = False
@@ -68,6 +75,10 @@ class Settings:
         """(address, PEM of its root) of each time stamp authority."""
         urls, roots = _listed(self.timestamp_urls), _listed(self.timestamp_roots)
         return [(url, Path(root)) for url, root in zip(urls, roots, strict=True)]
+
+    @property
+    def turn_servers(self) -> list[str]:
+        return _listed(self.turn_urls)
 
     @property
     def host(self) -> str:
@@ -144,6 +155,7 @@ def _check(settings: Settings) -> None:
         raise BadSettings(f"YUNKAN_LANGUAGE={settings.language!r}: must be zh-CN or en")
     if bool(settings.tls_certificate) != bool(settings.tls_key):
         raise BadSettings("YUNKAN_TLS_CERTIFICATE and YUNKAN_TLS_KEY go together")
+    _check_turn(settings)
     urls, roots = _listed(settings.timestamp_urls), _listed(settings.timestamp_roots)
     if len(urls) > 2 or len(urls) != len(roots):
         raise BadSettings(
@@ -155,3 +167,13 @@ def _check(settings: Settings) -> None:
     for root in roots:
         if not Path(root).is_file():
             raise BadSettings(f"YUNKAN_TIMESTAMP_ROOTS: there is no file {root!r}")
+
+
+def _check_turn(settings: Settings) -> None:
+    if bool(settings.turn_servers) != bool(settings.turn_secret):
+        raise BadSettings("YUNKAN_TURN_URLS and YUNKAN_TURN_SECRET go together")
+    for url in settings.turn_servers:
+        if not re.fullmatch(r"turns?:[^\s<>\"]+", url):
+            raise BadSettings(f"YUNKAN_TURN_URLS: {url!r} is no turn: or turns: address")
+    if settings.turn_hours < 1:
+        raise BadSettings(f"YUNKAN_TURN_HOURS={settings.turn_hours}: must be at least 1")

@@ -21,7 +21,8 @@ ROOT = Path(__file__).resolve().parents[1]
 class Service:
     """`python -m server serve` on loopback; the same address and data after every start."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, settings: dict[str, str] | None = None) -> None:
+        self._settings = settings or {}
         self.data = folder / "data"
         self.log = folder / "service.log"
         self.port = _free_port()
@@ -57,6 +58,7 @@ class Service:
             "YUNKAN_MEDIA_PORT": str(self.media_port),
             "YUNKAN_RESERVE_BYTES": "0",
             "PYTHONUNBUFFERED": "1",
+            **self._settings,
         }
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(

@@ -128,7 +128,7 @@ def join_reply(request: web.Request, joined: Joined) -> web.Response:
             role=one.role,
             token=joined.token,
             base=f"/live/{worker}/{one.inspection_id}",
-            ice_servers=[],
+            ice_servers=request.app[LIVE].ice_servers(one.id),
             inspection=one.inspection_id,
             expires_at=one.token_expires_at,
         ),

@@ -19,6 +19,7 @@ from server.live.hub import SEND_TIMEOUT_S, Connection
 from server.live.keys import LIVE, ROOMS
 from server.live.messages import MAX_MESSAGE_BYTES, ClientMessage, Leave, id_of, parse
 from server.live.rooms import Room
+from server.live.turn import links
 from server.web.bodies import integer, read_limited
 from server.web.languages import translate
 
@@ -203,17 +204,21 @@ def _created(request: web.Request, session: media.Session) -> web.Response:
         if session.kind == "publish"
         else request.path.partition("/whep")[0]
     )
-    return web.Response(
+    response = web.Response(
         status=201,
         text=session.answer_sdp,
         content_type=SDP,
         headers={
             "Location": f"{base}/sessions/{session.id}",
             "ETag": f'"{session.etag}"',
-            "Access-Control-Expose-Headers": "Location, ETag",
+            "Access-Control-Expose-Headers": "Location, ETag, Link",
             "Yunkan-Slot": session.slot_id,
         },
     )
+    # Fresh ones with every connection: those of the join run out during a long inspection.
+    for link in links(request.app[LIVE].ice_servers(participant(request).id)):
+        response.headers.add("Link", link)
+    return response
 
 
 def routes() -> list[web.RouteDef]:

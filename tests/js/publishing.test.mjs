@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { sdpFragment } from "../../static/js/lib/ice-fragment.js";
+import { iceServersOf } from "../../static/js/lib/ice-servers.js";
 import { Publisher, legible, rankCodecs } from "../../static/js/lib/whip.js";
 
 const h264 = (profile, mode = 1) => ({
@@ -53,4 +54,15 @@ test("the picture is whole and sharp from the first offer on", async () => {
     [video, { direction: "sendonly", sendEncodings: [{ maxBitrate: 2_000_000, scaleResolutionDownBy: 1 }] }],
     [audio, { direction: "sendonly" }],
   ]);
+});
+
+test("TURN servers are read from Link headers", () => {
+  const header =
+    '<turn:192.0.2.1:3478?transport=udp>; rel="ice-server"; username="1:ab"; credential="x/+="; credential-type="password", ' +
+    '<https://example.org/a,b>; rel="next", <stun:192.0.2.1>; rel="ice-server"';
+  assert.deepEqual(iceServersOf(header), [
+    { urls: "turn:192.0.2.1:3478?transport=udp", username: "1:ab", credential: "x/+=" },
+    { urls: "stun:192.0.2.1" },
+  ]);
+  assert.deepEqual(iceServersOf(null), []);
 });

@@ -13,6 +13,7 @@ NEEDED = {
         and subprocess.run(["fc-list", ":lang=zh"], capture_output=True, check=False).stdout.strip()
     ),
     "postgresql": lambda: any(Path("/usr/lib/postgresql").glob("*/bin/initdb")),
+    "coturn": lambda: shutil.which("turnserver") is not None,
     "nodejs": lambda: shutil.which("node") is not None,
 }
 

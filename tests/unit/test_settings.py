@@ -35,6 +35,9 @@ def test_a_switch_is_read_from_text(text: str) -> None:
     ("environment", "named"),
     [
         ({"YUNKAN_LISTEN": "8080"}, "YUNKAN_LISTEN"),
+        ({"YUNKAN_TURN_URLS": "turn:turn.example.cn:3478"}, "YUNKAN_TURN_SECRET"),
+        ({"YUNKAN_TURN_URLS": "http://turn.example.cn", "YUNKAN_TURN_SECRET": "s"}, "YUNKAN_TURN_URLS"),
+        ({"YUNKAN_TURN_HOURS": "0"}, "YUNKAN_TURN_HOURS"),
         ({"YUNKAN_LISTEN": "127.0.0.1:99999"}, "YUNKAN_LISTEN"),
         ({"YUNKAN_MEDIA_PORT": "many"}, "YUNKAN_MEDIA_PORT"),
         ({"YUNKAN_MEDIA_PORT": "70000"}, "YUNKAN_MEDIA_PORT"),

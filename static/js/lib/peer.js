@@ -4,6 +4,7 @@
 
 import { reconnectDelay } from "./backoff.js";
 import { restartedAnswer, sdpFragment } from "./ice-fragment.js";
+import { iceServersOf } from "./ice-servers.js";
 import { Hearing, PathWatch } from "./path-watch.js";
 
 // Most networks name their host candidates at once: a short wait saves a round trip, TURN candidates trickle after.
@@ -125,13 +126,14 @@ export class Peer extends EventTarget {
       await gathered(pc, GATHER_MS);
       if (!current()) return;
       const rest = queue.length;
-      const { answer, resource, etag } = await this.#offer(pc.localDescription.sdp);
+      const { answer, resource, etag, iceServers } = await this.#offer(pc.localDescription.sdp);
       if (!current()) {
         this.#delete(resource);
         return;
       }
       this.#resource = resource;
       this.#etag = etag;
+      if (iceServers.length > 0) this.#refresh(pc, iceServers);
       await pc.setRemoteDescription({ type: "answer", sdp: answer });
       await this.negotiated(pc);
       queue.sent = true;
@@ -154,7 +156,14 @@ export class Peer extends EventTarget {
       answer: await response.text(),
       resource: new URL(response.headers.get("Location") ?? "", new URL(this.#endpoint, location.href)).href,
       etag: response.headers.get("ETag"),
+      iceServers: iceServersOf(response.headers.get("Link")),
     };
+  }
+
+  /** Credentials of TURN servers run out: these are for what comes later, an ICE restart or another connection. */
+  #refresh(pc, iceServers) {
+    this.#iceServers = iceServers;
+    pc.setConfiguration({ ...pc.getConfiguration(), iceServers });
   }
 
   #connectionState(pc) {
