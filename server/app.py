@@ -31,7 +31,7 @@ from server.inspections import views as inspections_views
 from server.inspections.keys import JOURNAL, SEAL_STATUS
 from server.inspections.log import Journal
 from server.live import api as live_api
-from server.live import continuity_api, signalling
+from server.live import continuity_api, receipt_file, signalling
 from server.live import views as live_views
 from server.live.context import Live
 from server.live.join import TOKEN_PREFIX, find_participant
@@ -62,6 +62,7 @@ ROUTES = (
     live_views,
     live_api,
     continuity_api,
+    receipt_file,
     signalling,
     archive_views,
     archive_api,

@@ -218,6 +218,7 @@ async def hear(live: Live, room: Room, actor: Actor, message: ClientMessage) -> 
             actor.require("room.locate")
             return await _locate(live, actor, message)
         case Key(public=public):
+            await room.catch_up()  # a page that is reloaded at once brings the key that it has just brought
             return await bring_key(live, room.hub.state.keys, actor, public)
         case Countersign(signature=signature, countersignature=own):
             await countersign(live, room.heads, room.hub.state.keys, actor, signature, own)

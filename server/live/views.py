@@ -25,6 +25,8 @@ from server.inspections.texts import current_texts
 from server.live.api import join_reply
 from server.live.join import join_as_staff
 from server.live.keys import LIVE, ROOMS
+from server.live.receipt_file import find_invited
+from server.live.receipts import count_receipts
 from server.live.service import template_of
 from server.web.forms import see_other
 from server.web.keys import CLOCK, DATABASE, LANGUAGE, SETTINGS
@@ -187,10 +189,13 @@ async def _problem(
         "office": None,
         "case_number": None,
         "starts_at": None,
+        "receipts": None,
         "now": request.app[CLOCK].now(),
     }
     with contextlib.suppress(InvitationUnknown):
-        _, inspection = await look_up_invitation(session, token)
+        invitation, inspection = await look_up_invitation(session, token)
+        if (invited := await find_invited(session, invitation)) and await count_receipts(session, invited.id):
+            context["receipts"] = f"/i/{token}/receipts"
         page = await _page(request, session, inspection)
         context |= {
             "office": page["office"],

@@ -37,10 +37,10 @@ class RoomClient:
 
     @classmethod
     async def connect(
-        cls, client: TestClient[Any, Any], joined: dict[str, Any], after: int = 0
+        cls, client: TestClient[Any, Any], joined: dict[str, Any], after: int = 0, *, lines: bool = False
     ) -> "RoomClient":
         socket = await client.ws_connect(
-            f"{joined['base']}/room?after={after}",
+            f"{joined['base']}/room?after={after}{'&lines=1' if lines else ''}",
             protocols=("yunkan.v1", f"bearer.{joined['token']}"),
             headers=LANGUAGE,
         )

@@ -87,6 +87,7 @@ WHO: dict[tuple[str, str], str] = {
     ("POST", "/inspections/{inspection}/join"): SIGNED_IN,
     ("GET", "/i/{token}"): GUESTS,
     ("GET", "/i/{token}/console"): GUESTS,
+    ("GET", "/i/{token}/receipts"): GUESTS,
     ("POST", "/api/v1/join"): GUESTS,
     ("GET", "/archive"): "archive.view",
     ("GET", "/archive/{inspection}"): "archive.view",
