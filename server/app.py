@@ -14,7 +14,9 @@ from server.accounts.current import SESSION_COOKIE
 from server.accounts.rules import Actor
 from server.accounts.service import find_staff_actor, find_token_actor
 from server.archive import api as archive_api
+from server.archive import copy_views
 from server.archive import views as archive_views
+from server.archive.care import find_care
 from server.archive.keys import HEADS, SEALER
 from server.archive.office_log import HeadKeeper
 from server.archive.packages import find_status
@@ -28,7 +30,7 @@ from server.desk import views as desk_views
 from server.evidence.segments import SegmentHasher
 from server.inspections import api as inspections_api
 from server.inspections import views as inspections_views
-from server.inspections.keys import JOURNAL, SEAL_STATUS
+from server.inspections.keys import CARE, JOURNAL, SEAL_STATUS
 from server.inspections.log import Journal
 from server.live import api as live_api
 from server.live import continuity_api, receipt_file, signalling
@@ -66,6 +68,7 @@ ROUTES = (
     signalling,
     archive_views,
     archive_api,
+    copy_views,
     desk_views,
 )
 BODY_OVERHEAD_BYTES = 2**20
@@ -81,6 +84,7 @@ def build(settings: Settings, clock: Clock | None = None) -> web.Application:
     app[ENVIRONMENT] = build_environment()
     app[AUTHENTICATE] = authenticate
     app[SEAL_STATUS] = lambda session, inspection: find_status(session, inspection, len(settings.authorities))
+    app[CARE] = find_care
     app[FILES] = Files(settings.data, settings.reserve_bytes)
     app.cleanup_ctx.append(_open)
     app.on_shutdown.append(_say_goodbye)

@@ -31,6 +31,8 @@ PERMISSIONS: dict[Role, frozenset[str]] = {
             "inspection.conclude",
             "archive.view",
             "archive.export",
+            "archive.redact",
+            "archive.dispose",
         }
     ),
     "reviewer": frozenset(
@@ -48,6 +50,7 @@ PERMISSIONS: dict[Role, frozenset[str]] = {
             "inspection.conclude",
             "archive.view",
             "archive.export",
+            "archive.redact",
             "room.publish",
             "room.chat",
             "room.snapshot",
@@ -56,7 +59,15 @@ PERMISSIONS: dict[Role, frozenset[str]] = {
         }
     ),
     "auditor": frozenset(
-        {"desk.view", "case.view", "inspection.view", "inspection.join", "archive.view", "archive.export"}
+        {
+            "desk.view",
+            "case.view",
+            "inspection.view",
+            "inspection.join",
+            "archive.view",
+            "archive.export",
+            "archive.dispose",
+        }
     ),
     "agent": frozenset(
         {"desk.view", "case.view", "case.create", "case.edit", "material.add", "inspection.view"}

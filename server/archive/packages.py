@@ -107,7 +107,13 @@ async def get_record(session: AsyncSession, actor: Actor, inspection_id: str) ->
 
 async def stream(files: Files, export: Export) -> AsyncIterator[bytes]:
     """The zip in pieces of about a megabyte, made in a thread while it is sent."""
-    folder = files.absolute(f"inspections/{export.inspection_id}")
-    pieces: Iterator[bytes] = package.stream(folder, export.name, export.sealed_at)
+    path = f"inspections/{export.inspection_id}"
+    async for piece in stream_folder(files, path, export.name, export.sealed_at):
+        yield piece
+
+
+async def stream_folder(files: Files, path: str, name: str, at: datetime) -> AsyncIterator[bytes]:
+    """The folder at `path` as a zip with one folder `name` in it, its files dated `at`."""
+    pieces: Iterator[bytes] = package.stream(files.absolute(path), name, at)
     while piece := await asyncio.to_thread(next, pieces, b""):
         yield piece

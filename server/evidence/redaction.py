@@ -66,6 +66,8 @@ class Redaction:
     omissions: tuple[Omission, ...]
     withheld: tuple[int, ...]
     "Numbers of the events of which only the link is shown."
+    tags: tuple[str, ...] = ()
+    "Sealed files below `metadata/` that are left out."
 
     def to_bytes(self) -> bytes:
         return dump(
@@ -89,6 +91,7 @@ class Redaction:
                     for o in self.omissions
                 ],
                 "withheld": list(self.withheld),
+                "tags": list(self.tags),
             }
         )
 
@@ -104,7 +107,8 @@ class Redaction:
                 for each in value.pop("omissions")
             )
             withheld = tuple(map(int, value.pop("withheld")))
-            redaction = cls(**value, omissions=omissions, withheld=withheld)
+            tags = tuple(map(str, value.pop("tags")))
+            redaction = cls(**value, omissions=omissions, withheld=withheld, tags=tags)
             parse_time(redaction.at)
         except (BadJson, KeyError, TypeError, ValueError) as error:
             raise BadRedaction(f"it cannot be read: {error}") from error
@@ -115,7 +119,10 @@ class Redaction:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RedactionOrder:
-    """`omit`: payload paths. `spans`: path of a recording -> (from, to) in ms. `withhold`: numbers of events."""
+    """`omit`: paths of the payload or below `metadata/`. `spans`: path of a recording -> (from, to) in ms.
+
+    `withhold`: numbers of events.
+    """
 
     source: Path
     target: Path
@@ -138,7 +145,9 @@ def make_copy(order: RedactionOrder, office: keys.OfficeKeys) -> Redaction:
     known = {leaf.file.path for leaf in leaves if leaf.file is not None}
     if len(known) < len(leaves):
         raise CannotRedact(detail="the package is a redacted copy itself")
-    strangers = (order.omit | order.spans.keys()) - known
+    described = frozenset(path for path in sealed.seal.tags if path.startswith("metadata/"))
+    tags = order.omit & described
+    strangers = (order.omit | order.spans.keys()) - known - tags
     if strangers or sealing.EVENTS in order.omit:
         raise CannotRedact(detail=", ".join(sorted(strangers)) or "the log itself cannot be left out")
     lines = (order.source / sealing.EVENTS).read_bytes().splitlines()
@@ -148,7 +157,7 @@ def make_copy(order: RedactionOrder, office: keys.OfficeKeys) -> Redaction:
         omission = _copy_file(order, leaf, file, lines)
         shown.append(leaf if omission is None else Leaf(leaf.leaf, None, None))
         omissions += [omission] if omission is not None else []
-    for path in _beside(order.source, sealed.seal.tags):
+    for path in _beside(order.source, [path for path in sealed.seal.tags if path not in tags]):
         _copy(order.source / path, order.target / path)
     durable.write(order.target / sealing.LEAVES, leaves_to_bytes(shown))
     files = bag.inventory(order.target, [p for p in bag.walk(order.target) if p.startswith("data/")])
@@ -165,6 +174,7 @@ def make_copy(order: RedactionOrder, office: keys.OfficeKeys) -> Redaction:
         reason=order.reason,
         omissions=tuple(omissions),
         withheld=tuple(sorted(order.withhold)),
+        tags=tuple(sorted(tags)),
     )
     durable.write(order.target / REDACTION, redaction.to_bytes())
     signature = cms.sign(redaction.to_bytes(), office.seal_key, office.chain)
@@ -252,7 +262,7 @@ def _copy(source: Path, target: Path) -> None:
     shutil.copyfile(source, target)
 
 
-def _beside(source: Path, tags: Mapping[str, str]) -> list[str]:
+def _beside(source: Path, tags: Iterable[str]) -> list[str]:
     """What is copied as it is: the sealed files beside the payload, the seal, its stamps and proofs."""
     stamps = [name for n in range(1, sealing.MAX_STAMPS + 1) for name in sealing.stamp_names(n)]
     return [path for path in (*tags, *_KEPT, *stamps) if (source / path).exists() and path != "bag-info.txt"]

@@ -5,6 +5,7 @@ It belongs to the inspection rather than to its room, because scheduling, inviti
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,6 +23,23 @@ from server.evidence.canonical import parse
 from server.evidence.chain import BadLine, Entry, canonical_line, check_chain, link_of
 from server.inspections.errors import LogClosed
 from server.inspections.models import Event, Inspection
+
+SALTED = frozenset(
+    {
+        "chat.sent",
+        "checklist.answered",
+        "consent.given",
+        "device.reported",
+        "invitation.cancelled",
+        "invitation.created",
+        "location.fixed",
+        "participant.joined",
+        "participant.left",
+        "participant.replaced",
+        "participant.returned",
+    }
+)
+"""Types that a viewing copy may withhold: with a random salt nobody finds their words by trying links."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +78,8 @@ class Journal:
         if closed:
             raise LogClosed
         moment = at or self.clock.now()
+        if type_ in SALTED:
+            body = {**body, "salt": secrets.token_hex(16)}
         entry = Entry(
             inspection=inspection_id,
             seq=last_seq + 1,

@@ -18,7 +18,7 @@ from server.errors import N_, Conflict, Invalid, YunkanError
 from server.inspections import service
 from server.inspections.checklists import get_template, in_language, newest_templates
 from server.inspections.invitations import Invited, list_invitations
-from server.inspections.keys import JOURNAL, SEAL_STATUS
+from server.inspections.keys import CARE, JOURNAL, SEAL_STATUS
 from server.inspections.ledger import build_ledger
 from server.inspections.links import base_url, invitation_url, qr_data_uri
 from server.inspections.log import as_json, events_after
@@ -266,6 +266,7 @@ async def _inspection_page(
         "invitations": [(entry, _invitation_state(inspection, entry, now)) for entry in invitations],
         "reviewers": reviewers,
         "seal": await request.app[SEAL_STATUS](session, inspection),
+        "care": await request.app[CARE](session, inspection),
         "lacks_officer": len(reviewers) < OFFICERS_BY_LAW,
         "is_joinable": inspection.state in JOINABLE,
         "guest_roles": GUEST_ROLES,
