@@ -15,7 +15,10 @@ from server.accounts.rules import Actor
 from server.accounts.service import find_staff_actor, find_token_actor
 from server.archive import api as archive_api
 from server.archive import copy_views
+from server.archive import office_log_views
 from server.archive import views as archive_views
+from server.archive.access_recorder import AccessRecorder
+from server.archive.access_watch import ACCESSES, watch_accesses
 from server.archive.care import find_care
 from server.archive.keys import HEADS, SEALER
 from server.archive.office_log import HeadKeeper
@@ -66,6 +69,7 @@ ROUTES = (
     continuity_api,
     receipt_file,
     signalling,
+    office_log_views,
     archive_views,
     archive_api,
     copy_views,
@@ -77,7 +81,8 @@ BODY_OVERHEAD_BYTES = 2**20
 def build(settings: Settings, clock: Clock | None = None) -> web.Application:
     """The application; everything that has to be opened is opened when it starts."""
     app = web.Application(
-        middlewares=MIDDLEWARES, client_max_size=settings.upload_limit_bytes + BODY_OVERHEAD_BYTES
+        middlewares=(*MIDDLEWARES, watch_accesses),
+        client_max_size=settings.upload_limit_bytes + BODY_OVERHEAD_BYTES
     )
     app[SETTINGS] = settings
     app[CLOCK] = clock or SystemClock()
@@ -128,9 +133,12 @@ async def _open(app: web.Application) -> AsyncIterator[None]:
     await sealer.start()
     heads = app[HEADS] = HeadKeeper(settings, app[CLOCK], database)
     heads.start()
+    accesses = app[ACCESSES] = AccessRecorder(database, app[CLOCK])
+    accesses.start()
     log.info("started", media_port=engine.port, parts_repaired=repaired)
     yield
     await heads.close()
+    await accesses.close()
     await sealer.close()
     await app[ROOMS].close()
     await engine.close()

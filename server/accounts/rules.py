@@ -19,6 +19,8 @@ PERMISSIONS: dict[Role, frozenset[str]] = {
             "desk.view",
             "staff.manage",
             "token.manage",
+            "access.view",
+            "log.view",
             "case.view",
             "case.create",
             "case.edit",
@@ -67,6 +69,8 @@ PERMISSIONS: dict[Role, frozenset[str]] = {
             "archive.view",
             "archive.export",
             "archive.dispose",
+            "access.view",
+            "log.view",
         }
     ),
     "agent": frozenset(

@@ -1,12 +1,14 @@
-"""The access log of an inspection: who took the evidence out, in a hash chain of its own."""
+"""The access log of an inspection: who saw, played, took or could not get the evidence, in a hash chain of its own."""
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from server.accounts.models import Office
 from server.accounts.rules import Actor
 from server.archive.models import Access
 from server.clock import Clock, rfc3339
@@ -14,24 +16,40 @@ from server.evidence.chain import GENESIS, Entry, canonical_line, link_of
 from server.inspections.models import Inspection
 
 EXPORTED = "package.exported"
+VIEWED = "inspection.viewed"
+PLAYED = "part.played"
+VERIFIED = "package.verified"
+REFUSED = "access.refused"
+LOST = "access.lost"
+"""So many acts could not be written down."""
 
 
 async def record_access(
-    session: AsyncSession, clock: Clock, actor: Actor, inspection_id: str, type_: str, body: dict[str, Any]
+    session: AsyncSession,
+    clock: Clock,
+    actor: Actor,
+    chain: str,
+    type_: str,
+    body: dict[str, Any],
+    at: datetime | None = None,
 ) -> Access:
-    """One more line; the inspection's row is the lock of this chain too."""
-    await session.execute(select(Inspection.id).where(Inspection.id == inspection_id).with_for_update())
+    """One more line of the chain of an inspection, or of an office. Their row is the lock of this chain too."""
+    for table in (Inspection, Office):
+        # Not the lock that referring rows ask for: nobody who adds a case waits for this.
+        lock = select(table.id).where(table.id == chain).with_for_update(key_share=True)
+        if await session.scalar(lock) is not None:
+            break
     last = await session.scalar(
-        select(Access).where(Access.inspection_id == inspection_id).order_by(Access.seq.desc()).limit(1)
+        select(Access).where(Access.inspection_id == chain).order_by(Access.seq.desc()).limit(1)
     )
-    now = clock.now()
+    moment = at or clock.now()
     line = canonical_line(
         Entry(
-            inspection=inspection_id,
+            inspection=chain,
             seq=last.seq + 1 if last else 1,
             type=type_,
             actor=actor.as_record(),
-            t_utc=rfc3339(now),
+            t_utc=rfc3339(moment),
             t_mono=round(clock.monotonic_s(), 3),
             t_client=None,
             body=body,
@@ -39,10 +57,10 @@ async def record_access(
         )
     )
     access = Access(
-        inspection_id=inspection_id,
+        inspection_id=chain,
         seq=last.seq + 1 if last else 1,
         type=type_,
-        at=now,
+        at=moment,
         actor=actor.as_record(),
         link=link_of(line),
         line=line.decode(),
@@ -52,9 +70,9 @@ async def record_access(
     return access
 
 
-async def list_accesses(session: AsyncSession, inspection_id: str, limit: int = 20) -> list[Access]:
-    """The newest first."""
-    found = await session.scalars(
-        select(Access).where(Access.inspection_id == inspection_id).order_by(Access.seq.desc()).limit(limit)
-    )
-    return list(found)
+async def list_accesses(
+    session: AsyncSession, chain: str, limit: int = 20, *, type_: str | None = None
+) -> list[Access]:
+    """The newest first; of one kind only where it is named."""
+    query = select(Access).where(Access.inspection_id == chain).order_by(Access.seq.desc()).limit(limit)
+    return list(await session.scalars(query.where(Access.type == type_) if type_ else query))

@@ -24,6 +24,10 @@ from server.storage.files import Files
 State = Literal["open", "waiting", "sealing", "failed", "sealed"]
 
 
+SHOWN = 50
+"""Lines of the access log on the inspection's page."""
+
+
 class NotSealed(Conflict):
     code = "not_sealed"
     text = N_("This inspection is not sealed yet. Its package can be had as soon as it is.")
@@ -33,13 +37,15 @@ class NotSealed(Conflict):
 class SealStatus:
     """`open`: no result yet; `waiting`: for phones, until `seal.awaited_until`; `failed`: will be tried again.
 
-    `stamps_wanted`: authorities in the settings. `accesses`: who took the package, newest first.
+    `stamps_wanted`: authorities in the settings. `accesses`: who took the package; `log`: the newest of all that was
+    done with the evidence, for those who may see that. Both newest first.
     """
 
     state: State
     seal: Seal | None
     stamps_wanted: int
     accesses: list[Access]
+    log: list[Access]
 
     @property
     def stamps_pending(self) -> int:
@@ -69,8 +75,9 @@ async def find_status(session: AsyncSession, inspection: Inspection, stamps_want
             state = "failed"
         elif seal.awaited_until is not None:
             state = "waiting"
-    accesses = await list_accesses(session, inspection.id) if state == "sealed" else []
-    return SealStatus(state, seal, stamps_wanted, accesses)
+    accesses = await list_accesses(session, inspection.id, type_=EXPORTED) if state == "sealed" else []
+    newest = await list_accesses(session, inspection.id, SHOWN)
+    return SealStatus(state, seal, stamps_wanted, accesses, newest)
 
 
 async def seal_at_once(session: AsyncSession, actor: Actor, inspection_id: str, now: datetime) -> None:

@@ -92,6 +92,7 @@ WHO: dict[tuple[str, str], str] = {
     ("GET", "/i/{token}/console"): GUESTS,
     ("GET", "/i/{token}/receipts"): GUESTS,
     ("POST", "/api/v1/join"): GUESTS,
+    ("GET", "/office-log"): "log.view",
     ("GET", "/archive"): "archive.view",
     ("GET", "/archive/{inspection}"): "archive.view",
 }

@@ -18,6 +18,8 @@ def test_an_observer_and_an_auditor_change_nothing() -> None:
         "inspection.join",
         "archive.view",
         "archive.export",
+        "access.view",
+        "log.view",
     }
     assert PERMISSIONS["observer"] <= looking
     assert PERMISSIONS["auditor"] <= looking

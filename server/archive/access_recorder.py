@@ -1,0 +1,185 @@
+"""Writes down who looked at evidence, beside the requests: a page neither waits for it nor fails with it.
+
+A request only puts what it did into a bounded queue. One task of the worker writes: it finds out what the act was
+about, leaves out what belongs to an act already written, and appends to the chain. What the queue could not take is
+counted and becomes a line itself. Exports are not written here: they are in the transaction that allows them, before a
+byte is sent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict, deque
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import structlog
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from server.accounts.rules import Actor
+from server.archive.access import LOST, PLAYED, REFUSED, VIEWED, record_access
+from server.archive.models import Access
+from server.clock import Clock
+from server.db import Database
+from server.evidence.canonical import parse
+from server.inspections.models import Inspection
+from server.live.models import Part
+
+log = structlog.get_logger("accesses")
+
+ONE_ACT = timedelta(minutes=10)
+"""Requests of one person for one thing, each within this time of the one before, are one act."""
+MOST_WAITING = 5000
+MOST_REMEMBERED = 20_000
+RETRY_S = 2.0
+OVER = ("ended", "concluded")
+DATA = "data"
+"""What programs, and the scripts of a page, fetch: no act of its own for somebody who has the page open."""
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """`target`: the id that was asked for, of an inspection or a part, or nothing for what is the office's.
+
+    `what` tells pages apart; of a refusal it is the route, and `code` says why.
+    """
+
+    actor: Actor
+    type: str
+    target: str
+    what: str
+    at: datetime
+    code: str = ""
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        return (self.actor.id, self.type, self.target, self.what)
+
+    @property
+    def body(self) -> dict[str, Any]:
+        if self.type == PLAYED:
+            return {"part": self.target}
+        if self.type == REFUSED:
+            return {"what": self.what, "code": self.code, "target": self.target}
+        return {"what": self.what}
+
+
+class AccessRecorder:
+    """One task of a worker."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+        self._waiting: deque[Act] = deque()
+        self._dropped = 0
+        self._recent: OrderedDict[tuple[str, ...], datetime] = OrderedDict()
+        self._news = asyncio.Event()
+        self._writing = asyncio.Lock()
+        self._task: asyncio.Task[None] | None = None
+
+    def note(self, act: Act) -> None:
+        """Never waits, never fails."""
+        if len(self._waiting) >= MOST_WAITING:
+            self._dropped += 1
+            return
+        self._waiting.append(act)
+        self._news.set()
+
+    def start(self) -> None:
+        self._task = asyncio.create_task(self._run(), name="access recorder")
+
+    async def close(self) -> None:
+        """What is waiting is written first, if it can be."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        try:
+            await self.flush()
+        except Exception:
+            log.exception("accesses_lost", count=len(self._waiting))
+
+    async def _run(self) -> None:
+        while True:
+            await self._news.wait()
+            self._news.clear()
+            try:
+                await self.flush()
+            except Exception:
+                log.exception("accesses_waiting", count=len(self._waiting))
+                await asyncio.sleep(RETRY_S)
+                self._news.set()
+
+    async def flush(self) -> None:
+        """Writes all that waits. What fails stays first in the queue."""
+        async with self._writing:
+            while self._waiting:
+                act = self._waiting[0]
+                if self._belongs_to_another(act) or await self._write(act):
+                    self._remember(act)
+                self._waiting.popleft()
+                if self._dropped:
+                    await self._tell_dropped(act)
+
+    def _belongs_to_another(self, act: Act) -> bool:
+        names = {act.key}
+        if act.what == DATA:
+            names |= {(*act.key[:3], page) for page in ("page", "replay")}
+        return any(
+            (seen := self._recent.get(name)) is not None and abs(act.at - seen) < ONE_ACT for name in names
+        )
+
+    def _remember(self, act: Act) -> None:
+        self._recent[act.key] = act.at
+        self._recent.move_to_end(act.key)
+        while len(self._recent) > MOST_REMEMBERED:
+            self._recent.popitem(last=False)
+
+    async def _write(self, act: Act) -> bool:
+        """Whether the chain has it now; False for what is not worth a line."""
+        async with self._database.reading() as session:
+            chain = await self._chain_of(session, act)
+            if chain is None:
+                return False
+            if await _is_written(session, chain, act):
+                return True
+        async with self._database.transaction() as session:
+            await record_access(session, self._clock, act.actor, chain, act.type, act.body, act.at)
+        return True
+
+    async def _chain_of(self, session: AsyncSession, act: Act) -> str | None:
+        """The inspection's; the office's for what is of no inspection. None: not worth a line.
+
+        Before its end an inspection is at work in, and who works in it is in its event log; but an administrator's
+        look is always written down.
+        """
+        inspection_id = act.target
+        if part := await session.get(Part, act.target):
+            inspection_id = part.inspection_id
+        state = await session.scalar(select(Inspection.state).where(Inspection.id == inspection_id))
+        if state is None:
+            return act.actor.office_id or None
+        if act.type == VIEWED and state not in OVER and act.actor.role != "administrator":
+            return None
+        return inspection_id
+
+    async def _tell_dropped(self, act: Act) -> None:
+        count, self._dropped = self._dropped, 0
+        log.error("accesses_dropped", count=count)
+        if act.actor.office_id:
+            async with self._database.transaction() as session:
+                await record_access(
+                    session, self._clock, act.actor, act.actor.office_id, LOST, {"count": count}
+                )
+
+
+async def _is_written(session: AsyncSession, chain: str, act: Act) -> bool:
+    """Whether another worker has written this act down already."""
+    lines = await session.scalars(
+        select(Access.line).where(
+            Access.inspection_id == chain, Access.type == act.type, Access.at > act.at - ONE_ACT
+        )
+    )
+    told = [parse(line.encode()) for line in lines]
+    return any(each["actor"]["id"] == act.actor.id and each["body"] == act.body for each in told)

@@ -1,0 +1,77 @@
+"""`/office-log`: signed heads, and what was opened and never sealed, for administrators and auditors."""
+
+from __future__ import annotations
+
+from aiohttp import web
+from sqlalchemy import exists, func, or_, select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
+
+from server.accounts.current import actor as current_actor
+from server.accounts.rules import Actor
+from server.archive.access import list_accesses
+from server.archive.keys import HEADS
+from server.evidence import officelog
+from server.inspections.lookup import require
+from server.inspections.models import Inspection
+from server.officelog.models import HeadStamp, OfficeEntry, OfficeHead
+from server.web.keys import DATABASE, SETTINGS
+from server.web.languages import translate
+from server.web.templates import render
+
+HEADS_SHOWN = 24
+
+
+async def office_log(request: web.Request) -> web.Response:
+    """`GET /office-log`."""
+    actor = current_actor(request)
+    require(actor, "log.view")
+    wanted = len(request.app[SETTINGS].authorities)
+    async with request.app[DATABASE].reading() as session:
+        context = {
+            "heads": await _heads(session, wanted),
+            "missing": await find_unsealed(session, actor),
+            "accesses": await list_accesses(session, actor.office_id),
+            "stamps_wanted": wanted,
+            "problem": None,
+        }
+    if (problem := request.app[HEADS].problem) is not None:
+        context["problem"] = translate(problem.text, **problem.params)
+    return render(request, "archive/office_log.html", context)
+
+
+async def find_unsealed(session: AsyncSession, actor: Actor) -> list[tuple[OfficeEntry, Inspection | None]]:
+    """Openings without a seal or a disposal, the oldest first: the office's, and those whose inspection is gone."""
+    later = aliased(OfficeEntry)
+    over = exists().where(
+        later.inspection_id == OfficeEntry.inspection_id,
+        later.kind.in_((officelog.SEAL, officelog.DISPOSAL)),
+    )
+    found = await session.execute(
+        select(OfficeEntry, Inspection)
+        .outerjoin(Inspection, Inspection.id == OfficeEntry.inspection_id)
+        .where(
+            OfficeEntry.kind == officelog.OPEN,
+            ~over,
+            or_(Inspection.id.is_(None), Inspection.office_id == actor.office_id),
+        )
+        .order_by(OfficeEntry.index)
+    )
+    return [(row[0], row[1]) for row in found]
+
+
+async def _heads(session: AsyncSession, wanted: int) -> list[tuple[OfficeHead, int]]:
+    heads = list(
+        await session.scalars(select(OfficeHead).order_by(OfficeHead.number.desc()).limit(HEADS_SHOWN))
+    )
+    counted = await session.execute(
+        select(HeadStamp.head, func.count())
+        .where(HeadStamp.head.in_([head.number for head in heads]), HeadStamp.authority <= wanted)
+        .group_by(HeadStamp.head)
+    )
+    stamps = {row[0]: row[1] for row in counted}
+    return [(head, max(0, wanted - stamps.get(head.number, 0))) for head in heads]
+
+
+def routes() -> list[web.RouteDef]:
+    return [web.get("/office-log", office_log)]

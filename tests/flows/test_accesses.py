@@ -1,0 +1,254 @@
+"""Who saw, played, took or could not get the evidence is written down, and no page waits for that."""
+
+from typing import Any
+
+import pytest
+from aiohttp import web
+from sqlalchemy import select, text
+from sqlalchemy.exc import DBAPIError, OperationalError
+
+from server.accounts.rules import Actor
+from server.archive import access_recorder
+from server.archive.access import LOST, PLAYED, REFUSED, VIEWED
+from server.archive.access_recorder import AccessRecorder, Act
+from server.archive.access_watch import ACCESSES
+from server.archive.keys import HEADS
+from server.archive.log_check import check_accesses, check_office_log
+from server.archive.models import Access
+from server.evidence import keys
+from server.evidence.canonical import parse
+from server.inspections import service as inspections
+from server.inspections.keys import JOURNAL
+from server.live.models import Part, Participant, Slot
+from server.officelog.models import OfficeEntry
+from server.settings import Settings
+from server.web.keys import DATABASE, FILES
+from tests.cast import Appointment, Office, found_office
+from tests.clock import SettableClock
+from tests.flows.browsing import look, shown, sign_in
+from tests.flows.conftest import Client
+from tests.flows.rooms import join
+
+
+async def hold(app: web.Application, office: Office, inspection_id: str) -> None:
+    """An inspection that has ended."""
+    async with app[DATABASE].transaction() as session:
+        await inspections.start(session, app[JOURNAL], office.zhou, inspection_id, 1)
+        await inspections.end(session, app[JOURNAL], office.zhou, inspection_id, "completed")
+
+
+async def lines_of(app: web.Application, chain: str) -> list[dict[str, Any]]:
+    """The chain's lines, once everything noted so far is written."""
+    await app[ACCESSES].flush()
+    async with app[DATABASE].reading() as session:
+        assert await check_accesses(session, chain) is None
+        query = select(Access.line).where(Access.inspection_id == chain).order_by(Access.seq)
+        return [parse(line.encode()) for line in await session.scalars(query)]
+
+
+def told(line: dict[str, Any]) -> tuple[str, str, dict[str, Any]]:
+    return line["type"], line["actor"]["name"], line["body"]
+
+
+async def get(client: Client, path: str, headers: dict[str, str] | None = None) -> int:
+    async with client.get(path, headers=headers) as response:
+        await response.read()
+        return response.status
+
+
+async def test_a_look_at_an_ended_inspection_is_one_line_for_each_page_and_person(
+    client: Client, app: web.Application, office: Office, appointment: Appointment, clock: SettableClock
+) -> None:
+    await sign_in(client)
+    page, replay = f"/inspections/{appointment.id}", f"/archive/{appointment.id}"
+    assert await get(client, page) == 200
+    assert await lines_of(app, appointment.id) == [], "before its end there is the event log"
+    await hold(app, office, appointment.id)
+    for path in (page, replay, page, f"/api/v1/inspections/{appointment.id}/events", replay):
+        assert await get(client, path) == 200
+    assert await get(client, f"/api/v1{page}", office.bearer("auditor")) == 200
+    lines = await lines_of(app, appointment.id)
+    assert [told(line) for line in lines] == [
+        (VIEWED, "周敏", {"what": "page"}),
+        (VIEWED, "周敏", {"what": "replay"}),
+        (VIEWED, "test auditor", {"what": "data"}),
+    ]
+    clock.advance(minutes=11)
+    assert await get(client, page) == 200
+    assert len(await lines_of(app, appointment.id)) == 4, "that is another look"
+
+
+async def test_an_administrators_look_is_written_down_whenever_it_is(
+    client: Client, app: web.Application, office: Office, appointment: Appointment
+) -> None:
+    await sign_in(client, "admin")
+    assert await get(client, f"/inspections/{appointment.id}") == 200
+    assert await get(client, "/office-log") == 200
+    assert [told(line) for line in await lines_of(app, appointment.id)] == [
+        (VIEWED, "管理员", {"what": "page"})
+    ]
+    assert [told(line) for line in await lines_of(app, office.id)] == [
+        (VIEWED, "管理员", {"what": "office-log"})
+    ]
+
+
+async def test_all_requests_of_one_person_for_one_part_are_one_play(
+    client: Client, app: web.Application, office: Office, appointment: Appointment, clock: SettableClock
+) -> None:
+    joined = await join(client, appointment.invitations["enterprise"])
+    await hold(app, office, appointment.id)
+    path = f"inspections/{appointment.id}/data/media/1.mp4"
+    file = app[FILES].absolute(path)
+    file.parent.mkdir(parents=True)
+    file.write_bytes(b"recorded" * 100)
+    async with app[DATABASE].transaction() as session:
+        assert await session.get(Participant, joined["participant"]) is not None
+        session.add(
+            Slot(
+                id="s1",
+                inspection_id=appointment.id,
+                participant_id=joined["participant"],
+                source="camera",
+                opened_at=clock.now(),
+            )
+        )
+        await session.flush()
+        session.add(
+            Part(
+                id="p1", inspection_id=appointment.id, slot_id="s1", epoch=1, index=1, path=path,
+                media_type="video/mp4", started_at=clock.now(), closed=True, duration_s=1.0, size_bytes=800,
+                sha256="0" * 64,
+            )
+        )  # fmt: skip
+    for _ in range(3):
+        for start in (0, 100, 500):
+            ranged = office.bearer("auditor") | {"Range": f"bytes={start}-{start + 99}"}
+            assert await get(client, "/api/v1/parts/p1/file", ranged) == 206
+        clock.advance(minutes=8)
+    assert [told(line) for line in await lines_of(app, appointment.id)] == [
+        (PLAYED, "test auditor", {"part": "p1"})
+    ]
+    # Another worker, which remembers nothing, sees in the chain what has been written.
+    clock.advance(minutes=-25)
+    other = AccessRecorder(app[DATABASE], clock)
+    auditor = next(iter(await lines_of(app, appointment.id)))["actor"]
+    actor = Actor(kind="token", id=auditor["id"], name=auditor["name"], role="auditor", office_id=office.id)
+    other.note(Act(actor, PLAYED, "p1", "", clock.now()))
+    await other.flush()
+    assert len(await lines_of(app, appointment.id)) == 1
+
+
+async def test_what_was_refused_stands_where_those_concerned_look(
+    client: Client, app: web.Application, office: Office, appointment: Appointment
+) -> None:
+    neighbours = await found_office(app[DATABASE], app[JOURNAL], prefix="neighbour-")
+    await hold(app, office, appointment.id)
+    page = f"/api/v1/inspections/{appointment.id}"
+    assert await get(client, f"{page}/package", office.bearer("agent")) == 403
+    assert await get(client, page, neighbours.bearer("reviewer")) == 404
+    assert await get(client, "/api/v1/inspections/NOSUCH", neighbours.bearer("reviewer")) == 404
+    assert await get(client, page) == 401
+    assert [told(line)[:2] for line in await lines_of(app, appointment.id)] == [
+        (REFUSED, "test agent"),
+        (REFUSED, "test reviewer"),
+    ]
+    (unknown,) = await lines_of(app, neighbours.id)
+    assert unknown["body"] == {
+        "what": "/api/v1/inspections/{inspection}",
+        "code": "inspection_not_found",
+        "target": "NOSUCH",
+    }
+
+
+async def test_the_page_shows_the_log_to_those_who_may_see_it(
+    client: Client, app: web.Application, office: Office, appointment: Appointment
+) -> None:
+    await hold(app, office, appointment.id)
+    await get(client, f"/api/v1/inspections/{appointment.id}", office.bearer("auditor"))
+    await app[ACCESSES].flush()
+    await sign_in(client, "zheng")
+    page = shown(await look(client, f"/inspections/{appointment.id}"))
+    assert "Access log" in page
+    assert "test auditor" in page
+    await sign_in(client, "zhou")
+    assert "Access log" not in await look(client, f"/inspections/{appointment.id}")
+
+
+async def test_a_database_that_fails_neither_fails_nor_loses_a_look(
+    client: Client,
+    app: web.Application,
+    office: Office,
+    appointment: Appointment,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    await hold(app, office, appointment.id)
+    await sign_in(client)
+
+    async def fail(*_: Any, **__: Any) -> None:
+        raise OperationalError("INSERT", {}, Exception("the disk is full"))
+
+    with monkeypatch.context() as broken:
+        broken.setattr(access_recorder, "record_access", fail)
+        assert await get(client, f"/inspections/{appointment.id}") == 200
+        with pytest.raises(OperationalError):
+            await app[ACCESSES].flush()
+    assert len(await lines_of(app, appointment.id)) == 1
+
+
+async def test_what_the_queue_cannot_take_is_counted_in_the_log(
+    app: web.Application, office: Office, clock: SettableClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(access_recorder, "MOST_WAITING", 2)
+    recorder = AccessRecorder(app[DATABASE], clock)
+    for number in range(5):
+        recorder.note(Act(office.zheng, REFUSED, f"N{number}", "/", clock.now(), "forbidden"))
+    await recorder.flush()
+    lines = await lines_of(app, office.id)
+    assert [line["type"] for line in lines] == [REFUSED, LOST, REFUSED]
+    assert lines[1]["body"] == {"count": 3}
+
+
+async def test_the_head_of_an_access_log_is_entered_and_a_cut_end_is_noticed(
+    client: Client, app: web.Application, office: Office, appointment: Appointment, settings: Settings,
+    clock: SettableClock,
+) -> None:  # fmt: skip
+    if not (settings.key_folder / keys.LOG).exists():
+        keys.init(settings.key_folder, "局", clock.now())
+    await hold(app, office, appointment.id)
+    await get(client, f"/api/v1/inspections/{appointment.id}", office.bearer("auditor"))
+    (line,) = await lines_of(app, appointment.id)
+    for _ in range(2):
+        clock.advance(hours=2)
+        await app[HEADS].sign_if_due()
+    database = app[DATABASE]
+    async with database.reading() as session:
+        entered = list(await session.scalars(select(OfficeEntry.record).where(OfficeEntry.kind == "access")))
+        assert (await check_office_log(session, None)).faults == []
+    (record,) = [parse(each.encode()) for each in entered]
+    assert (record["inspection"], record["seq"]) == (appointment.id, line["seq"])
+    with pytest.raises(DBAPIError, match="only ever added to"):
+        async with database.transaction() as session:
+            await session.execute(text("DELETE FROM accesses"))
+    async with database.transaction() as session:
+        fence = "fence_accesses_delete" if database.is_sqlite else "fence_accesses ON accesses"
+        await session.execute(text(f"DROP TRIGGER {fence}"))
+        await session.execute(text("DELETE FROM accesses"))
+    async with database.reading() as session:
+        (fault,) = (await check_office_log(session, None)).faults
+    assert "does not have this end any more" in fault.text
+
+
+async def test_the_office_log_page_names_what_was_opened_and_never_sealed(
+    client: Client, app: web.Application, office: Office, appointment: Appointment, settings: Settings,
+    clock: SettableClock,
+) -> None:  # fmt: skip
+    await sign_in(client, "zheng")
+    await hold(app, office, appointment.id)
+    if not (settings.key_folder / keys.LOG).exists():
+        keys.init(settings.key_folder, "局", clock.now())
+    clock.advance(hours=2)
+    await app[HEADS].sign_if_due()
+    page = await look(client, "/office-log")
+    assert f'data-missing="{appointment.id}"' in page
+    assert "none: no authority is set up" in shown(page)
+    assert "/api/v1/log/heads/1" in page
