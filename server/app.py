@@ -47,6 +47,9 @@ from server.media import MediaConfig, MediaEngine
 from server.officelog import api as officelog_api
 from server.settings import Settings
 from server.storage.files import Files
+from server.verification import views as verification_views
+from server.verification.keys import ALLOWANCE
+from server.verification.rules import Allowance
 from server.web import languages, openapi, static
 from server.web.keys import AUTHENTICATE, CLOCK, DATABASE, FILES, SECRET, SETTINGS
 from server.web.middlewares import MIDDLEWARES
@@ -73,6 +76,7 @@ ROUTES = (
     archive_views,
     archive_api,
     copy_views,
+    verification_views,
     desk_views,
 )
 BODY_OVERHEAD_BYTES = 2**20
@@ -86,6 +90,7 @@ def build(settings: Settings, clock: Clock | None = None) -> web.Application:
     )
     app[SETTINGS] = settings
     app[CLOCK] = clock or SystemClock()
+    app[ALLOWANCE] = Allowance()
     app[ENVIRONMENT] = build_environment()
     app[AUTHENTICATE] = authenticate
     app[SEAL_STATUS] = lambda session, inspection: find_status(session, inspection, len(settings.authorities))

@@ -28,7 +28,7 @@ from server.archive.package_metadata import read_metadata
 from server.archive.stamping import stamp
 from server.archive.unclaimed import claimed_paths, find_unclaimed, set_aside
 from server.errors import N_
-from server.evidence import keys
+from server.evidence import durable, keys, receipts
 from server.evidence.certificates import fingerprint
 from server.evidence.errors import EvidenceError
 from server.evidence.sealing import Sealed, SealingOrder, add_office_proof, seal_folder
@@ -37,6 +37,7 @@ from server.inspections.models import Inspection
 from server.live.context import Live
 from server.live.gap_filling import awaited_until
 from server.live.models import Part
+from server.live.receipts import read_receipts
 from server.live.rooms import Rooms
 from server.web.languages import speaking
 
@@ -209,9 +210,12 @@ class Sealer:
             index = await read_index(session, inspection, live.settings.language)
             unclaimed = await self._unclaimed(session, inspection_id)
             opened = await open_index(session, inspection_id)
+            given = await read_receipts(session, inspection_id)
         await asyncio.to_thread(set_aside, unclaimed)
         office = await asyncio.to_thread(keys.load, live.settings.key_folder)
         folder = live.files.absolute(f"inspections/{inspection_id}")
+        if given:
+            await asyncio.to_thread(durable.write, folder / receipts.PATH, receipts.dump_receipts(given))
         await _to_its_end(
             asyncio.to_thread(add_documents, folder, lines, index, office, live.settings.font_folder)
         )

@@ -37,7 +37,7 @@ _FORMS = {
     "key": re.compile(r"[0-9a-f]{64}"),
     "signature": re.compile(r"[0-9a-f]{128}"),
     "countersignature": re.compile(r"[0-9a-f]{128}"),
-    "at": re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]{5,15}(Z|[+-][0-9]{2}:[0-9]{2})"),
+    "at": re.compile(r"2[0-9]{3}-[0-9]{2}-[0-9]{2}T[0-9:.]{5,15}(Z|[+-][0-9]{2}:[0-9]{2})"),
 }
 
 

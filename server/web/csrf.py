@@ -16,6 +16,8 @@ COOKIE = "yunkan_browser"
 FIELD = "csrf"
 HEADER = "X-CSRF-Token"
 _SAFE = {"GET", "HEAD", "OPTIONS"}
+_WITHOUT_COOKIES = {"/api/v1/join", "/verify"}
+"""No cookie counts there: the invitation in the body is the credential; what is shown is checked, whoever shows it."""
 
 
 class CrossSite(Forbidden):
@@ -34,11 +36,8 @@ def csrf_token(request: web.Request) -> str:
 
 
 async def check_csrf(request: web.Request) -> None:
-    """CrossSite unless the request is safe, carries a bearer token (no cookie is used then), or proves its page.
-
-    `/api/v1/join` uses no cookie: the invitation in its body is the credential.
-    """
-    if request.method in _SAFE or "Authorization" in request.headers or request.path == "/api/v1/join":
+    """CrossSite unless the request is safe, carries a bearer token (no cookie is used then), or proves its page."""
+    if request.method in _SAFE or "Authorization" in request.headers or request.path in _WITHOUT_COOKIES:
         return
     origin = request.headers.get("Origin")
     if origin is not None and origin != "null" and urlsplit(origin).netloc != request.host:

@@ -17,6 +17,8 @@ GUESTS = "participants"
 """Routes whose credential is a participant's or an invitation's token: the room's own tests cover them."""
 
 WHO: dict[tuple[str, str], str] = {
+    ("GET", "/verify"): ANYBODY,
+    ("POST", "/verify"): ANYBODY,
     ("GET", "/sign-in"): ANYBODY,
     ("POST", "/sign-in"): ANYBODY,
     ("POST", "/sign-out"): ANYBODY,

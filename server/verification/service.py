@@ -1,0 +1,127 @@
+"""Receipts that somebody shows, against the office's keys and its log of that inspection.
+
+Who shows a receipt that the office did not sign learns nothing; who shows a true one, whether the log still fits it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from pathlib import Path
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from server.db import Database
+from server.errors import N_, Invalid, Unavailable
+from server.evidence import keylog, keys
+from server.evidence.chain import check_chain
+from server.evidence.receipts import BadReceipt, Receipt, ReceiptResult, parse_kept
+from server.evidence.verify.receipt_check import ReceiptFinding, check_receipts, head_keys
+from server.inspections.closing import read_lines
+
+MOST_BYTES = 4 * 2**20
+MOST_RECEIPTS = 5000
+
+
+class NotReceipts(Invalid):
+    code = "not_receipts"
+    text = N_("This is not a file of receipts: {reason}.")
+
+
+class Outcome(StrEnum):
+    """What became of one receipt, the worst first."""
+
+    NOT_OURS = "not_ours"
+    """Not signed by a key of this office, or edited since."""
+    NO_LOG = "no_log"
+    """Signed, but there is no log of that inspection any more."""
+    SHORTENED = "shortened"
+    REWRITTEN = "rewritten"
+    NOT_COUNTERSIGNED = "not_countersigned"
+    """Signed and in the log; the participant's signature is missing or wrong."""
+    HOLDS = "holds"
+
+
+_OF_RESULT = {
+    ReceiptResult.REWRITTEN: Outcome.REWRITTEN,
+    ReceiptResult.SHORTENED: Outcome.SHORTENED,
+    ReceiptResult.OTHER_INSPECTION: Outcome.REWRITTEN,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """`problem`: why a signature does not hold."""
+
+    receipt: Receipt
+    outcome: Outcome
+    problem: BadReceipt | None
+
+
+async def check_shown(database: Database, key_folder: Path, data: bytes) -> list[Verdict]:
+    """One verdict for each receipt in the file. NotReceipts; Unavailable while the office has no keys."""
+    try:
+        kept = await asyncio.to_thread(parse_kept, data, MOST_BYTES)
+    except BadReceipt as error:
+        raise NotReceipts(reason=error) from error
+    if not kept.receipts:
+        raise NotReceipts(reason=BadReceipt(N_("there is no receipt in it")))
+    if len(kept.receipts) > MOST_RECEIPTS or len({each.inspection for each in kept.receipts}) > 1:
+        raise NotReceipts(reason=BadReceipt(N_("it holds receipts of more than one inspection, or too many")))
+    try:
+        statements = await asyncio.to_thread(_key_history, key_folder)
+    except (OSError, keylog.BadKeyLog) as error:
+        raise Unavailable from error
+    public = head_keys(statements)
+    lines: Sequence[bytes] = []
+    if await asyncio.to_thread(_is_ours, kept.receipts, public):
+        async with database.reading() as session:
+            lines = await _office_lines(session, kept.receipts[0].inspection)
+    return await asyncio.to_thread(_hold, kept.receipts, lines, public)
+
+
+async def _office_lines(session: AsyncSession, inspection_id: str) -> list[bytes]:
+    """The office's log of an inspection, none if it has none: the one place where what outsiders hold meets it."""
+    return await read_lines(session, inspection_id)
+
+
+def _key_history(folder: Path) -> list[keylog.KeyStatement]:
+    return keylog.check_log((folder / keys.LOG).read_bytes())
+
+
+def _is_ours(receipts: Sequence[Receipt], public: Sequence[bytes]) -> bool:
+    """Whether the office signed any of them."""
+    for each in receipts:
+        with suppress(BadReceipt):
+            each.require_signed(public)
+            return True
+    return False
+
+
+def _hold(receipts: Sequence[Receipt], lines: Sequence[bytes], public: Sequence[bytes]) -> list[Verdict]:
+    """A log whose chain is broken at or before a line does not hold that line, whatever the line itself is."""
+    _, bad = check_chain(lines)
+    findings = check_receipts(receipts, lines, public)
+    if bad is not None:
+        findings = [
+            replace(each, result=ReceiptResult.REWRITTEN)
+            if each.result is ReceiptResult.HOLDS and each.receipt.seq >= bad.line
+            else each
+            for each in findings
+        ]
+    return [_verdict(each, bool(lines)) for each in findings]
+
+
+def _verdict(finding: ReceiptFinding, has_log: bool) -> Verdict:
+    if not finding.signed:
+        return Verdict(finding.receipt, Outcome.NOT_OURS, finding.problem)
+    if not has_log:
+        return Verdict(finding.receipt, Outcome.NO_LOG, None)
+    if finding.result in _OF_RESULT:
+        return Verdict(finding.receipt, _OF_RESULT[finding.result], None)
+    if not finding.countersigned:
+        return Verdict(finding.receipt, Outcome.NOT_COUNTERSIGNED, finding.problem)
+    return Verdict(finding.receipt, Outcome.HOLDS, None)

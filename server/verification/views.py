@@ -1,0 +1,133 @@
+"""`/verify`: anybody has receipts checked, without signing in and without script."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from aiohttp import BodyPartReader, MultipartReader, web
+
+from server.errors import N_, Invalid, Throttled, TooLarge, Unavailable, YunkanError
+from server.evidence.canonical import parse_time
+from server.verification.keys import ALLOWANCE
+from server.verification.service import MOST_BYTES, NotReceipts, Outcome, Verdict, check_shown
+from server.web.keys import CLOCK, DATABASE, SETTINGS
+from server.web.languages import translate
+from server.web.middlewares import remote_address, status_of
+from server.web.templates import render
+
+MOST_SHOWN = 20
+_OVERHEAD = 16_384
+
+
+async def page(request: web.Request) -> web.Response:
+    return _page(request, {})
+
+
+async def check(request: web.Request) -> web.Response:
+    """`POST /verify`, multipart: `file` or `text`. A large body is refused before it is read."""
+    try:
+        wait_s = request.app[ALLOWANCE].take(remote_address(request), request.app[CLOCK].monotonic_s())
+        if wait_s:
+            raise Throttled(seconds=wait_s)
+        shown = await _shown(request)
+        verdicts = await check_shown(request.app[DATABASE], request.app[SETTINGS].key_folder, shown)
+    except (Invalid, Throttled, TooLarge, Unavailable) as error:
+        response = _page(request, {"file": _told(error)}, status=status_of(error))
+        if isinstance(error, Throttled):
+            response.headers["Retry-After"] = str(error.params["seconds"])
+        return response
+    return _page(request, {}, verdicts)
+
+
+def _told(error: YunkanError) -> str:
+    if isinstance(error, NotReceipts):
+        reason = error.params["reason"]
+        return translate(error.text, reason=translate(reason.text, **reason.params))
+    if isinstance(error, Invalid) and error.fields:
+        return translate(error.fields["file"])
+    return translate(error.text, **error.params)
+
+
+def _page(
+    request: web.Request, errors: dict[str, str], verdicts: Sequence[Verdict] = (), status: int = 200
+) -> web.Response:
+    context = {"errors": errors, "result": _result(verdicts) if verdicts else None}
+    response = render(request, "verify/page.html", context, status=status)
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def _result(verdicts: Sequence[Verdict]) -> dict[str, Any]:
+    """What the page shows: nothing that the receipts themselves do not hold, beside the verdict."""
+    counts = Counter(each.outcome for each in verdicts)
+    worst = next(outcome for outcome in Outcome if counts[outcome])
+    held = [each.receipt for each in verdicts if each.outcome is not Outcome.NOT_OURS]
+    return {
+        "outcome": worst.value,
+        "count": len(verdicts),
+        "held": counts[Outcome.HOLDS],
+        "receipt": _described(held or [verdicts[0].receipt]),
+        "known": bool(held),
+        "problems": [
+            {
+                "line": each.receipt.seq,
+                "at": parse_time(each.receipt.at),
+                "outcome": each.outcome.value,
+                "reason": translate(each.problem.text, **each.problem.params) if each.problem else "",
+            }
+            for each in verdicts
+            if each.outcome is not Outcome.HOLDS
+        ][:MOST_SHOWN],
+        "more": max(0, len(verdicts) - counts[Outcome.HOLDS] - MOST_SHOWN),
+    }
+
+
+def _described(receipts: Sequence[Any]) -> dict[str, Any]:
+    first, last = min(receipts, key=lambda each: each.seq), max(receipts, key=lambda each: each.seq)
+    return {
+        "inspection": last.inspection,
+        "from": parse_time(first.at),
+        "until": parse_time(last.at),
+        "line": last.seq,
+        "head": last.head,
+    }
+
+
+async def _shown(request: web.Request) -> bytes:
+    """The file, or the pasted text if there is none. TooLarge as soon as it is known to be."""
+    if (request.content_length or 0) > MOST_BYTES + _OVERHEAD:
+        raise TooLarge
+    nothing = Invalid({"file": N_("Choose a file of receipts, or paste its text.")})
+    if request.content_type != "multipart/form-data":
+        raise nothing
+    parts: dict[str, bytes] = {}
+    left = MOST_BYTES + _OVERHEAD
+    try:
+        reader = await request.multipart()
+        while (part := await reader.next()) is not None:
+            if isinstance(part, MultipartReader):
+                raise nothing
+            value = await _read(part, left)
+            left -= len(value)
+            parts.setdefault(part.name or "", value)
+    except (ValueError, AssertionError, web.HTTPException) as error:
+        raise nothing from error
+    shown = parts.get("file") or parts.get("text", b"").strip()
+    if not shown:
+        raise nothing
+    return shown
+
+
+async def _read(part: BodyPartReader, most_bytes: int) -> bytes:
+    value = bytearray()
+    while chunk := await part.read_chunk(65536):
+        value += chunk
+        if len(value) > most_bytes:
+            raise TooLarge
+    return bytes(value)
+
+
+def routes() -> list[web.RouteDef]:
+    return [web.get("/verify", page), web.post("/verify", check)]
