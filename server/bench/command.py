@@ -1,4 +1,4 @@
-"""`yunkan bench media` on the command line."""
+"""`yunkan bench` on the command line."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from server.bench import run
+from server.bench import evidence, run
 from server.bench.processes import ServerFailed
 from server.bench.report import ROWS, as_json, markdown, table
 from server.bench.subject import Unavailable
@@ -24,7 +24,7 @@ MAX_SOAK_MINUTES = 120
 
 
 def add_command(commands: Any) -> None:
-    """Adds `bench media` to the parser's subcommands."""
+    """Adds `bench` to the parser's subcommands."""
     bench = commands.add_parser("bench", help="measure this machine").add_subparsers(
         required=True, metavar="WHAT"
     )
@@ -38,6 +38,7 @@ def add_command(commands: Any) -> None:
     media.add_argument("--json", type=Path, metavar="FILE")
     media.add_argument("--markdown", type=Path, metavar="FILE")
     media.set_defaults(run=_media)
+    evidence.add_to(bench)
 
 
 def _media(_settings: Settings, options: argparse.Namespace) -> int:
