@@ -36,10 +36,10 @@ serve: install ## Start the service alone, with settings from the environment
 test: install-dev ## Everything: unit, flows on SQLite and PostgreSQL, media, real browsers
 	$(BIN)/python -m tests.tools.system_packages
 	node --test tests/js/
-	@# Two at a time where nothing depends on the hour; what talks in real time has the machine to itself.
+	@# Two at a time; then, alone on the machine, what sends and hears in real time.
 	status=0; \
-	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal tests/unit tests/evidence tests/flows || status=1; \
-	$(BIN)/python -m pytest tests/media tests/browser || status=1; \
+	$(BIN)/python -m pytest -m "not realtime" --numprocesses 2 --dist worksteal || status=1; \
+	$(BIN)/python -m pytest -m realtime || status=1; \
 	exit $$status
 
 test-fast: install-dev ## Without browsers: for the minute between two edits

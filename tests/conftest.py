@@ -16,6 +16,13 @@ from tests.clock import SettableClock
 from tests.postgres import find_binaries, running_postgres
 
 BACKENDS = ("sqlite", "postgresql")
+MEDIA = Path(__file__).parent / "media"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if MEDIA in item.path.parents:
+            item.add_marker(pytest.mark.realtime)
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from tests.peers.clients import numbers_in
 from tests.peers.relay import Relay
 from tests.service import Service
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.realtime]
 
 Cast = tuple[Office, Appointment]
 

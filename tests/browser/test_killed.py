@@ -14,7 +14,7 @@ from tests.peers.chromium import Chromium
 from tests.peers.clients import numbers_in
 from tests.service import Service
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.realtime]
 
 
 async def test_after_a_kill_and_a_restart_everything_goes_on(

@@ -12,7 +12,7 @@ from tests.peers.chromium import chromium
 from tests.peers.turn_server import turn_server
 from tests.service import Service
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.realtime]
 
 # Chromium then sends no UDP at all, whoever asks it to.
 NO_UDP = (
