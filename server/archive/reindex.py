@@ -23,7 +23,7 @@ from server.cases.papers import BrokenPaper, UnknownPaper, recognise
 from server.db import Database
 from server.db.base import Base
 from server.errors import N_, Conflict
-from server.evidence import sealing
+from server.evidence import receipts, sealing
 from server.evidence.canonical import parse, parse_time
 from server.evidence.chain import link_of
 from server.evidence.disposal import CERTIFICATE
@@ -32,7 +32,8 @@ from server.evidence.verify import Trust, verify
 from server.ids import new_id, new_token, token_hash
 from server.inspections.models import Event, Inspection, InspectionReviewer, Invitation
 from server.inspections.service import settle_case
-from server.live.models import Part, Participant, Slot, Snapshot
+from server.live.models import Part, Participant, Slot, Snapshot, StoredReceipt
+from server.live.receipts import as_row
 from server.storage.files import Files
 
 NO_PASSWORD = "-"  # noqa: S105 - the hash of no password: nobody can sign in with it
@@ -169,8 +170,15 @@ async def _restore(session: AsyncSession, package: _Package) -> None:
             session.add(from_row(kind, row, **nobody))
         await session.flush()
     session.add_all(_event(line) for line in package.lines)
+    session.add_all(_receipts(package.folder))
     session.add(package.record)
     session.add(_seal(package))
+
+
+def _receipts(folder: Path) -> list[StoredReceipt]:
+    path = folder / receipts.PATH
+    given = receipts.parse_receipts(path.read_bytes()) if path.exists() else []
+    return [as_row(each, parse_time(each.at)) for each in given]
 
 
 def _event(line: bytes) -> Event:

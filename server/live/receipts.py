@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import replace
+from datetime import datetime
 
 import structlog
 from sqlalchemy import func, select
@@ -136,16 +137,18 @@ async def _keep(live: Live, receipt: Receipt) -> None:
         )
         if await session.scalar(known) is not None:
             return
-        session.add(
-            StoredReceipt(
-                inspection_id=receipt.inspection,
-                participant_id=receipt.participant,
-                seq=receipt.seq,
-                head=receipt.head,
-                at=receipt.at,
-                key=receipt.key,
-                signature=receipt.signature,
-                countersignature=receipt.countersignature,
-                received_at=live.clock.now(),
-            )
-        )
+        session.add(as_row(receipt, live.clock.now()))
+
+
+def as_row(receipt: Receipt, received_at: datetime) -> StoredReceipt:
+    return StoredReceipt(
+        inspection_id=receipt.inspection,
+        participant_id=receipt.participant,
+        seq=receipt.seq,
+        head=receipt.head,
+        at=receipt.at,
+        key=receipt.key,
+        signature=receipt.signature,
+        countersignature=receipt.countersignature,
+        received_at=received_at,
+    )

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from server.accounts.rules import system_actor
 from server.archive.sealing import ensure_keys
 from server.evidence import keys
-from server.evidence.receipts import Receipt
+from server.evidence.receipts import PATH, Receipt, parse_receipts
 from server.evidence.signatures import public_bytes
 from server.inspections import service as inspections
 from server.inspections.closing import read_lines
@@ -24,10 +24,13 @@ from server.settings import Settings
 from server.web.keys import DATABASE
 from tests.cast import Appointment, Office
 from tests.command import yunkan
+from tests.evidence.verifiers import run_standalone
 from tests.flows.browsing import look
 from tests.flows.conftest import Client
+from tests.flows.programs import post
 from tests.flows.rooms import LANGUAGE, RoomClient, bearer, join
 from tests.flows.signing import Signer
+from tests.flows.test_sealing import until
 
 
 @dataclass
@@ -163,7 +166,12 @@ async def test_who_checks_the_chain_gets_the_lines_that_nobody_shows(stage: Stag
 
 
 async def test_the_end_waits_for_the_last_head_and_the_participant_alone_gets_the_file(
-    stage: Stage, settings: Settings, tmp_path: Path, client: Client
+    stage: Stage,
+    settings: Settings,
+    tmp_path: Path,
+    client: Client,
+    app: web.Application,
+    office: Office,
 ) -> None:
     phone = Signer(stage.phone)
     await phone.bring()
@@ -196,3 +204,12 @@ async def test_the_end_waits_for_the_last_head_and_the_participant_alone_gets_th
     kept.write_text(text)
     assert yunkan("verify", "--receipt", str(kept), "--fingerprint", "ab" * 32) == 2
     assert yunkan("verify") == 2
+
+    result = f"/api/v1/inspections/{stage.appointment.id}/result"
+    await post(client, result, {"result": "pass", "note": ""}, office.bearer("reviewer"), status=200)
+    await until(app, office, client, stage.appointment.id, state="sealed")
+    folder = settings.data / "inspections" / stage.appointment.id
+    assert parse_receipts((folder / PATH).read_bytes()) == await stage.receipts()
+    assert yunkan("verify", str(folder), "--receipt", str(kept), "--fingerprint", fingerprint) == 0
+    code, _ = run_standalone(folder / "verify.py")
+    assert code == 0
