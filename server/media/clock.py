@@ -133,6 +133,13 @@ class SyncClock:
                     late[second] = max(found, late.get(second, found))
         return median(late.values()) if late else 0.0
 
+    def prune(self, before_s: float) -> None:
+        """Forgets what only `lateness_s` of times before `before_s` would want to know."""
+        for track in self._tracks.values():
+            for seconds in (track.least, track.given):
+                for second in [second for second in seconds if second < int(before_s)]:
+                    del seconds[second]
+
     def _target(self, track: _Track) -> float:
         if self._anchor is not None and track.reported is not None:
             return track.reported + self._anchor

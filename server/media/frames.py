@@ -34,6 +34,9 @@ class ReorderBuffer:
             self._next = number
         elif number < self._next:
             return []
+        if number == self._next and not self._held:
+            self._next = number + 1
+            return [Ordered(packet, arrived_s, False)]  # nearly every packet
         self._held[number] = (packet, arrived_s)
         if number == self._next:
             return list(self._run(after_loss=False))

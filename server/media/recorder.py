@@ -1,16 +1,18 @@
-"""The recorder's side on the event loop: packets are gathered and handed to a thread, which writes the parts."""
+"""The recorder's side on the event loop: packets are gathered and handed to a thread, which writes the parts.
+
+The threads are those of all recorders; one recorder is never in two of them at once.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import errno
 import logging
-import queue
 import shutil
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,6 +23,7 @@ from .model import Container, Digester, Part, PartSegment
 from .part import FRAGMENT_S, sha256_of
 from .recording import Begin, Recording
 from .repair import repair_part
+from .threads import WorkThreads
 
 logger = logging.getLogger(__name__)
 
@@ -55,6 +58,19 @@ def free_bytes(folder: Path) -> int:
     return shutil.disk_usage(existing).free
 
 
+@dataclass(frozen=True, slots=True)
+class RecorderThreads:
+    """What all recorders of an engine share."""
+
+    writing: WorkThreads
+    closing: WorkThreads
+    "Hashing a long part must not keep the next one waiting, nor the parts of others."
+
+    @classmethod
+    def make(cls) -> RecorderThreads:
+        return cls(WorkThreads("recorder"), WorkThreads("part-hash"))
+
+
 class Recorder:
     """Bounded: when the thread falls behind, the recording fails and says so, and forwarding goes on."""
 
@@ -69,6 +85,7 @@ class Recorder:
         on_failed: Callable[[str], None],
         on_segment: Callable[[Part, PartSegment], None] | None = None,
         digester: Callable[[Container], Digester] | None = None,
+        threads: RecorderThreads | None = None,
         max_waiting: int = MAX_WAITING_PACKETS,
         reserve_bytes: int = 0,
         free: Callable[[Path], int] = free_bytes,
@@ -84,7 +101,13 @@ class Recorder:
         self._look_at = float("-inf")
         self._given = 0
         self._done = 0  # written by the thread only
-        self._queue: queue.SimpleQueue[_Batch | None] = queue.SimpleQueue()
+        self._lock = threading.Lock()
+        self._batches: deque[_Batch | None] = deque()
+        self._scheduled = False
+        self._broken = False
+        self._unfinished = 1  # the recording itself, and every part that is being hashed
+        self._closing = False
+        self._threads = threads or RecorderThreads.make()
         self._recording = Recording(
             directory,
             part_stem,
@@ -94,11 +117,7 @@ class Recorder:
             segment=self._part_segment if on_segment is not None else None,
             digester=digester,
         )
-        # Hashing a long part must not keep the next one waiting.
-        self._hashing = ThreadPoolExecutor(1, thread_name_prefix="part-hash")
         self._ended: asyncio.Future[None] = self._loop.create_future()
-        self._thread = threading.Thread(target=self._work, name="recorder", daemon=True)
-        self._thread.start()
 
     @property
     def bytes_written(self) -> int:
@@ -143,17 +162,25 @@ class Recorder:
 
     async def close(self) -> None:
         """Ends the part in hand; returns when all parts are final and reported."""
-        if self._thread.is_alive() or not self._ended.done():
+        if not self._closing:
+            self._closing = True
             self._items.append(_Cut())
             self._hand_over(time.monotonic())
-            self._queue.put(None)
-            await asyncio.shield(self._ended)
-            self._thread.join()
+            self._enqueue(None)
+        await asyncio.shield(self._ended)
 
     def _hand_over(self, now: float) -> None:
         items, self._items = self._items, []
         self._given += len(items)
-        self._queue.put(_Batch(items, now))
+        self._enqueue(_Batch(items, now))
+
+    def _enqueue(self, batch: _Batch | None) -> None:
+        with self._lock:
+            self._batches.append(batch)
+            if self._scheduled:
+                return
+            self._scheduled = True
+        self._threads.writing.submit(self._turn)
 
     def _fail(self, reason: str) -> None:
         if not self.failed:
@@ -162,26 +189,54 @@ class Recorder:
 
     # -- in the thread --------------------------------------------------------------------------
 
-    def _work(self) -> None:
-        broken = False
+    def _turn(self) -> None:
+        """One batch; then the others' turn."""
+        batch = self._batches.popleft()
+        if batch is None:
+            self._finish_one()
+        else:
+            if not self._broken:
+                self._take(batch)
+            self._done += len(batch.items)
+        with self._lock:
+            if not self._batches:
+                self._scheduled = False
+                return
+        self._threads.writing.submit(self._turn)
+
+    def _take(self, batch: _Batch) -> None:
         try:
-            while (batch := self._queue.get()) is not None:
-                if not broken:
-                    try:
-                        if self._is_short_of_room(batch.now):
-                            # While there is room for the index and for the books: a full disk leaves a torn file.
-                            broken = True
-                            self._loop.call_soon_threadsafe(self._fail, "disk_full")
-                            self._recording.cut()
-                        else:
-                            self._write(batch)
-                    except Exception as error:
-                        broken = True
-                        self._broke(error)
-                self._done += len(batch.items)
-        finally:
-            self._hashing.shutdown(wait=True)
-            self._loop.call_soon_threadsafe(self._ended.set_result, None)
+            if self._is_short_of_room(batch.now):
+                # While there is room for the index and for the books: a full disk leaves a torn file.
+                self._broken = True
+                self._tell(self._fail, "disk_full")
+                self._recording.cut()
+            else:
+                self._write(batch)
+        except Exception as error:
+            self._broken = True
+            self._broke(error)
+
+    def _finish_one(self) -> None:
+        with self._lock:
+            self._unfinished -= 1
+            if self._unfinished:
+                return
+        self._tell(self._ended.set_result, None)
+
+    def _close_later(self, close: Callable[[], None]) -> None:
+        def job() -> None:
+            try:
+                close()
+            finally:
+                self._finish_one()
+
+        with self._lock:
+            self._unfinished += 1
+        self._threads.closing.submit(job)
+
+    def _tell(self, callback: Callable[..., object], *values: object) -> None:
+        self._loop.call_soon_threadsafe(callback, *values)
 
     def _write(self, batch: _Batch) -> None:
         recording = self._recording
@@ -207,10 +262,10 @@ class Recorder:
         full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
         if not full:
             logger.error("recording failed", exc_info=error)
-        self._loop.call_soon_threadsafe(self._fail, "disk_full" if full else "muxer_error")
+        self._tell(self._fail, "disk_full" if full else "muxer_error")
         part = self._recording.abandon()
         if part is not None:
-            self._hashing.submit(self._salvage, part)
+            self._close_later(lambda: self._salvage(part))
 
     def _salvage(self, opened: Part) -> None:
         try:
@@ -218,26 +273,26 @@ class Recorder:
         except OSError:
             logger.exception("%s could not be repaired", opened.path.name)
             part = None
-        self._loop.call_soon_threadsafe(self._on_closed, part or _lost(opened))
+        self._tell(self._on_closed, part or _lost(opened))
 
     def _part_opened(self, part: Part) -> None:
-        self._loop.call_soon_threadsafe(self._on_opened, part)
+        self._tell(self._on_opened, part)
 
     def _part_segment(self, part: Part, segment: PartSegment) -> None:
         if self._on_segment is not None:
-            self._loop.call_soon_threadsafe(self._on_segment, part, segment)
+            self._tell(self._on_segment, part, segment)
 
     def _part_finished(self, part: Part) -> None:
-        self._hashing.submit(self._hash, part)
+        self._close_later(lambda: self._hash(part))
 
     def _hash(self, part: Part) -> None:
         try:
             digest = sha256_of(part.path)
         except OSError:
             logger.exception("%s could not be read again", part.path.name)
-            self._loop.call_soon_threadsafe(self._on_closed, _lost(part))
+            self._tell(self._on_closed, _lost(part))
             return
-        self._loop.call_soon_threadsafe(self._on_closed, replace(part, sha256=digest))
+        self._tell(self._on_closed, replace(part, sha256=digest))
 
 
 def _lost(part: Part) -> Part:

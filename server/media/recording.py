@@ -29,8 +29,15 @@ REPAIR_WAIT_S = 0.5
 SETTLE_S = 1.0
 # Sound alone begins a part when the promised picture does not come.
 PICTURE_WAIT_S = 3.0
+# A part longer than this ends at the next keyframe: the muxer keeps an index of the part in hand in memory (27 MB an
+# hour), and players read it before they show anything.
+PART_S = 300.0
 # A stream whose own clock leaves the time of day so far cannot be placed: it begins anew.
 _MAX_STRAY_S = 10.0
+# A sender that does it with every packet must not fill the log.
+_MAX_TOLD = 20
+# By how much packets from before a part can tell how late those in it were: drift blurs what is older.
+_REMEMBERED_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +74,7 @@ class _Run:
         self.held: list[_Sample] = []
         self.last: dict[Kind, int] = {}
         self.late_sound = False
+        self.begun = False  # has written: its places are given out, and later ones go on from them
 
 
 class Recording:
@@ -98,6 +106,7 @@ class Recording:
         self._origin_s = 0.0
         self._closed_bytes = 0
         self._dropped = 0
+        self._strays = 0
 
     @property
     def bytes_written(self) -> int:
@@ -122,7 +131,9 @@ class Recording:
             return
         timestamp = run.timestamps[kind](timestamp_of(packet))
         if abs(run.clock.stray_s(kind, timestamp, arrived_s)) > _MAX_STRAY_S:
-            logger.warning("%s leaves the time of day: a new part", kind)
+            self._strays += 1
+            if self._strays <= _MAX_TOLD:
+                logger.warning("%s leaves the time of day: a new part", kind)
             self.cut()
             run = self._run = _Run(run.begin)
             timestamp = run.timestamps[kind](timestamp_of(packet))
@@ -223,13 +234,14 @@ class Recording:
             self._write(run, sample)
 
     def _is_turning_point(self, run: _Run, sample: _Sample) -> bool:
-        """Whether this keyframe begins another part: the first picture, another size, or sound that came late."""
+        """Whether this keyframe begins another part: the first picture, another size, sound that came late, or because
+        the part in hand is long enough."""
         if sample.size is None or self._file is None:
             return False
         head = self._file.head
         if head.video is None or (head.video.width, head.video.height) != sample.size:
             return True
-        return run.late_sound
+        return run.late_sound or self._file.duration_s >= PART_S
 
     # -- parts ----------------------------------------------------------------------------------
 
@@ -257,7 +269,9 @@ class Recording:
         shape = None
         if first is not None and first.size is not None and run.codec is not None:
             shape = VideoShape(width=first.size[0], height=first.size[1], codec=run.codec.name)
-        placed = [(run.clock.place(item.kind, item.timestamp, settle=True), item) for item in held]
+        settle = not run.begun
+        run.begun = True
+        placed = [(run.clock.place(item.kind, item.timestamp, settle=settle), item) for item in held]
         placed = [(at_s, item) for at_s, item in placed if shape is not None or item.kind == "audio"]
         placed.sort(key=lambda entry: entry[0])
         self._origin_s = placed[0][0]
@@ -319,7 +333,9 @@ class Recording:
         file.close()
         late_s = 0.0
         if run is not None:
-            late_s = run.clock.lateness_s(self._origin_s, self._origin_s + file.duration_s)
+            end_s = self._origin_s + file.duration_s
+            late_s = run.clock.lateness_s(self._origin_s, end_s)
+            run.clock.prune(end_s - _REMEMBERED_S)
         self._file = self._part = self._written = None
         self._closed_bytes += file.size_bytes
         self._finished(

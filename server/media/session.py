@@ -23,6 +23,7 @@ from .negotiation import (
     parse_fragment,
 )
 from .port import MediaPort
+from .recorder import RecorderThreads
 from .rtcp import Packet, compound, is_rtcp, parse
 
 logger = logging.getLogger(__name__)
@@ -50,6 +51,7 @@ class Host:
         self.port = port
         self.reserve_bytes = reserve_bytes
         self.digester = digester
+        self.recorder_threads = RecorderThreads.make()
         self.certificate = certificate
         self.candidates = candidates
         self._tasks: set[asyncio.Task[None]] = set()

@@ -117,6 +117,7 @@ class Slot:
             on_failed=lambda reason: self._observer.recording_failed(self, reason),
             on_segment=lambda part, segment: self._observer.part_segment(self, part, segment),
             digester=self._host.digester,
+            threads=self._host.recorder_threads,
             reserve_bytes=self._host.reserve_bytes,
         )
         self._recorder = recorder

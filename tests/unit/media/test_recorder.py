@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from server.media.model import Part
-from server.media.recorder import Recorder
+from server.media.recorder import Recorder, RecorderThreads
 from server.media.repair import whole_size
+from server.media.threads import WorkThreads
 from tests.peers.clients import numbers_in
 from tests.unit.media.material import video_packets
 
@@ -95,6 +96,36 @@ async def test_a_thread_that_falls_behind_fails_the_recording_once_and_keeps_wha
     assert log.failed == ["queue_overflow"]
     assert len(log.closed) == 1
     assert log.closed[0].sha256 is not None
+
+
+async def test_a_slow_disk_of_one_slot_costs_another_nothing(
+    tmp_path: Path, log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads = RecorderThreads(WorkThreads("test", stuck_s=0.01), WorkThreads("test"))
+    held_up, other_log = threading.Event(), Log()
+    (tmp_path / "slow").mkdir()
+    slow = recorder_in(tmp_path / "slow", log, threads=threads, max_waiting=400)
+    monkeypatch.setattr(slow._recording, "tick", lambda _: held_up.wait(20))
+    other = recorder_in(tmp_path, other_log, threads=threads, max_waiting=400)
+    packets = video_packets(count=90)
+    slow.begin({"video": "H264"})
+    other.begin({"video": "H264"})
+    now = time.monotonic()
+    for begin in range(0, len(packets), 50):
+        for number, packet in packets[begin : begin + 50]:
+            slow.packet("video", packet, now + number / 100)
+            other.packet("video", packet, now + number / 100)
+        slow.flush(now + begin / 100)
+        while other._done < other._given or other._items:
+            other.flush(now + begin / 100)
+            await asyncio.sleep(0.005)
+            threads.writing.submit(lambda: None)  # as every other slot does, ten times a second
+    assert slow._given > slow._done
+    await other.close()
+    assert other_log.failed == []
+    assert len(numbers_in(other_log.closed[0].path)) == 90
+    held_up.set()
+    await slow.close()
 
 
 async def test_a_muxer_that_breaks_fails_the_recording_and_the_part_is_salvaged(

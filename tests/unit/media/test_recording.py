@@ -288,6 +288,44 @@ class Count:
         return Digested(len(self.cuts) - 1, 0, sum(len(data) for _, data in self.writes), 0, to_ms, "")
 
 
+def test_a_long_part_ends_at_a_keyframe_and_the_next_goes_on_from_there(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("server.media.recording.PART_S", 2.5)
+    studio.begin("audio", "video")
+    for second in range(8):
+        studio.play(1, first_s=second)
+    studio.end()
+    assert [pictures(part) for part in studio.finished] == [
+        list(range(90)),
+        list(range(90, 180)),
+        list(range(180, 240)),
+    ]
+    for before, after in pairwise(studio.finished):
+        ended = before.started_at + timedelta(seconds=before.duration_s)
+        assert abs(after.started_at - ended) < timedelta(milliseconds=25)
+    sounds = 0
+    for part in studio.finished:
+        with av.open(str(part.path)) as container:
+            sounds += sum(packet.size > 0 for packet in container.demux(audio=0))
+    assert sounds == 400
+
+
+def test_what_the_clock_remembers_is_bounded_by_the_parts_length(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("server.media.recording.PART_S", 60.0)
+    studio.begin("video")
+    (key, *_) = encoded()
+    for second in range(600):
+        studio.picture(second, key, float(second), timestamp=second * 90_000)
+    run = studio.recording._run
+    assert run is not None
+    assert len(studio.finished) >= 8
+    assert len(run.clock._tracks["video"].least) <= 60 + 60 + 5
+    studio.end()
+
+
 class DigestingStudio(Studio):
     def __init__(self, directory: Path) -> None:
         super().__init__(directory)

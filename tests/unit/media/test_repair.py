@@ -36,9 +36,10 @@ def written(directory: Path, codec: str = "H264", seconds: float = 3.0) -> PartF
     frames = encoded(codec, count=90, keyframe_every=30)
     events = [(i / 30, True, frames[i]) for i in range(round(seconds * 30))]
     events += [(i / 50, False, opus()[i % 50]) for i in range(round(seconds * 50))]
-    for index, (at_s, picture, data) in enumerate(sorted(events, key=lambda event: event[:2])):
+    for at_s, picture, data in sorted(events, key=lambda event: event[:2]):
         kind: Kind = "video" if picture else "audio"
-        part.write(kind, data, at_s, 1 / 30 if picture else 0.02, keyframe=index == 0 or not picture)
+        keyframe = not picture or at_s == int(at_s)
+        part.write(kind, data, at_s, 1 / 30 if picture else 0.02, keyframe=keyframe)
     return part
 
 
@@ -148,6 +149,16 @@ def test_repair_moves_no_byte_of_a_fragment(tmp_path: Path, codec: str) -> None:
     assert after[head:] == before[head:]
     assert (after[:head] == before[:head]) == (codec == "H264")  # a WebM's head is told the duration
     assert [item.name for item in tmp_path.iterdir() if item.stem == "killed"] == [path.name]
+
+
+@pytest.mark.parametrize("codec", ["H264", "VP8"])
+def test_a_repaired_file_can_be_seeked(tmp_path: Path, codec: str) -> None:
+    path = left_behind(tmp_path, codec)
+    repair_part(path)
+    with av.open(str(path)) as container:
+        container.seek(1_500_000)
+        found = next(container.decode(video=0))
+        assert found.time == pytest.approx(1.0, abs=0.02)
 
 
 @pytest.mark.parametrize("codec", ["H264", "VP8"])
