@@ -14,7 +14,7 @@ from server.accounts.current import SESSION_COOKIE
 from server.accounts.rules import Actor
 from server.accounts.service import find_staff_actor, find_token_actor
 from server.archive import api as archive_api
-from server.archive import copy_views
+from server.archive import copy_views, disposal_views
 from server.archive import office_log_views
 from server.archive import views as archive_views
 from server.archive.access_recorder import AccessRecorder
@@ -76,6 +76,7 @@ ROUTES = (
     archive_views,
     archive_api,
     copy_views,
+    disposal_views,
     verification_views,
     desk_views,
 )
@@ -94,7 +95,7 @@ def build(settings: Settings, clock: Clock | None = None) -> web.Application:
     app[ENVIRONMENT] = build_environment()
     app[AUTHENTICATE] = authenticate
     app[SEAL_STATUS] = lambda session, inspection: find_status(session, inspection, len(settings.authorities))
-    app[CARE] = find_care
+    app[CARE] = lambda session, inspection: find_care(session, inspection, app[CLOCK].now())
     app[FILES] = Files(settings.data, settings.reserve_bytes)
     app.cleanup_ctx.append(_open)
     app.on_shutdown.append(_say_goodbye)

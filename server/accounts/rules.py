@@ -53,6 +53,7 @@ PERMISSIONS: dict[Role, frozenset[str]] = {
             "archive.view",
             "archive.export",
             "archive.redact",
+            "archive.dispose",
             "room.publish",
             "room.chat",
             "room.snapshot",
@@ -68,7 +69,6 @@ PERMISSIONS: dict[Role, frozenset[str]] = {
             "inspection.join",
             "archive.view",
             "archive.export",
-            "archive.dispose",
             "access.view",
             "log.view",
         }

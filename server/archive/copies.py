@@ -22,8 +22,8 @@ from server.accounts.rules import Actor
 from server.archive.access import record_access
 from server.archive.index import PATH as INDEX_PATH
 from server.archive.index import RECORD_PATH
-from server.archive.models import Access, Seal
-from server.archive.packages import NotSealed
+from server.archive.models import Access
+from server.archive.packages import require_kept
 from server.errors import N_, Invalid, NotFound
 from server.evidence import keys, redaction, sealing
 from server.evidence.canonical import dump, parse
@@ -88,11 +88,12 @@ def parse_spans(text: str) -> list[tuple[int, int]]:
 
 
 async def make(live: Live, actor: Actor, inspection_id: str, wanted: Wanted) -> str:
-    """The new copy's id. NotSealed, Invalid, redaction.CannotRedact."""
+    """The new copy's id. NotSealed, Disposed, Invalid, redaction.CannotRedact."""
     require(actor, "archive.redact")
     _check(wanted)
     async with live.database.reading() as session:
-        await _require_sealed(session, actor, inspection_id)
+        await get_inspection(session, actor, inspection_id)
+        await require_kept(session, inspection_id)
     copy_id = new_id()
     office = await asyncio.to_thread(keys.load, live.settings.key_folder)
     source = live.files.absolute(f"inspections/{inspection_id}")
@@ -207,15 +208,9 @@ async def find_copy(
     inspection = await get_inspection(session, actor, inspection_id)
     for number, made in enumerate(reversed(await list_copies(session, inspection_id)), start=1):
         if made.id == copy_id:
+            await require_kept(session, inspection_id)
             return f"{inspection.number}-copy-{number}", made
     raise CopyNotFound
-
-
-async def _require_sealed(session: AsyncSession, actor: Actor, inspection_id: str) -> None:
-    await get_inspection(session, actor, inspection_id)
-    seal = await session.get(Seal, inspection_id)
-    if seal is None or seal.sealed_at is None:
-        raise NotSealed
 
 
 def copy_path(inspection_id: str, copy_id: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import JSON, ForeignKey, Index, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from server.db.base import Base, Sha256
+from server.db.base import Base, Id, Sha256
 from server.ids import ID_LENGTH
 
 
@@ -40,6 +40,37 @@ class Seal(Base):
     stamps: Mapped[int] = mapped_column(default=0)
     office_head: Mapped[int | None]
     """Size of the office's log under whose head the package proves that it was opened, closed and sealed."""
+
+
+class Hold(Base):
+    """Somebody's reason why the evidence must not be disposed of, until it is lifted."""
+
+    __tablename__ = "retention_holds"
+
+    id: Mapped[Id]
+    inspection_id: Mapped[str] = mapped_column(ForeignKey("inspections.id"), index=True)
+    reason: Mapped[str] = mapped_column(Text)
+    placed_at: Mapped[datetime]
+    placed_by_name: Mapped[str] = mapped_column(String(80))
+    lifted_at: Mapped[datetime | None]
+    lifted_by_name: Mapped[str] = mapped_column(String(80), default="")
+
+
+class Disposal(Base):
+    """The end of an inspection's evidence: proposed, approved by another person, done. The event fence reads it."""
+
+    __tablename__ = "disposals"
+
+    inspection_id: Mapped[str] = mapped_column(ForeignKey("inspections.id"), primary_key=True)
+    reason: Mapped[str] = mapped_column(Text)
+    proposed_at: Mapped[datetime]
+    proposed_by: Mapped[str] = mapped_column(ForeignKey("staff.id"))
+    proposed_by_name: Mapped[str] = mapped_column(String(80))
+    approved_at: Mapped[datetime | None]
+    approved_by: Mapped[str | None] = mapped_column(ForeignKey("staff.id"))
+    approved_by_name: Mapped[str] = mapped_column(String(80), default="")
+    done_at: Mapped[datetime | None]
+    certificate: Mapped[Sha256 | None]
 
 
 class Access(Base):

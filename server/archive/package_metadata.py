@@ -44,8 +44,16 @@ class PackageMetadata:
         }
 
 
+def retention_text(matter: str) -> str:
+    """How long evidence of a matter is kept, in the current language."""
+    known = MATTERS.get(matter)
+    if known is None or known.retention_years is None:
+        return translate(N_("permanent"))
+    return translate(N_("{years} years"), years=known.retention_years)
+
+
 async def read_metadata(session: AsyncSession, inspection: Inspection) -> PackageMetadata:
-    """In the language that is current: the caller sets the office's. How long to keep it is not for us to say."""
+    """In the language that is current: the caller sets the office's. A case does not know when it was applied for."""
     case = await session.get_one(Case, inspection.case_id)
     enterprise = await session.get_one(Enterprise, case.enterprise_id)
     office = await session.get_one(Office, inspection.office_id)
@@ -63,7 +71,7 @@ async def read_metadata(session: AsyncSession, inspection: Inspection) -> Packag
         accepted_at=rfc3339(case.created_at),
         completed_at=rfc3339(inspection.concluded_at) if inspection.concluded_at else "",
         result=translate(RESULT_NAMES[inspection.result]) if inspection.result else "",
-        retention="",
+        retention=retention_text(case.matter),
     )
     events = await session.scalars(
         select(Event)

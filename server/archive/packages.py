@@ -13,15 +13,24 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from server.accounts.rules import Actor
 from server.archive.access import EXPORTED, list_accesses, record_access
-from server.archive.models import Access, Seal
+from server.archive.models import Access, Disposal, Seal
 from server.clock import Clock
-from server.errors import N_, Conflict
+from server.errors import N_, Conflict, Gone
 from server.evidence import package
 from server.inspections.lookup import get_inspection, require
 from server.inspections.models import Inspection
 from server.storage.files import Files
 
 State = Literal["open", "waiting", "sealing", "failed", "sealed"]
+
+
+SHOWN = 50
+"""Lines of the access log on the inspection's page."""
+
+
+class Disposed(Gone):
+    code = "disposed"
+    text = N_("This evidence was disposed of. Seal and certificate are kept in the package.")
 
 
 SHOWN = 50
@@ -102,13 +111,21 @@ async def export(session: AsyncSession, actor: Actor, inspection_id: str, clock:
     return Export(inspection_id, inspection.number, seal.sealed_at, seal.root)
 
 
-async def get_record(session: AsyncSession, actor: Actor, inspection_id: str) -> str:
-    """Whether the record may be read: its name without ending. NotSealed before it is made."""
-    require(actor, "archive.view")
-    inspection = await get_inspection(session, actor, inspection_id)
+async def require_kept(session: AsyncSession, inspection_id: str) -> None:
+    """NotSealed before the seal, Disposed once its end is decided."""
     seal = await session.get(Seal, inspection_id)
     if seal is None or seal.sealed_at is None:
         raise NotSealed
+    disposal = await session.get(Disposal, inspection_id)
+    if disposal is not None and disposal.approved_at is not None:
+        raise Disposed
+
+
+async def get_record(session: AsyncSession, actor: Actor, inspection_id: str) -> str:
+    """Whether the record may be read: its name without ending. NotSealed, Disposed."""
+    require(actor, "archive.view")
+    inspection = await get_inspection(session, actor, inspection_id)
+    await require_kept(session, inspection_id)
     return inspection.number
 
 

@@ -20,6 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from server.accounts.models import Office
 from server.accounts.rules import system_actor
+from server.archive.disposal import finish_disposals
 from server.archive.documents import add_documents, record_row
 from server.archive.index import read_index
 from server.archive.models import Seal
@@ -103,7 +104,7 @@ class Sealer:
                 continue
             await self._work(inspection_id)
             done += 1
-        return done
+        return done + await finish_disposals(self._live, self.downloads)
 
     async def _discover(self) -> None:
         """Concluded and without a row: a row, due now."""

@@ -8,6 +8,7 @@ from typing import Any
 from aiohttp import web
 
 from server.accounts.current import actor as current_actor
+from server.archive.models import Disposal
 from server.archive.packages import find_status
 from server.archive.service import Filter, Recording, get_recording, list_ended
 from server.clock import rfc3339
@@ -61,10 +62,12 @@ async def replay(request: web.Request) -> web.Response:
             session, actor, request.match_info["inspection"], request.app[CLOCK].now()
         )
         seal = await find_status(session, recording.inspection, len(request.app[SETTINGS].authorities))
+        disposal = await session.get(Disposal, recording.inspection.id)
     context = {
         "inspection": recording.inspection,
         "case": recording.case,
         "seal": seal,
+        "disposal": disposal,
         "page_data": _page_data(recording, request[LANGUAGE]),
     }
     return render(request, "archive/replay.html", context)

@@ -45,6 +45,8 @@ class Matter:
     """Message id of the licence's name."""
     licence_kinds: tuple[LicenceKind, ...]
     template: str
+    retention_years: int | None
+    """How long evidence is kept after the result; None: for ever. To be checked against the office's own schedule."""
 
 
 SEED_LICENCE_KINDS = (
@@ -63,6 +65,7 @@ MATTERS: dict[str, Matter] = {
             N_("Crop-seed production and operation licence"),
             SEED_LICENCE_KINDS,
             "seed-licence-address",
+            10,
         ),
         Matter(
             "seed-licence-premises",
@@ -70,6 +73,7 @@ MATTERS: dict[str, Matter] = {
             N_("Crop-seed production and operation licence"),
             SEED_LICENCE_KINDS,
             "seed-licence-facility",
+            30,
         ),
         Matter(
             "food-business-premises",
@@ -81,6 +85,7 @@ MATTERS: dict[str, Matter] = {
                 LicenceKind("food-canteen", N_("Canteen of an institution")),
             ),
             "food-business",
+            10,
         ),
         Matter(
             "gathering-place-fire",
@@ -88,6 +93,7 @@ MATTERS: dict[str, Matter] = {
             N_("Fire safety permit of a public gathering place"),
             (LicenceKind("gathering-place", N_("Public gathering place")),),
             "gathering-place-fire",
+            30,
         ),
     )
 }

@@ -13,6 +13,8 @@ from tests.flows.rooms import join
 ANYBODY = "anybody"
 SIGNED_IN = "inspection.join, signed in"
 """Opening a console and having a password is for a person: a token is refused whatever its role."""
+DECIDING = "archive.dispose, signed in"
+"""The end of evidence is for two people to decide: a token is refused likewise."""
 GUESTS = "participants"
 """Routes whose credential is a participant's or an invitation's token: the room's own tests cover them."""
 
@@ -84,6 +86,11 @@ WHO: dict[tuple[str, str], str] = {
     ("GET", "/api/v1/inspections/{inspection}/package"): "archive.export",
     ("GET", "/inspections/{inspection}/package"): "archive.export",
     ("GET", "/api/v1/inspections/{inspection}/record"): "archive.view",
+    ("POST", "/inspections/{inspection}/holds"): DECIDING,
+    ("POST", "/inspections/{inspection}/holds/{hold}/lift"): DECIDING,
+    ("POST", "/inspections/{inspection}/disposal"): DECIDING,
+    ("POST", "/inspections/{inspection}/disposal/approve"): DECIDING,
+    ("POST", "/inspections/{inspection}/disposal/withdraw"): DECIDING,
     ("GET", "/inspections/{inspection}/copies/new"): "archive.redact",
     ("POST", "/inspections/{inspection}/copies"): "archive.redact",
     ("GET", "/inspections/{inspection}/copies/{copy}/package"): "archive.export",
@@ -185,5 +192,7 @@ def ids_of(appointment: Appointment, office: Office) -> dict[str, str]:
         "material": "none",
         "part": "none",
         "snapshot": "none",
+        "copy": "none",
+        "hold": "none",
         "invitation": "none",
     }

@@ -249,6 +249,25 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_materials_case_id"), ["case_id"], unique=False)
 
     op.create_table(
+        "disposals",
+        sa.Column("inspection_id", sa.String(length=26), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("proposed_at", server.db.base.UtcDateTime(timezone=True), nullable=False),
+        sa.Column("proposed_by", sa.String(length=26), nullable=False),
+        sa.Column("proposed_by_name", sa.String(length=80), nullable=False),
+        sa.Column("approved_at", server.db.base.UtcDateTime(timezone=True), nullable=True),
+        sa.Column("approved_by", sa.String(length=26), nullable=True),
+        sa.Column("approved_by_name", sa.String(length=80), nullable=False),
+        sa.Column("done_at", server.db.base.UtcDateTime(timezone=True), nullable=True),
+        sa.Column("certificate", sa.String(length=64), nullable=True),
+        sa.ForeignKeyConstraint(["approved_by"], ["staff.id"], name=op.f("fk_disposals_approved_by_staff")),
+        sa.ForeignKeyConstraint(
+            ["inspection_id"], ["inspections.id"], name=op.f("fk_disposals_inspection_id_inspections")
+        ),
+        sa.ForeignKeyConstraint(["proposed_by"], ["staff.id"], name=op.f("fk_disposals_proposed_by_staff")),
+        sa.PrimaryKeyConstraint("inspection_id", name=op.f("pk_disposals")),
+    )
+    op.create_table(
         "events",
         sa.Column("inspection_id", sa.String(length=26), nullable=False),
         sa.Column("seq", sa.Integer(), nullable=False),
@@ -299,6 +318,23 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("invitations", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_invitations_inspection_id"), ["inspection_id"], unique=False)
+
+    op.create_table(
+        "retention_holds",
+        sa.Column("id", sa.String(length=26), nullable=False),
+        sa.Column("inspection_id", sa.String(length=26), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("placed_at", server.db.base.UtcDateTime(timezone=True), nullable=False),
+        sa.Column("placed_by_name", sa.String(length=80), nullable=False),
+        sa.Column("lifted_at", server.db.base.UtcDateTime(timezone=True), nullable=True),
+        sa.Column("lifted_by_name", sa.String(length=80), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["inspection_id"], ["inspections.id"], name=op.f("fk_retention_holds_inspection_id_inspections")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_retention_holds")),
+    )
+    with op.batch_alter_table("retention_holds", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_retention_holds_inspection_id"), ["inspection_id"], unique=False)
 
     op.create_table(
         "room_leases",
@@ -556,6 +592,10 @@ def downgrade() -> None:
 
     op.drop_table("seals")
     op.drop_table("room_leases")
+    with op.batch_alter_table("retention_holds", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_retention_holds_inspection_id"))
+
+    op.drop_table("retention_holds")
     with op.batch_alter_table("invitations", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_invitations_inspection_id"))
 
@@ -565,6 +605,7 @@ def downgrade() -> None:
 
     op.drop_table("inspection_reviewers")
     op.drop_table("events")
+    op.drop_table("disposals")
     with op.batch_alter_table("materials", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_materials_case_id"))
 
