@@ -35,6 +35,11 @@ class Service:
         return f"sqlite+aiosqlite:///{self.data / 'yunkan.sqlite3'}"
 
     @property
+    def exit_code(self) -> int | None:
+        """None while it runs; negative: the signal that ended it."""
+        return self._process.poll() if self._process is not None else None
+
+    @property
     def pid(self) -> int:
         assert self._process is not None
         return self._process.pid

@@ -55,6 +55,7 @@ async def take(album: Album, *, for_docs: bool) -> None:
                 await (tour.documentation(DOCS) if for_docs else tour.everything())
             except Exception:
                 print(service.log.read_text()[-2000:], file=sys.stderr)
+                print(f"the service's exit code: {service.exit_code}", file=sys.stderr)
                 await album.keep_last_words(phone, second, desk, guest)
                 raise
 
