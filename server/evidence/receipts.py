@@ -51,7 +51,7 @@ class BadReceipt(ValueError):
 
 
 UNREADABLE = N_("it cannot be read: {detail}")
-UNKNOWN_VERSION = N_("it is not a receipt of a known version")
+UNKNOWN_VERSION = N_("it holds no receipts of a known version")
 TOO_MANY = N_("it holds more receipts than can be checked")
 FOREIGN_KEY = N_("it was signed with a key that is not the office's")
 OFFICE_SIGNATURE = N_("the office's signature does not hold")
@@ -284,7 +284,7 @@ def parse_kept(data: bytes, limit: int = 16 << 20) -> KeptReceipts:
     """The file as a package or as a participant keeps it. BadReceipt if it is neither."""
     try:
         value = parse(data.removeprefix(b"\xef\xbb\xbf"), limit=limit)
-        if value["v"] != VERSION or value["kind"] != "receipts":
+        if not isinstance(value, dict) or (value.get("v"), value.get("kind")) != (VERSION, "receipts"):
             raise BadReceipt(UNKNOWN_VERSION)
         told = list(value["receipts"])
         if len(told) > MOST_RECEIPTS:

@@ -10,6 +10,7 @@ from aiohttp import BodyPartReader, MultipartReader, web
 
 from server.errors import N_, Invalid, Throttled, TooLarge, Unavailable, YunkanError
 from server.evidence.canonical import parse_time
+from server.evidence.receipts import UNREADABLE
 from server.verification.keys import ALLOWANCE
 from server.verification.service import MOST_BYTES, NotReceipts, Outcome, Verdict, check_shown
 from server.web.keys import CLOCK, DATABASE, SETTINGS
@@ -18,6 +19,7 @@ from server.web.middlewares import remote_address, status_of
 from server.web.templates import render
 
 MOST_SHOWN = 20
+CUT_OFF = N_("it was cut off, or is a file of another kind")
 _OVERHEAD = 16_384
 
 
@@ -44,7 +46,8 @@ async def check(request: web.Request) -> web.Response:
 def _told(error: YunkanError) -> str:
     if isinstance(error, NotReceipts):
         reason = error.params["reason"]
-        return translate(error.text, reason=translate(reason.text, **reason.params))
+        words = CUT_OFF if reason.text == UNREADABLE else reason.text
+        return translate(error.text, reason=translate(words, **reason.params))
     if isinstance(error, Invalid) and error.fields:
         return translate(error.fields["file"])
     return translate(error.text, **error.params)
