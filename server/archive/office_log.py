@@ -17,8 +17,10 @@ from server.errors import N_
 from server.evidence import keys, officelog
 from server.evidence.errors import EvidenceError
 from server.evidence.sealing import Sealed
+from server.officelog import mirror
 from server.officelog.entries import append_entry, find_entry, find_last, lock
 from server.officelog.heads import find_newest_head, head_over, is_due, prove_entries, sign_head, sign_if_due
+from server.officelog.mirror import Mirror
 from server.officelog.models import OfficeEntry, OfficeHead
 from server.officelog.stamps import stamp_heads
 from server.settings import Settings
@@ -117,7 +119,7 @@ async def fresh_head(session: AsyncSession, office: keys.OfficeKeys, now: dateti
 class HeadKeeper:
     """One task of a worker: signs the hourly head, even when nothing has happened, and has heads stamped.
 
-    `problem`: why no head could be signed, for the page that shows them.
+    `problem`: what is wrong with keys or files, for the page that shows the heads.
     """
 
     def __init__(self, settings: Settings, clock: Clock, database: Database) -> None:
@@ -127,6 +129,7 @@ class HeadKeeper:
         self._task: asyncio.Task[None] | None = None
         self._pause_s = FIRST_PAUSE_S
         self._stamp_at_s = 0.0
+        self._mirror = Mirror(settings.data / mirror.FOLDER)
         self.problem: EvidenceError | None = None
 
     def start(self) -> None:
@@ -146,8 +149,10 @@ class HeadKeeper:
             await asyncio.sleep(POLL_S)
 
     async def run_once(self) -> None:
-        """What is due now."""
-        await self.sign_if_due()
+        """What is due now. Where the files tell of another history nothing is signed before that is settled."""
+        if await self._write_files():
+            await self.sign_if_due()
+            await self._write_files()
         if self._settings.authorities and self._clock.monotonic_s() >= self._stamp_at_s:
             await self._stamp()
 
@@ -172,6 +177,24 @@ class HeadKeeper:
             return None
         self.problem = None
         return head
+
+    async def restore(self) -> None:
+        """Entries that the files have and the database has lost. Before anything else; mirror.BadMirror."""
+        async with self._database.transaction() as session:
+            restored = await mirror.restore(session, self._settings.data / mirror.FOLDER)
+        if restored:
+            log.warning("office_log_restored", entries=restored)
+
+    async def _write_files(self) -> bool:
+        try:
+            async with self._database.reading() as session:
+                await self._mirror.update(session)
+            return True
+        except mirror.MirrorDiffers as error:
+            if self.problem is None:
+                log.error("office_log_files_differ", **error.params)
+            self.problem = error
+            return False
 
     async def _stamp(self) -> None:
         failure = await stamp_heads(self._database, self._settings.authorities, self._clock)
