@@ -95,7 +95,9 @@ def build(settings: Settings, clock: Clock | None = None) -> web.Application:
     app[ENVIRONMENT] = build_environment()
     app[AUTHENTICATE] = authenticate
     app[SEAL_STATUS] = lambda session, inspection: find_status(session, inspection, len(settings.authorities))
-    app[CARE] = lambda session, inspection: find_care(session, inspection, app[CLOCK].now())
+    app[CARE] = lambda session, inspection: find_care(
+        session, inspection, app[CLOCK].now(), app[FILES]
+    )
     app[FILES] = Files(settings.data, settings.reserve_bytes)
     app.cleanup_ctx.append(_open)
     app.on_shutdown.append(_say_goodbye)

@@ -38,6 +38,8 @@ class Seal(Base):
     certificate: Mapped[Sha256 | None]
     root_certificate: Mapped[Sha256 | None]
     stamps: Mapped[int] = mapped_column(default=0)
+    reported_at: Mapped[datetime | None]
+    """The four-property report is in the package."""
     office_head: Mapped[int | None]
     """Size of the office's log under whose head the package proves that it was opened, closed and sealed."""
 

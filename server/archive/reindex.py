@@ -209,6 +209,7 @@ def _seal(package: _Package) -> Seal:
         root_certificate=seal.root_fingerprint,
         stamps=package.stamps,
         office_head=package.office_head,
+        reported_at=sealed_at if sealing.has_report(package.folder) else None,
     )
 
 

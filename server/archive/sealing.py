@@ -22,6 +22,7 @@ from server.accounts.models import Office
 from server.accounts.rules import system_actor
 from server.archive.disposal import finish_disposals
 from server.archive.documents import add_documents, record_row
+from server.archive.four_properties import add_report
 from server.archive.index import read_index
 from server.archive.models import Seal
 from server.archive.office_log import enter_seal, open_index, prove_seal
@@ -131,7 +132,11 @@ class Sealer:
         return and_(
             Seal.retry_at <= now,
             or_(Seal.lease_until.is_(None), Seal.lease_until < now),
-            or_(Seal.sealed_at.is_(None), Seal.stamps < len(self._live.settings.authorities)),
+            or_(
+                Seal.sealed_at.is_(None),
+                Seal.reported_at.is_(None),
+                Seal.stamps < len(self._live.settings.authorities),
+            ),
         )
 
     async def _due(self) -> list[str]:
@@ -162,6 +167,7 @@ class Sealer:
         now = self._live.clock.now()
         try:
             await self._seal(inspection_id)
+            await self._report(inspection_id)
             stamps = await stamp(
                 self._live.files.absolute(f"inspections/{inspection_id}"),
                 self._live.settings.authorities,
@@ -251,6 +257,21 @@ class Sealer:
             )
         self.reached("recorded")
         log.info("sealed", inspection=inspection_id, root=sealed.seal.root, files=sealed.seal.files)
+
+    async def _report(self, inspection_id: str) -> None:
+        """The four-property report: a check of its own, so the seal does not wait for it."""
+        live = self._live
+        async with live.database.reading() as session:
+            if (await session.get_one(Seal, inspection_id)).reported_at is not None:
+                return
+        office = await asyncio.to_thread(keys.load, live.settings.key_folder)
+        folder, now = live.files.absolute(f"inspections/{inspection_id}"), live.clock.now()
+        report = asyncio.to_thread(add_report, folder, [office.root], now, live.settings.language)
+        await _to_its_end(report)
+        async with live.database.transaction() as session:
+            await session.execute(
+                update(Seal).where(Seal.inspection_id == inspection_id).values(reported_at=now)
+            )
 
     async def _enter(self, sealed: Sealed, office: keys.OfficeKeys) -> int:
         """The seal in the office's log, and the proof of it in the package; how many entries its head covers."""

@@ -29,6 +29,7 @@ from server.evidence.seal import BadSeal, Seal, leaves_to_bytes, make_leaves, pa
 EVENTS = "data/events.jsonl"
 SEAL, SIGNATURE = "seal.json", "seal.p7s"
 LEAVES, KEY_LOG, OFFICE_PROOF = "proofs/leaves.json", "proofs/keys.jsonl", "proofs/office-log.json"
+FOUR_PROPERTIES, FOUR_PROPERTIES_TEXT = "proofs/four-properties.json", "proofs/four-properties.txt"
 MAX_STAMPS = 2
 _TEMPLATES = ("verify.py", "VERIFY.zh.md", "VERIFY.en.md")
 
@@ -189,6 +190,18 @@ def add_office_proof(folder: Path, proof: OfficeProof, key_log: bytes) -> None:
     durable.write(folder / KEY_LOG, key_log)
     durable.write(folder / OFFICE_PROOF, proof.to_bytes())
     bag.write_tag_manifest(folder)
+
+
+def add_report(folder: Path, report: bytes, text: bytes) -> None:
+    """The four-property report, for programs and for people. It tells of the sealed package, so it comes after it."""
+    durable.write(folder / FOUR_PROPERTIES_TEXT, text)
+    durable.write(folder / FOUR_PROPERTIES, report)
+    bag.write_tag_manifest(folder)
+
+
+def has_report(folder: Path) -> bool:
+    """Whether `add_report` was completed."""
+    return _is_listed(folder, FOUR_PROPERTIES)
 
 
 def _is_listed(folder: Path, name: str) -> bool:

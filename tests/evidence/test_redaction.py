@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from server.evidence import keys, redaction, sealing
+from server.evidence import keys, metadata, redaction, sealing
 from server.evidence.canonical import dump, parse
 from server.evidence.redaction import CannotRedact, Redaction, RedactionOrder
 from tests.evidence import tampering
 from tests.evidence.inspection import OFFICE, Made
-from tests.evidence.verifiers import ask_ours, problems_of
+from tests.evidence.verifiers import ask_both, ask_ours, problems_of
 
 MP4 = "data/media/SLOTMP4-e1-0001.mp4"
 WEBM = "data/media/SLOTWEBM-e1-0001.webm"
@@ -71,11 +71,13 @@ def test_the_seal_and_its_signature_and_stamp_are_those_of_the_original(original
         {"withhold": frozenset(), "omit": frozenset()},
         {"withhold": frozenset(), "omit": frozenset({MP4, WEBM}), "spans": {}},
         {"omit": frozenset(), "spans": {WEBM: [(0, 9000)], MP4: [(0, 1), (4500, 4600)]}},
+        {"omit": frozenset({metadata.BASE_PATH, metadata.PROCESS_PATH}), "spans": {}},
     ],
 )
 def test_any_mixture_of_redactions_passes(original: Made, tmp_path: Path, changes: dict[str, Any]) -> None:
     redaction.make_copy(order(original, tmp_path / "copy", **changes), original.office)
-    assert problems_of(ask_ours(tmp_path / "copy", original.office)) == []
+    verdicts = ask_both(tmp_path / "copy", original.office)
+    assert (verdicts.our_problems, verdicts.their_problems) == ([], [])
 
 
 def edit_redaction(change: Callable[[dict[str, Any]], None]) -> tampering.Tamper:
@@ -116,6 +118,7 @@ TAMPERS: dict[str, tampering.Tamper] = {
     "more said to be missing": edit_redaction(lambda value: value["withheld"].append(3)),
     "another reason": edit_redaction(lambda value: value.update(reason="x")),
     "of another package": edit_redaction(lambda value: value.update(original="00" * 32)),
+    "a sealed file beside the payload dropped": lambda folder: (folder / metadata.BASE_PATH).unlink(),
     "unsigned": lambda folder: (folder / redaction.REDACTION_SIGNATURE).unlink(),
     "not told at all": lambda folder: (folder / redaction.REDACTION).unlink(),
     "not JSON": put(redaction.REDACTION, b"[" * 9999),
@@ -126,7 +129,9 @@ TAMPERS: dict[str, tampering.Tamper] = {
 def test_a_copy_that_was_changed_does_not_pass(original: Made, copy: Path, what: str) -> None:
     TAMPERS[what](copy)
     tampering.relist(copy)
-    assert problems_of(ask_ours(copy, original.office)) != []
+    verdicts = ask_both(copy, original.office)
+    assert verdicts.our_problems != []
+    assert verdicts.their_problems != []
 
 
 def test_a_copy_signed_by_another_does_not_pass(original: Made, tmp_path: Path) -> None:
@@ -148,6 +153,7 @@ def test_the_list_of_what_is_missing_survives_its_file(copy: Path) -> None:
         ({"omit": frozenset({"data/nothing"})}, "data/nothing"),
         ({"omit": frozenset({"data/events.jsonl"})}, "log itself"),
         ({"withhold": frozenset({9999})}, "no such event"),
+        ({"omit": frozenset({"root.pem"})}, "root.pem"),
         ({"spans": {MP4: [(90_000, 99_000)]}}, "no piece"),
         ({"spans": {"data/snapshots/0000.png": [(0, 1)]}}, "no event speaks"),
     ],

@@ -16,6 +16,7 @@ from server.settings import Settings
 from server.web.keys import FILES
 from tests.cast import Appointment, Office
 from tests.command import yunkan
+from tests.evidence.verifiers import run_standalone
 from tests.flows.browsing import look, sign_in
 from tests.flows.conftest import Client
 from tests.flows.held import hold_whole
@@ -81,6 +82,33 @@ async def test_the_record_tells_what_the_log_holds_and_is_the_same_when_made_aga
 
     shorter = make_record(folder, [line for line in lines if b"chat.sent" not in line], load_index(folder))
     assert shorter != again
+
+
+async def test_the_package_holds_the_four_property_report_and_the_page_shows_it(
+    client: Client, app: web.Application, office: Office, appointment: Appointment, settings: Settings
+) -> None:
+    held = await hold_whole(app, office, appointment)
+    await until(app, office, client, held.id, state="sealed")
+    folder = app[FILES].absolute(f"inspections/{held.id}")
+    told = json.loads((folder / "proofs/four-properties.json").read_text())
+    results = {item["code"]: item["result"] for item in told["items"]}
+    assert told["standard"] == "DA/T 70-2018"
+    assert "failed" not in results.values()
+    assert results["2-4"] == "passed"  # retention among the mandatory items
+    assert results["4-2"] == "not_performed"
+    assert "病毒" in (folder / "proofs/four-properties.txt").read_text("utf-8")
+    assert yunkan("verify", str(folder), "--root", str(settings.key_folder / "root.pem")) == 0
+    code, output = run_standalone(folder / "verify.py", "--root", str(settings.key_folder / "root.pem"))
+    assert code == 0, output
+    await sign_in(client)
+    page = await look(client, f"/inspections/{held.id}")
+    assert 'data-code="2-4"' in page
+    assert f"{list(results.values()).count('passed')} passed" in page
+
+    # It is listed: a changed report is told by both.
+    (folder / "proofs/four-properties.json").write_bytes(b"{}")
+    assert yunkan("verify", str(folder)) == 1
+    assert run_standalone(folder / "verify.py")[0] == 1
 
 
 async def test_the_index_in_the_package_holds_no_secret(

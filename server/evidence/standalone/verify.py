@@ -64,6 +64,11 @@ class Check:
         self.events: list[tuple[str, Any]] = []
         self.links: list[str] = []
         self.seal: dict[str, Any] = {}
+        self.redaction: dict[str, Any] = {}
+        self.omissions: list[dict[str, Any]] = []
+        self.withheld: set[int] = set()
+        self.seqs: list[int] = []
+        "The numbers of `events`."
 
     # -- reporting ------------------------------------------------------------------------------
 
@@ -163,7 +168,39 @@ class Check:
         if "bagit.txt" not in self.sizes:
             raise Stop("there is no bagit.txt in %s" % self.folder)
         if "redaction.json" in self.sizes:
-            raise Stop("redaction.json: this is a redacted viewing copy: check it with `yunkan verify`")
+            self.read_redaction()
+
+    def read_redaction(self) -> None:
+        """A viewing copy: what is missing is told in a list that the office signed."""
+        value = self.load("redaction.json")
+        try:
+            omissions = [dict(each) for each in value["omissions"]]
+            if value["v"] != 1 or value["kind"] != "redaction":
+                raise ValueError("of an unknown version")
+            if canonical(value) != self.read("redaction.json"):
+                raise ValueError("not in canonical form")
+            for each in omissions:
+                if set(each) != {"leaf", "place", "path", "part", "pieces"}:
+                    raise ValueError("an omission with other fields")
+            self.redaction = {name: value[name] for name in ("original", "manifest", "tags")}
+            self.redaction["at"] = moment(value["at"])
+            self.omissions, self.withheld = omissions, set(map(int, value["withheld"]))
+        except (KeyError, TypeError, ValueError) as error:
+            self.fail("redaction.json", "cannot be read: %r" % error)
+            raise Stop("what was left out cannot be known") from error
+
+    def check_redaction(self) -> None:
+        """Of this seal; and what is missing is repeated here."""
+        if self.redaction["original"] != self.digests["seal.json"]:
+            self.fail("redaction.json", "is about another package than the seal")
+        for each in self.omissions:
+            subject = each["path"] or "data/%s" % each["place"]
+            if each["pieces"]:
+                self.warn(subject, "%d pieces were blanked" % len(each["pieces"]))
+            elif each["path"] is None:
+                self.warn(subject, "a file was left out")
+        if self.withheld:
+            self.warn("data/events.jsonl", "%d events were withheld" % len(self.withheld))
 
     def payload_amounts(self) -> tuple[int, int]:
         sizes = [size for name, size in self.sizes.items() if name.startswith("data/")]
@@ -192,19 +229,31 @@ class Check:
         except (KeyError, TypeError, ValueError) as error:
             self.fail("seal.json", "is not a seal: %r" % error)
             raise Stop("without a seal nothing else can be checked") from error
-        if seal["payload"].get("manifest") != self.digests.get("manifest-sha256.txt"):
+        if (self.redaction or seal["payload"]).get("manifest") != self.digests.get("manifest-sha256.txt"):
             self.fail("manifest-sha256.txt", "is not the list that was sealed")
-        if amounts != self.payload_amounts():
+        if self.redaction:
+            self.check_redaction()
+        elif amounts != self.payload_amounts():
             self.fail("data/", "holds another number of files or bytes than was sealed")
-        for name, digest in tags.items():
-            if self.digests.get(name) != digest:
-                self.fail(name, "is not the file that was sealed")
+        self.check_tags(tags)
         later = {"manifest-sha256.txt", "tagmanifest-sha256.txt", "seal.json", "seal.p7s"}
         later |= {"seal.tsr", "seal.2.tsr", "tsa-root.pem", "tsa-root.2.pem"}
+        if self.redaction:
+            later |= {"redaction.json", "redaction.p7s", "bag-info.txt"}
         later |= {"proofs/leaves.json", "proofs/keys.jsonl", "proofs/office-log.json"}
+        later |= {"proofs/four-properties.json", "proofs/four-properties.txt"}
         for name in self.sizes:
             if not name.startswith("data/") and name not in tags and name not in later:
                 self.fail(name, "is not covered by the seal")
+
+    def check_tags(self, tags: dict[str, str]) -> None:
+        for name, digest in tags.items():
+            if self.redaction and name == "bag-info.txt":
+                continue  # it states the amounts of the copy
+            if self.redaction and name in self.redaction["tags"] and name not in self.digests:
+                self.warn(name, "a file was left out")
+            elif self.digests.get(name) != digest:
+                self.fail(name, "is not the file that was sealed")
 
     def signature(self) -> None:
         root = self.arguments.root or self.path("root.pem")
@@ -217,6 +266,15 @@ class Check:
                 self.fail("root.pem", "is not the root with the expected fingerprint")
         elif not self.arguments.root:
             self.warn("root.pem", "no root was given: compare %s with what the office publishes" % own[:1])
+        if self.redaction:
+            result = openssl(
+                "cms -verify -binary -inform DER -purpose any -no-CApath -no-CAstore -attime %d"
+                % self.redaction["at"],
+                *("-in", self.path("redaction.p7s"), "-content", self.path("redaction.json")),
+                *("-CAfile", root, "-out", os.devnull),
+            )
+            if result.returncode:
+                self.fail("redaction.p7s", "does not hold: %s" % reason_of(result))
         with tempfile.TemporaryDirectory() as interim:
             signer = os.path.join(interim, "signer.pem")
             result = openssl(
@@ -270,9 +328,17 @@ class Check:
             self.fail("data/events.jsonl", "its last line is cut off")
         previous, broken = "0" * 64, False
         for number, line in enumerate(lines, 1):
+            if number in self.withheld:
+                shown = self.withheld_line(number, line)
+                if shown is None:
+                    return
+                previous = shown
+                self.links.append(shown)
+                continue
             try:
                 event = strict_json(line)
                 self.events.append((event["type"], event["body"]))
+                self.seqs.append(number)
                 fits = (event["seq"], event["prev"], event["inspection"])
             except (ValueError, KeyError, TypeError, RecursionError) as error:
                 self.fail("data/events.jsonl", "line %d is not an event: %s" % (number, error))
@@ -285,7 +351,21 @@ class Check:
         if (len(lines), previous) != (self.seal["events"], self.seal["head"]):
             self.fail("data/events.jsonl", "is not the log that was sealed: its head is another")
 
+    def withheld_line(self, number: int, line: bytes) -> str | None:
+        """The link that stands for a line that is not shown."""
+        try:
+            value = strict_json(line)
+            if set(value) == {"link", "seq"} and value["seq"] == number and canonical(value) == line:
+                return str(value["link"])
+        except (ValueError, TypeError, RecursionError):
+            pass
+        self.fail("data/events.jsonl", "line %d is to be withheld and shows something else" % number)
+        return None
+
     def counts(self) -> None:
+        if self.withheld:
+            self.warn("data/events.jsonl", "events were withheld: they cannot be counted in this copy")
+            return
         slots: dict[str, dict[str, int]] = {}
         found: dict[str, Any] = {"events": 0, "snapshots": 0, "photos": 0, "gaps": 0, "slots": slots}
         if not self.events or self.events[-1][0] != "evidence.closed":
@@ -314,15 +394,28 @@ class Check:
             named = collections.Counter(
                 body["sha256"] for kind, body in self.events if PLACES.get(kind) == place and body["sha256"]
             )
+            blanked = {each["path"] for each in self.omissions}
             for name, digest in self.digests.items():
-                if name.startswith("data/%s/" % place):
+                if name.startswith("data/%s/" % place) and name not in blanked:
                     if named[digest] < 1:
                         self.fail(name, "no event speaks of it")
                     named[digest] -= 1
+            for each in self.omissions:
+                if each["place"] == place:
+                    named[self.original_of(each, +named)] -= 1
             for digest in (+named).elements():
                 self.fail("data/%s/" % place, "the file of an event is not there: %s" % digest)
 
+    def original_of(self, omission: dict[str, Any], missing: Any) -> str:
+        """Of a blanked recording the digest that its event names; of an omitted file any that is missing."""
+        for kind, body in self.events:
+            if kind == "part.closed" and omission["part"] is not None and body["part"] == omission["part"]:
+                return str(body["sha256"])
+        return min(missing, default="")
+
     def segments(self) -> None:
+        left_out = {each["part"]: each for each in self.omissions if each["part"] is not None}
+        may_be_omitted = any(each["place"] == "media" and each["path"] is None for each in self.omissions)
         pieces: dict[str, list[Any]] = {}
         for kind, body in self.events:
             if kind == "part.segment":
@@ -337,9 +430,15 @@ class Check:
             names = [
                 n for n, d in self.digests.items() if d == body["sha256"] and n.startswith("data/media/")
             ]
+            if part in left_out:
+                names = [n for n in self.digests if n == left_out[part]["path"]]
+            if not names and may_be_omitted:
+                self.warn(part, "its file was left out")
+                continue
             if not names:
                 self.fail(part, "its file is not there")
                 continue
+            hidden = set(left_out[part]["pieces"]) if part in left_out else set()
             told = self.warn if body.get("repaired") else self.fail
             with open(self.path(names[0]), "rb") as file:
                 end = None
@@ -348,9 +447,11 @@ class Check:
                     if piece["index"] != index or not 0 <= start < stop or end not in (None, start):
                         told(part, "piece %d does not follow the one before" % index)
                     file.seek(start)
+                    end = stop
+                    if piece["index"] in hidden:
+                        continue
                     if hashlib.sha256(file.read(max(0, stop - start))).hexdigest() != piece["sha256"]:
                         told(part, "piece %d is not what was recorded" % index)
-                    end = stop
 
     def tree(self) -> None:
         value = self.load("proofs/leaves.json")
@@ -366,7 +467,12 @@ class Check:
                 if hashlib.sha256(b"\0" + bytes.fromhex(leaf["salt"]) + digest).digest() != nodes[-1]:
                     self.fail(leaf["path"], "its leaf is not the hash of its record")
                 opened[leaf["path"]] = (leaf["sha256"], leaf["size_bytes"])
+        closed = sorted(leaf["leaf"] for leaf in value["leaves"] if "path" not in leaf)
+        if closed != sorted(each["leaf"] for each in self.omissions):
+            self.fail("proofs/leaves.json", "hides files that are not said to be left out")
         there = {n: (d, self.sizes[n]) for n, d in self.digests.items() if n.startswith("data/")}
+        for each in self.omissions:
+            there.pop(each["path"], None)
         for name in sorted(set(opened) | set(there)):
             if opened.get(name) != there.get(name):
                 self.fail(name, "is not the file of its leaf")
@@ -405,9 +511,6 @@ class Check:
         told = {"inspection": self.seal["inspection"], "seq": self.seal["events"], "head": self.seal["head"]}
         if not closed or any(closed["record"].get(name) != value for name, value in told.items()):
             self.fail("proofs/office-log.json", "does not hold the close of this event log")
-        told = {"inspection": self.seal["inspection"], "seq": self.seal["events"], "head": self.seal["head"]}
-        if not closed or any(closed["record"].get(name) != value for name, value in told.items()):
-            self.fail("proofs/office-log.json", "does not hold the close of this event log")
         if not sealed or sealed["record"].get("seal") != self.digests["seal.json"]:
             self.fail("proofs/office-log.json", "does not hold this seal")
 
@@ -421,7 +524,7 @@ class Check:
         offices = self.key_history()
         brought = [
             (seq, body["participant"], bytes.fromhex(body["public"]))
-            for seq, (kind, body) in enumerate(self.events, 1)
+            for seq, (kind, body) in zip(self.seqs, self.events)  # noqa: B905
             if kind == "participant.key"
         ]
         signed: dict[bytes, bool] = {}
@@ -437,7 +540,9 @@ class Check:
                 k for seq, who, k in brought if who == one["participant"] and seq <= one["receipt"]["seq"]
             ]
             raw = bytes.fromhex(one["countersignature"])
-            if not theirs or len(raw) != 64 or not signature_holds(theirs[-1], der_signature(raw), said):
+            if not theirs and self.withheld:
+                self.warn(name, "its key may be in a withheld event")
+            elif not theirs or len(raw) != 64 or not signature_holds(theirs[-1], der_signature(raw), said):
                 self.fail(name, "the participant's signature does not hold")
             if self.links[one["receipt"]["seq"] - 1 :][:1] != [one["receipt"]["head"]]:
                 self.fail(name, "the log is not the one that this receipt was given for")

@@ -82,6 +82,9 @@ def check_seal(evidence: Evidence, step: Step) -> None:
     for path, digest in sorted(seal.tags.items()):
         if redacted and path == "bag-info.txt":
             continue  # it states the amounts of the copy
+        if evidence.redaction is not None and path in evidence.redaction.tags and path not in found:
+            step.warn("omitted", N_("a file was left out"), path)
+            continue
         if path not in found:
             step.fail("missing", N_("was sealed and is missing"), path)
         elif found[path].sha256 != digest:
@@ -118,6 +121,7 @@ def _later(evidence: Evidence) -> set[str]:
     fixed = {bag.MANIFEST, bag.TAG_MANIFEST, sealing.SEAL, sealing.SIGNATURE}
     if REDACTION in evidence.source.sizes:
         fixed |= {REDACTION, REDACTION_SIGNATURE, "bag-info.txt"}
+    fixed |= {sealing.FOUR_PROPERTIES, sealing.FOUR_PROPERTIES_TEXT}
     return fixed | stamps | {sealing.LEAVES, sealing.KEY_LOG, sealing.OFFICE_PROOF}
 
 

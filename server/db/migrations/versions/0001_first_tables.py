@@ -363,6 +363,7 @@ def upgrade() -> None:
         sa.Column("certificate", sa.String(length=64), nullable=True),
         sa.Column("root_certificate", sa.String(length=64), nullable=True),
         sa.Column("stamps", sa.Integer(), nullable=False),
+        sa.Column("reported_at", server.db.base.UtcDateTime(timezone=True), nullable=True),
         sa.Column("office_head", sa.Integer(), nullable=True),
         sa.ForeignKeyConstraint(
             ["inspection_id"], ["inspections.id"], name=op.f("fk_seals_inspection_id_inspections")
