@@ -7,7 +7,6 @@ import asyncio
 import hashlib
 import json
 import os
-import resource
 import shutil
 import subprocess
 import sys
@@ -43,6 +42,8 @@ PARTS = 17
 class Figures:
     """Rates in events or megabytes (10**6) a second, times in seconds, memory in megabytes."""
 
+    fsyncs_per_s: float
+    """A line written and synced, one after the other, to a file of that folder: what the disk allows."""
     events_per_s: dict[str, float]
     folder_mb: float
     seal_s: float
@@ -89,16 +90,21 @@ def measure(folder: Path, database_url: str, megabytes: int, zip_megabytes: int,
         for writers in WRITERS:
             rate = asyncio.run(_append_for(url, writers, events_s))
             events[f"{name}, {writers} inspection{'s' if writers > 1 else ''} at a time"] = rate
+    fsyncs = _fsyncs_for(folder / "synced", events_s)
     sealed = folder / "inspection"
     order, office = _inspection(sealed, folder / "keys", megabytes)
     seal_s = _timed(lambda: sealing.seal_folder(order, office))
     trust = Trust(now=datetime.now(UTC), roots=[office.root])
+    report = verify(sealed, trust)
+    if report.exit_code:
+        raise RuntimeError(f"the package does not verify: {report.to_json()}")
     stock, ours = [], []
     for _ in range(3):  # in turns, so that what else the machine does hits both alike
         stock.append(_timed(lambda: _sha256sum(sealed)))
         ours.append(_timed(lambda: verify(sealed, trust)))
     zip_s, memory = _zip(folder / "large", zip_megabytes)
     return Figures(
+        fsyncs_per_s=fsyncs,
         events_per_s=events,
         folder_mb=megabytes,
         seal_s=seal_s,
@@ -148,6 +154,16 @@ async def _append_for(url: str, writers: int, seconds: float) -> float:
     took = time.perf_counter() - began
     await database.close()
     return sum(counts) / took
+
+
+def _fsyncs_for(path: Path, seconds: float) -> float:
+    count, began = 0, time.perf_counter()
+    with path.open("wb", buffering=0) as file:
+        while time.perf_counter() - began < seconds:
+            file.write(b"x" * 500)
+            os.fsync(file.fileno())
+            count += 1
+    return count / (time.perf_counter() - began)
 
 
 async def _new_inspection(database: Database) -> str:
@@ -240,7 +256,7 @@ def _zip(folder: Path, megabytes: int) -> tuple[float, float]:
 
 def zip_here(folder: str) -> None:
     """In the child: zips, throws the bytes away, prints `[seconds, megabytes]`."""
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = _memory_mb("VmRSS")
     now = datetime.now(UTC)
 
     def whole() -> None:
@@ -248,8 +264,15 @@ def zip_here(folder: str) -> None:
             pass
 
     took = _timed(whole)
-    after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    print(json.dumps([took, (after - before) * 1024 / 10**6]))
+    print(json.dumps([took, _memory_mb("VmHWM") - before]))
+
+
+def _memory_mb(name: str) -> float:
+    """Of this process: `VmRSS` now, `VmHWM` at its highest."""
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith(f"{name}:"):
+            return int(line.split()[1]) * 1024 / 10**6
+    raise LookupError(name)
 
 
 def _timed(work: Callable[[], object]) -> float:

@@ -9,7 +9,7 @@ def test_small_amounts_give_every_figure(tmp_path: Path) -> None:
     figures = measure(tmp_path, "", 1, 3, 0.2)
     assert all(rate > 0 for rate in figures.events_per_s.values())
     assert len(figures.events_per_s) == 2
-    assert figures.zip_memory_mb < 30
+    assert 0 <= figures.zip_memory_mb < 30
     table = describe(figures)
     for words in ("events a second", "sealing 1 MB", "sha256sum", "zipping 3 MB"):
         assert words in table
