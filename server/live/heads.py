@@ -73,6 +73,9 @@ class Heads:
         self._given_at_s = live.clock.monotonic_s()
         try:
             key = await asyncio.to_thread(self._key.load)
+        except FileNotFoundError:
+            self._given_at_s = None  # a new office: the sealer makes its keys within seconds
+            return None
         except (EvidenceError, OSError) as error:
             await self._tell_unsigned(error)
             return None

@@ -141,6 +141,17 @@ async def test_who_brought_no_key_or_names_no_head_is_refused(stage: Stage) -> N
     assert unknown["code"] == "receipt_unknown"
 
 
+async def test_without_a_usable_key_there_are_no_heads_and_the_office_reads_it(
+    stage: Stage, settings: Settings
+) -> None:
+    (settings.key_folder / "head.key").chmod(0o644)
+    (settings.key_folder / keys.LOG).touch()  # as after a change of the keys: they are read again
+    for _ in range(2):
+        await stage.give_head()
+    assert sum(b'"receipts_unsigned"' in line for line in await stage.lines()) == 1
+    assert (await stage.phone.say(type="chat", text="?"))["type"] == "ack"
+
+
 async def test_what_is_no_key_is_refused_and_from_an_observer_any(stage: Stage) -> None:
     edwards = public_bytes(ed25519.Ed25519PrivateKey.generate().public_key()).hex()
     for public, code in {
