@@ -108,7 +108,12 @@ async def test_the_administrators_pages_have_no_violations(house: House, languag
 @pytest.mark.parametrize("language", LANGUAGES)
 async def test_what_strangers_see_has_no_violations(house: House, language: str) -> None:
     appointment = await house.appoint()
-    paths = ("/sign-in", "/i/unknown", *(f"/i/{token}" for token in appointment.invitations.values()))
+    paths = (
+        "/sign-in",
+        "/verify",
+        "/i/unknown",
+        *(f"/i/{token}" for token in appointment.invitations.values()),
+    )
     async with house.browser.desk(house.service.address, locale=language) as context:
         page = await context.new_page()
         assert [problem for path in paths for problem in await problems_of(page, path, language)] == []

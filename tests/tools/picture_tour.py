@@ -97,6 +97,7 @@ class Tour:
     async def strangers(self, page: Page) -> None:
         album = self.album
         await album.visit(page, "sign-in", "/sign-in")
+        await album.visit(page, "verify", "/verify")
 
         async def refused() -> None:
             await page.goto("/sign-in")
