@@ -7,8 +7,9 @@ from pathlib import Path
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from server.evidence.counts import FOLDER_OF
-from server.live.models import Part, Snapshot
+from server.evidence.counts import FOLDER_OF, ORIGINALS
+from server.live.gap_filling import original_path
+from server.live.models import Part, PhoneRecording, Snapshot
 from server.storage.files import Files, sync_folder
 
 FOLDER = "unclaimed"
@@ -17,18 +18,24 @@ FOLDER = "unclaimed"
 
 async def claimed_paths(session: AsyncSession, inspection_id: str) -> set[str]:
     """Paths of recordings and snapshots, relative to the data folder. A part that could not be opened claims none."""
+    recordings = await session.scalars(
+        select(PhoneRecording).where(
+            PhoneRecording.inspection_id == inspection_id, PhoneRecording.state == "accepted"
+        )
+    )
+    originals = [original_path(recording) for recording in recordings]
     parts = await session.scalars(
         select(Part.path).where(Part.inspection_id == inspection_id, Part.sha256 != "")
     )
     snapshots = await session.scalars(select(Snapshot.path).where(Snapshot.inspection_id == inspection_id))
-    return {*parts, *snapshots}
+    return {*parts, *snapshots, *originals}
 
 
 def find_unclaimed(files: Files, inspection_id: str, claimed: set[str]) -> list[Path]:
     """Blocks. In the order of their names."""
     data = files.absolute(f"inspections/{inspection_id}/data")
     found: list[Path] = []
-    for name in sorted(set(FOLDER_OF.values())):
+    for name in sorted({*FOLDER_OF.values(), ORIGINALS}):
         folder = data / name
         if folder.is_dir():
             found += [

@@ -13,6 +13,8 @@ SEGMENT = "part.segment"
 PART = "part.closed"
 FOLDER_OF = {PART: "media", "snapshot.taken": "snapshots", "photo.added": "photos"}
 """Events whose `sha256` is that of a file, and the folder below `data/` in which it lies."""
+ORIGINALS = "originals"
+"""Folder of the files that phones recorded: the part's event has their digest as `original`."""
 GAPS = frozenset({"slot.gap", "recording.failed"})
 
 
@@ -80,8 +82,10 @@ def vouched(events: Iterable[tuple[str, Mapping[str, Any]]]) -> dict[str, list[s
 
     A part of which nothing was left after a kill has an empty digest, and no file.
     """
-    digests: dict[str, list[str]] = {folder: [] for folder in FOLDER_OF.values()}
+    digests: dict[str, list[str]] = {folder: [] for folder in (*FOLDER_OF.values(), ORIGINALS)}
     for type_, body in events:
         if type_ in FOLDER_OF and body["sha256"]:
             digests[FOLDER_OF[type_]].append(str(body["sha256"]))
+        if type_ == PART and body.get("original"):
+            digests[ORIGINALS].append(str(body["original"]["sha256"]))
     return digests

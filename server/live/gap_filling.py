@@ -248,6 +248,11 @@ def incoming_path(row: PhoneRecording) -> str:
     return f"incoming/{row.inspection_id}/{row.id}"
 
 
+def original_path(row: PhoneRecording) -> str:
+    """Where an accepted recording is kept as it came."""
+    return f"inspections/{row.inspection_id}/data/originals/{row.id}.{row.media_type.partition('/')[2]}"
+
+
 def _write_at(path: Path, offset: int, data: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT, 0o644)
@@ -263,7 +268,7 @@ async def _accept(live: Live, actor: Actor, row: PhoneRecording, incoming: Path)
     suffix = row.media_type.partition("/")[2]
     folder = live.folder(row.inspection_id)
     target = live.files.absolute(f"{folder}/media/{row.slot_id}-phone-{row.id}.{suffix}")
-    original = f"{folder}/originals/{row.id}.{suffix}"
+    original = original_path(row)
     try:
         copy, original_sha256 = await asyncio.to_thread(_keep, live, row, incoming, target, original)
     except NotARecording as error:

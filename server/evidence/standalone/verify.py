@@ -390,10 +390,8 @@ class Check:
             self.fail("seal.json", "counts something else than is in the log")
 
     def payload(self) -> None:
-        for place in PLACES.values():
-            named = collections.Counter(
-                body["sha256"] for kind, body in self.events if PLACES.get(kind) == place and body["sha256"]
-            )
+        for place in (*PLACES.values(), "originals"):
+            named = collections.Counter(self.digests_named(place))
             blanked = {each["path"] for each in self.omissions}
             for name, digest in self.digests.items():
                 if name.startswith("data/%s/" % place) and name not in blanked:
@@ -405,6 +403,13 @@ class Check:
                     named[self.original_of(each, +named)] -= 1
             for digest in (+named).elements():
                 self.fail("data/%s/" % place, "the file of an event is not there: %s" % digest)
+
+    def digests_named(self, place: str) -> list[str]:
+        """Of the files that events say were put there; originals are what phones recorded, named with their part."""
+        if place == "originals":
+            given = [body.get("original") for kind, body in self.events if kind == "part.closed"]
+            return [each["sha256"] for each in given if each]
+        return [body["sha256"] for kind, body in self.events if PLACES.get(kind) == place and body["sha256"]]
 
     def original_of(self, omission: dict[str, Any], missing: Any) -> str:
         """Of a blanked recording the digest that its event names; of an omitted file any that is missing."""
