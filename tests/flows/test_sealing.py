@@ -31,6 +31,7 @@ from server.errors import Gone
 from server.evidence import keys
 from server.evidence.certificates import fingerprint, to_pem
 from server.evidence.chain import check_chain
+from server.evidence.sealing import has_office_proof
 from server.ids import new_id
 from server.inspections import service as inspections
 from server.inspections.errors import LogClosed
@@ -39,6 +40,7 @@ from server.inspections.log import Journal, check
 from server.inspections.models import Event
 from server.live.keys import ROOMS
 from server.live.models import Part, Slot
+from server.officelog.models import OfficeEntry
 from server.settings import Settings
 from server.web.keys import DATABASE, FILES
 from server.web.languages import speaking
@@ -360,7 +362,7 @@ async def test_a_lease_keeps_another_worker_away_until_it_is_over(
     assert await app[SEALER].run_once() == 1
 
 
-STEPS = ("closed", "leaves", "seal", "signature", "tagmanifest", "recorded")
+STEPS = ("closed", "leaves", "seal", "signature", "tagmanifest", "entered", "recorded")
 KILLED = """
 import asyncio, os, signal, sys
 from pathlib import Path
@@ -410,7 +412,7 @@ async def test_a_kill_at_any_step_ends_in_one_seal_after_the_next_start(
     assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
     folder = settings.data / "inspections" / appointment.id
     before = (folder / "seal.p7s").read_bytes() if (folder / "seal.p7s").exists() else None
-    assert (before is not None) == (step in ("signature", "tagmanifest", "recorded"))
+    assert (before is not None) == (step in STEPS[STEPS.index("signature") :])
     runner = web.AppRunner(build(settings, clock))
     await runner.setup()
     async with asyncio.timeout(PATIENCE_S):
@@ -425,7 +427,14 @@ async def test_a_kill_at_any_step_ends_in_one_seal_after_the_next_start(
     async with database.reading() as session:
         closes = await session.scalars(select(Event.seq).where(Event.type == "evidence.closed"))
         assert len(list(closes)) == 1
+        entered = await session.scalars(
+            select(OfficeEntry.kind)
+            .where(OfficeEntry.inspection_id == appointment.id)
+            .order_by(OfficeEntry.index)
+        )
+        assert list(entered) == ["open", "close", "seal"]
     await database.close()
+    assert has_office_proof(folder)
     assert yunkan("verify", str(folder), "--root", str(settings.key_folder / "root.pem")) == 0
 
 
