@@ -1,5 +1,8 @@
 """The last seconds of one stream in slot form: repairs viewers' losses and holds the pictures for snapshots. Pure."""
 
+# Old packets go some at a time: looking for one with every packet that comes costs more than to keep it.
+_SLACK_S = 0.5
+
 
 class Ring:
     """Holds slot-form packets by endless sequence number, bounded by count, bytes and age."""
@@ -39,7 +42,7 @@ class Ring:
         if (
             self.size_bytes > self._max_bytes
             or self._packets[oldest] is None
-            or self._arrivals[oldest] < now - self._max_age_s
+            or self._arrivals[oldest] < now - self._max_age_s - _SLACK_S
         ):
             self._shrink(now)
         return True

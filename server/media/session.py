@@ -24,7 +24,7 @@ from .negotiation import (
 )
 from .port import MediaPort
 from .recorder import RecorderThreads
-from .rtcp import Packet, compound, is_rtcp, parse
+from .rtcp import Packet, compound, parse
 
 logger = logging.getLogger(__name__)
 
@@ -233,7 +233,7 @@ class Session:
                 self._early.append((datagram, now))
             return
         try:
-            if is_rtcp(datagram):
+            if 191 < datagram[1] < 224:  # as `is_rtcp`
                 for packet in parse(self._secure.unprotect_rtcp(datagram)):
                     self._rtcp_received(packet, now)
             else:

@@ -31,6 +31,19 @@ class Source:
         """Slot timestamp of the publisher's 32-bit timestamp."""
         return self._timestamps(timestamp) + self._timestamp_offset
 
+    def place(self, sequence: int, timestamp: int) -> tuple[int, int]:
+        """`number` and `timestamp` of one packet in one step: for each packet that comes."""
+        numbers, timestamps = self._numbers, self._timestamps
+        last = numbers.last or 0
+        number = last + ((sequence - last + 0x8000) & 0xFFFF) - 0x8000
+        if number > last:
+            numbers.last = number
+        last = timestamps.last or 0
+        place = last + ((timestamp - last + 0x80000000) & 0xFFFFFFFF) - 0x80000000
+        if place > last:
+            timestamps.last = place
+        return number + self._number_offset, place + self._timestamp_offset
+
     def publisher_sequence(self, number: int) -> int:
         """The publisher's 16-bit sequence number behind a slot number."""
         return (number - self._number_offset) & 0xFFFF

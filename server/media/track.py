@@ -7,10 +7,11 @@ from typing import NamedTuple, Protocol
 
 from .codecs import CLOCK_HZ, Kind, VideoCodec
 from .ring import Ring
-from .rtp import HEADER_SIZE, slot_form
+from .rtp import HEADER, HEADER_SIZE
 from .timeline import Source, Timeline
 
 RING_AGE_S = 12.0
+_pack = HEADER.pack
 _RING: dict[Kind, tuple[int, int]] = {"video": (8192, 12 << 20), "audio": (1024, 1 << 20)}
 
 
@@ -69,7 +70,7 @@ class Track:
 
     def push(self, number: int, timestamp: int, marker: int, payload: bytes, now: float) -> None:
         """One packet of the present publisher; `marker` is 0x80 or 0."""
-        packet = slot_form(marker, number, timestamp, payload)
+        packet = _pack(0x80, marker, number & 0xFFFF, timestamp & 0xFFFFFFFF, 0) + payload  # as `slot_form`
         if not self.ring.add(number, packet, now):
             return
         self.timeline.advance(number, timestamp, now)

@@ -67,8 +67,7 @@ class Uplink:
                 return
             source = self._join(sequence, timestamp, ssrc, now)
         self._heard_at = now
-        number = source.number(sequence)
-        place = source.timestamp(timestamp)
+        number, place = source.place(sequence, timestamp)
         self.reception.packet(number, place, now)
         self._take(source, number, place, marker_type & 0x80, payload, now)
 

@@ -101,3 +101,12 @@ def test_whatever_comes_the_books_are_right(steps: list[tuple[int, int]]) -> Non
         assert numbers == sorted(set(numbers))
         for entry_number, packet, _ in packets:
             assert ring.find(entry_number & 0xFFFF) is packet
+
+
+def test_what_is_too_old_goes_within_half_a_second() -> None:
+    ring = Ring(4096, 1 << 20, 2.0)
+    for number in range(1000):
+        ring.add(number, b"x", number / 100)
+        age_s = number / 100 - ring.packets()[0][2]
+        assert age_s <= 2.5 + 1e-9
+    assert 200 <= len(ring.packets()) <= 251

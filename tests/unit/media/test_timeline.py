@@ -18,6 +18,13 @@ def test_a_stream_runs_on_across_its_own_wraps(first: int, stamp: int) -> None:
         assert source.timestamp((stamp + step * 100_000) & 0xFFFFFFFF) == 5000 + step * 100_000
 
 
+@given(st.lists(st.tuples(st.integers(0, 65535), st.integers(0, 0xFFFFFFFF)), min_size=1))
+def test_a_place_is_the_number_and_the_timestamp_in_one_step(packets: list[tuple[int, int]]) -> None:
+    one, other = (Timeline(90_000, 100, 5000).join(*packets[0], 0.0) for _ in range(2))
+    for sequence, timestamp in packets:
+        assert one.place(sequence, timestamp) == (other.number(sequence), other.timestamp(timestamp))
+
+
 def test_the_publishers_own_number_is_found_again() -> None:
     source = Timeline(90_000, 100, 5000).join(65_530, 0, 0.0)
     assert source.publisher_sequence(source.number(3)) == 3
