@@ -16,11 +16,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from server.db import Database
 from server.errors import N_, Invalid, Unavailable
-from server.evidence import keylog, keys
+from server.evidence import keylog, keys, officelog
 from server.evidence.chain import check_chain
 from server.evidence.receipts import BadReceipt, Receipt, ReceiptResult, parse_kept
 from server.evidence.verify.receipt_check import ReceiptFinding, check_receipts, head_keys
 from server.inspections.closing import read_lines
+from server.officelog.entries import find_entry
 
 MOST_BYTES = 4 * 2**20
 MOST_RECEIPTS = 5000
@@ -38,6 +39,8 @@ class Outcome(StrEnum):
     """Not signed by a key of this office, or edited since."""
     NO_LOG = "no_log"
     """Signed, but there is no log of that inspection any more."""
+    DISPOSED = "disposed"
+    """Signed; two people of the office had the content disposed of since, which its log of all inspections holds."""
     SHORTENED = "shortened"
     REWRITTEN = "rewritten"
     NOT_COUNTERSIGNED = "not_countersigned"
@@ -76,16 +79,17 @@ async def check_shown(database: Database, key_folder: Path, data: bytes) -> list
     except (OSError, keylog.BadKeyLog) as error:
         raise Unavailable from error
     public = head_keys(statements)
-    lines: Sequence[bytes] = []
+    without_log, lines = Outcome.NO_LOG, list[bytes]()
     if await asyncio.to_thread(_is_ours, kept.receipts, public):
         async with database.reading() as session:
-            lines = await _office_lines(session, kept.receipts[0].inspection)
-    return await asyncio.to_thread(_hold, kept.receipts, lines, public)
+            without_log, lines = await _office_lines(session, kept.receipts[0].inspection)
+    return await asyncio.to_thread(_hold, kept.receipts, lines, public, without_log)
 
 
-async def _office_lines(session: AsyncSession, inspection_id: str) -> list[bytes]:
-    """The office's log of an inspection, none if it has none: the one place where what outsiders hold meets it."""
-    return await read_lines(session, inspection_id)
+async def _office_lines(session: AsyncSession, inspection_id: str) -> tuple[Outcome, list[bytes]]:
+    """The office's log of an inspection, and what it means if that is empty: here what outsiders hold meets it."""
+    disposed = await find_entry(session, officelog.DISPOSAL, inspection_id)
+    return Outcome.DISPOSED if disposed else Outcome.NO_LOG, await read_lines(session, inspection_id)
 
 
 def _key_history(folder: Path) -> list[keylog.KeyStatement]:
@@ -101,7 +105,9 @@ def _is_ours(receipts: Sequence[Receipt], public: Sequence[bytes]) -> bool:
     return False
 
 
-def _hold(receipts: Sequence[Receipt], lines: Sequence[bytes], public: Sequence[bytes]) -> list[Verdict]:
+def _hold(
+    receipts: Sequence[Receipt], lines: Sequence[bytes], public: Sequence[bytes], without_log: Outcome
+) -> list[Verdict]:
     """A log whose chain is broken at or before a line does not hold that line, whatever the line itself is."""
     _, bad = check_chain(lines)
     findings = check_receipts(receipts, lines, public)
@@ -112,14 +118,14 @@ def _hold(receipts: Sequence[Receipt], lines: Sequence[bytes], public: Sequence[
             else each
             for each in findings
         ]
-    return [_verdict(each, bool(lines)) for each in findings]
+    return [_verdict(each, None if lines else without_log) for each in findings]
 
 
-def _verdict(finding: ReceiptFinding, has_log: bool) -> Verdict:
+def _verdict(finding: ReceiptFinding, without_log: Outcome | None) -> Verdict:
     if not finding.signed:
         return Verdict(finding.receipt, Outcome.NOT_OURS, finding.problem)
-    if not has_log:
-        return Verdict(finding.receipt, Outcome.NO_LOG, None)
+    if without_log is not None:
+        return Verdict(finding.receipt, without_log, None)
     if finding.result in _OF_RESULT:
         return Verdict(finding.receipt, _OF_RESULT[finding.result], None)
     if not finding.countersigned:

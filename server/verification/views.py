@@ -8,6 +8,10 @@ from typing import Any
 
 from aiohttp import BodyPartReader, MultipartReader, web
 
+from server.accounts.current import find_actor
+from server.archive.access import VERIFIED
+from server.archive.access_recorder import VISITOR, Act
+from server.archive.access_watch import ACCESSES
 from server.errors import N_, Invalid, Throttled, TooLarge, Unavailable, YunkanError
 from server.evidence.canonical import parse_time
 from server.evidence.receipts import UNREADABLE
@@ -35,12 +39,22 @@ async def check(request: web.Request) -> web.Response:
             raise Throttled(seconds=wait_s)
         shown = await _shown(request)
         verdicts = await check_shown(request.app[DATABASE], request.app[SETTINGS].key_folder, shown)
+        _note(request, verdicts)
     except (Invalid, Throttled, TooLarge, Unavailable) as error:
         response = _page(request, {"file": _told(error)}, status=status_of(error))
         if isinstance(error, Throttled):
             response.headers["Retry-After"] = str(error.params["seconds"])
         return response
     return _page(request, {}, verdicts)
+
+
+def _note(request: web.Request, verdicts: Sequence[Verdict]) -> None:
+    """Checking is an act of the access log too, whoever did it; what was not given here is nobody's."""
+    actor, at = find_actor(request) or VISITOR, request.app[CLOCK].now()
+    for each in verdicts:
+        if each.outcome is not Outcome.NOT_OURS:
+            act = Act(actor, VERIFIED, each.receipt.inspection, each.outcome.value, at)
+            request.app[ACCESSES].note(act)
 
 
 def _told(error: YunkanError) -> str:

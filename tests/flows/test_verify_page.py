@@ -12,13 +12,14 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from server.accounts.rules import system_actor
 from server.archive.sealing import ensure_keys
-from server.evidence import keys
+from server.evidence import keys, officelog
 from server.evidence.chain import link_of
 from server.evidence.receipts import KEY_EVENT, KeptReceipts, Receipt, dump_receipts, sign_receipt
 from server.evidence.signatures import public_bytes
 from server.inspections.closing import read_lines
 from server.inspections.keys import JOURNAL
 from server.live.keys import LIVE
+from server.officelog.entries import append_entry
 from server.settings import Settings
 from server.verification.rules import BURST
 from server.verification.service import MOST_BYTES
@@ -75,7 +76,12 @@ async def given(app: web.Application, office: Office, appointment: Appointment, 
 
 
 async def test_every_way_to_be_wrong_is_named_and_a_good_file_holds(
-    client: Client, given: Given, appointment: Appointment, clock: SettableClock, tmp_path: Path
+    client: Client,
+    app: web.Application,
+    given: Given,
+    appointment: Appointment,
+    clock: SettableClock,
+    tmp_path: Path,
 ) -> None:
     good = given.receipt()
     page = await show(client, KeptReceipts([given.receipt(len(given.lines) - 1), good]).to_bytes())
@@ -85,13 +91,16 @@ async def test_every_way_to_be_wrong_is_named_and_a_good_file_holds(
     assert "秘密" not in page
     assert appointment.case_id not in page
 
-    last = len(given.lines)
+    last, gone = len(given.lines), "01K00000000000000000000001"
+    async with app[DATABASE].transaction() as session:
+        await append_entry(session, officelog.DISPOSAL, gone, NOW, certificate="ab" * 32, root="cd" * 32)
     cases = {
         "holds": [good],
         "not_ours": [good, replace(good, at="2026-01-01T00:00:00.000Z")],
         "rewritten": [good, given.receipt(head="ab" * 32)],
         "shortened": [given.receipt(last + 7, head="ab" * 32)],
         "no_log": [given.receipt(inspection="01K00000000000000000000000")],
+        "disposed": [given.receipt(inspection=gone)],
         "not_countersigned": [good, replace(good, countersignature="ab" * 64)],
     }
     for wanted, receipts in cases.items():
