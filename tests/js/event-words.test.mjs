@@ -23,6 +23,7 @@ const BODIES = {
   "participant.replaced": { participant: "p", device: "" },
   "participant.left": { participant: "p", cause: "lost" },
   "participant.returned": { participant: "p" },
+  "participant.key": { participant: "p", public: "30" },
   "slot.live": { slot: "s" },
   "slot.interrupted": { slot: "s", cause: "no_media" },
   "slot.muted": { slot: "s", kind: "audio", muted: true },

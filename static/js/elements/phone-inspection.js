@@ -8,6 +8,7 @@ import { PhoneSession } from "../lib/phone-session.js";
 import { nextTextSize } from "../text-size.js";
 import "./camera-check.js";
 import "./location-offer.js";
+import "./phone-receipts.js";
 import "./phone-stage.js";
 import "./phone-upload.js";
 import "./status-screen.js";
@@ -234,12 +235,12 @@ class PhoneInspection extends HTMLElement {
 
   #over(state) {
     if (!this.#session) return;
-    const { continuity } = this.#session;
+    const { continuity, receipts } = this.#session;
     this.#session.finish();
-    this.#quit();
+    this.#quit({ close: false });
     this.#seat?.forget();
     if (state === "cancelled") location.reload();
-    else this.#notice("ended", { continuity });
+    else this.#notice("ended", { continuity, receipts, invitation: this.dataset.invitation });
   }
 
   async #leave() {
@@ -342,7 +343,7 @@ const NOTICES = {
     actions: [{ name: "consent", label: t("Back to the texts") }],
     call: true,
   }),
-  ended: ({ number, office, continuity }) => ({
+  ended: ({ number, office, continuity, receipts, invitation }) => ({
     tone: "ok",
     icon: "check-circle",
     title: t("The inspection has ended. Thank you."),
@@ -351,6 +352,7 @@ const NOTICES = {
       { class: "phone-ended" },
       h("dl", { class: "phone-receipt" }, h("dt", {}, t("Reference number")), h("dd", { class: "numeral numeral--large" }, number)),
       uploadOf(continuity),
+      receiptsOf(receipts, invitation),
     ),
     body: [
       t("{office} will check the recording and tell you the result.", { office }),
@@ -364,6 +366,13 @@ const NOTICES = {
 function uploadOf(continuity) {
   const element = h("phone-upload", {});
   element.follow(continuity);
+  return element;
+}
+
+/** What this phone countersigned, to be kept. */
+function receiptsOf(receipts, invitation) {
+  const element = h("phone-receipts", { "data-address": `/i/${invitation}/receipts` });
+  element.follow(receipts);
   return element;
 }
 

@@ -1,6 +1,7 @@
 import { ServerClock } from "./clock.js";
 import { RecordingWatch, stageState } from "./console-state.js";
 import { jsonRequest } from "./json-request.js";
+import { ReceiptMaker } from "./receipts.js";
 import { Room } from "./room.js";
 import { fold, initialState } from "./room-state.js";
 
@@ -20,6 +21,7 @@ export class ConsoleSession extends EventTarget {
   #pastSeq = 0;
   #watch = new RecordingWatch();
   #room = null;
+  #receipts = null;
 
   /**
    * @param {{inspection: {id: string, state: string}, join: {url?: string, storage?: string}, csrf: string}} options `join.url` for signed-in
@@ -81,11 +83,14 @@ export class ConsoleSession extends EventTarget {
 
   #connect() {
     this.#room?.close();
-    const room = new Room({ base: this.me.base, token: this.me.token, after: this.room.lastSeq, clock: this.clock });
+    const room = new Room({ base: this.me.base, token: this.me.token, after: this.room.lastSeq, lines: true, clock: this.clock });
+    this.#receipts ??= new ReceiptMaker(this.me);
+    this.#receipts.follow(room);
     this.#room = room;
     const current = (handler) => (event) => room === this.#room && handler(event.detail);
     room.addEventListener("hello", current(({ seq }) => { this.#pastSeq = seq; }));
     room.addEventListener("event", current((event) => this.#event(event)));
+    room.addEventListener("line", current(({ seq }) => { this.room = { ...this.room, lastSeq: seq }; }));
     room.addEventListener("presence", current((people) => this.#changed({ presence: people })));
     room.addEventListener("media", current((slots) => this.#media(slots)));
     room.addEventListener("status", current((detail) => this.#status(detail)));

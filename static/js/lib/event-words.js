@@ -73,6 +73,8 @@ const DEVICE = {
   battery_low: (t, name) => [t("The battery of {name}'s phone is low", { name }), "warn"],
   wake_lock_lost: (t, name) => [t("{name}'s phone may switch off its screen", { name }), "neutral"],
   location_denied: (t, name) => [t("{name} does not share the position", { name }), "neutral"],
+  receipts_unavailable: (t, name) => [t("The browser of {name} cannot countersign receipts", { name }), "warn"],
+  receipt_mismatch: (t, name) => [t("What the office signed is not what the browser of {name} received", { name }), "bad"],
 };
 
 const WORDS = {
@@ -116,6 +118,7 @@ const WORDS = {
     if (body.cause === "lost") return ["people", t("The connection to {name} was lost", { name }), "warn"];
     return ["people", t("{name} left", { name })];
   },
+  "participant.key": (t, { body }, names) => ["people", t("The browser of {name} countersigns receipts", { name: names.person(body.participant) })],
   "participant.returned": (t, { body }, names) => ["people", t("{name} is back", { name: names.person(body.participant) })],
   "slot.live": (t, { body }, names) => ["device", t("Picture and sound of {name} arrive", { name: names.slot(body.slot) })],
   "slot.interrupted": (t, { body }, names) => {
@@ -184,6 +187,8 @@ function secondsOf({ from, to }) {
 
 function officeWarning(t, { code }) {
   if (code === "disk_low" || code === "disk_nearly_full") return t("The recording disk is nearly full");
+  if (code === "receipt_refused") return t("A wrong countersignature was refused");
+  if (code === "receipts_unsigned") return t("The office's key cannot be used: there are no receipts");
   if (code === "unclaimed_file") return t("A file that no event speaks of was set aside");
   return t("Warning of the service: {code}", { code });
 }

@@ -3,6 +3,7 @@
 import { ServerClock } from "./clock.js";
 import { RecordingWatch } from "./console-state.js";
 import { PhoneContinuity } from "./phone-continuity.js";
+import { ReceiptMaker } from "./receipts.js";
 import { fold, initialState } from "./room-state.js";
 import { Room } from "./room.js";
 import { Viewer } from "./whep.js";
@@ -10,6 +11,7 @@ import { Publisher } from "./whip.js";
 
 const OFFICE_ROLES = new Set(["reviewer", "expert"]);
 const REPORT_EVERY_MS = 5000;
+const LAST_HEAD_WITHIN_MS = 20_000;
 // The server hears nothing although our connection claims to be well: a dead path that ICE has not noticed yet.
 const DEAF_AFTER_S = 6;
 const RESTART_AT_MOST_EVERY_MS = 12_000;
@@ -42,6 +44,7 @@ export class PhoneSession extends EventTarget {
     this.#seat = seat;
     this.#camera = camera;
     this.continuity = new PhoneContinuity({ seat, camera, clock: this.#clock });
+    this.receipts = new ReceiptMaker(seat);
     this.state = initialState();
     this.connection = "connecting";
     this.lostSeconds = 0;
@@ -90,13 +93,15 @@ export class PhoneSession extends EventTarget {
 
   start() {
     const { base, token } = this.#seat;
-    this.#room = new Room({ base, token, clock: this.#clock });
+    this.#room = new Room({ base, token, lines: true, clock: this.#clock });
+    this.receipts.follow(this.#room);
     this.continuity.addEventListener("change", () => this.#changed(), { signal: this.#abort.signal });
     const on = (type, handler) =>
       this.#room.addEventListener(type, ({ detail }) => handler(detail), { signal: this.#abort.signal });
     on("status", (detail) => this.#status(detail));
     on("hello", ({ seq }) => { this.#pastSeq = seq; });
     on("event", (event) => this.#event(event));
+    on("line", ({ seq }) => { this.state = { ...this.state, lastSeq: seq }; });
     on("presence", (people) => this.#present(people));
     on("media", (slots) => this.#mediaSeen(slots));
     on("bye", (detail) => this.#bye(detail));
@@ -146,18 +151,25 @@ export class PhoneSession extends EventTarget {
   }
 
   close() {
+    this.#stop();
+    this.#room?.close();
+  }
+
+  #stop() {
     this.#abort.abort();
     clearInterval(this.#reporter);
     this.#publisher?.close();
     for (const slot of [...this.#viewers.keys()]) this.#unwatch(slot);
-    this.#room?.close();
     this.continuity.close();
   }
 
   /** The inspection is over: what is missing is sent on; resolves when nothing is left. */
   finish() {
     const done = this.continuity.finish();
-    this.close();
+    this.#stop();
+    // The last head is still to come, and to be countersigned; the server closes the connection after it.
+    const room = this.#room;
+    setTimeout(() => room?.close(), LAST_HEAD_WITHIN_MS);
     return done;
   }
 

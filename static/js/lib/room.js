@@ -12,7 +12,7 @@ const HANDSHAKE_TIMEOUT_MS = 8_000;
 
 /**
  * Dispatches CustomEvents whose detail is the message: `hello`, `event` (detail = the event), `presence`
- * (detail = participants), `media` (detail = slots), `bye` (detail = {code}), and `status` with detail
+ * (detail = participants), `media` (detail = slots), `line` and `head` (detail = the message), `bye` (detail = {code}), and `status` with detail
  * {status: "connecting" | "open" | "lost" | "closed", seconds}; `lost` repeats every second with the seconds waited.
  */
 export class Room extends EventTarget {
@@ -32,11 +32,12 @@ export class Room extends EventTarget {
   #probe;
   #monotonic;
 
-  /** `base` as the join answered; `after`: the last seq already known. */
+  /** `base` as the join answered; `after`: the last seq already known; `lines`: also the lines that nobody shows, to check the chain. */
   constructor({
     base,
     token,
     after = 0,
+    lines = false,
     origin = globalThis.location?.href,
     clock = new ServerClock(),
     WebSocketClass = globalThis.WebSocket,
@@ -46,6 +47,7 @@ export class Room extends EventTarget {
     super();
     this.#url = new URL(`${base.replace(/\/$/, "")}/room`, origin);
     this.#url.protocol = this.#url.protocol.replace("http", "ws");
+    if (lines) this.#url.searchParams.set("lines", "1");
     this.#token = token;
     this.#WebSocket = WebSocketClass;
     this.#monotonic = monotonic;
@@ -119,7 +121,9 @@ export class Room extends EventTarget {
     }
     const handler = {
       hello: () => this.#welcome(message),
-      event: () => this.#event(message.event),
+      event: () => this.#event("event", message.event),
+      line: () => this.#event("line", message),
+      head: () => this.#tell("head", message),
       presence: () => this.#tell("presence", message.participants),
       media: () => this.#tell("media", message.slots),
       ack: () => this.#settle(message.re, "resolve", message),
@@ -138,10 +142,10 @@ export class Room extends EventTarget {
     this.#say("open");
   }
 
-  #event(event) {
-    if (event.seq <= this.lastSeq) return;
-    this.lastSeq = event.seq;
-    this.#tell("event", event);
+  #event(type, told) {
+    if (told.seq <= this.lastSeq) return;
+    this.lastSeq = told.seq;
+    this.#tell(type, told);
   }
 
   #bye(message) {
