@@ -42,11 +42,9 @@ _FORMATS: dict[Container, tuple[str, dict[str, str]]] = {
     ),
     "webm": ("webm", {"cluster_time_limit": str(round(FRAGMENT_S * 1e3))}),
 }
-_COMMON = {
-    "flush_packets": "1",
-    # Without sound (a muted or missing microphone) pictures must not be held back to be interleaved with it.
-    "max_interleave_delta": "200000",
-}
+# Without sound (a muted or missing microphone) pictures must not be held back to be interleaved with it.
+_INTERLEAVE_S = 0.2
+_COMMON = {"flush_packets": "1", "max_interleave_delta": str(round(_INTERLEAVE_S * 1e6))}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -221,9 +219,8 @@ class PartFile:
         self._container.mux(packet)
         if self._file.dirty:
             self._file.sync()
-            # A fragment is written when the packet after it comes: it ends where that one begins.
             if self.duration_s >= self._segment_due_s:
-                self._cut_segment()
+                self._cut_segment(self._muxed_s())
         self.duration_s = max(self.duration_s, pts / hz + duration_s)
 
     def close(self) -> None:
@@ -231,16 +228,21 @@ class PartFile:
         try:
             self._container.close()
             self._file.sync()
-            self._cut_segment()
+            self._cut_segment(self.duration_s)
         finally:
             self._file.close()
 
-    def _cut_segment(self) -> None:
+    def _muxed_s(self) -> float:
+        """Where what was written ends, to one frame: the muxer interleaves, a kind that is ahead waits for the other."""
+        reached = [last / CLOCK_HZ[kind] for kind, last in self._last.items()]
+        return max(min(reached), max(reached) - _INTERLEAVE_S)
+
+    def _cut_segment(self, to_s: float) -> None:
         """Only what has reached the disk: a digest in the log must not outlive its bytes."""
         self._segment_due_s = self.duration_s + SEGMENT_S
         if self._digester is None or self._on_segment is None:
             return
-        segment = self._digester.cut(round(self.duration_s * 1000))
+        segment = self._digester.cut(round(to_s * 1000))
         if self._digester.disturbed:
             logger.error("%s: the muxer rewrote a fragment; its digests end here", self.path.name)
             self._digester = None

@@ -371,6 +371,28 @@ def test_the_digester_sees_every_byte_of_the_file_where_it_is(tmp_path: Path) ->
     assert bytes(image) == part.path.read_bytes()
 
 
+def test_the_times_of_a_digest_are_those_of_what_it_digests(tmp_path: Path) -> None:
+    """Sound is ahead of a picture that comes late: what waits in the muxer is not in the file yet."""
+    studio = DigestingStudio(tmp_path)
+    studio.begin("audio", "video")
+    studio.sound(0, 0.0)
+    studio.picture(0, encoded(count=211, keyframe_every=30)[0], 0.15)
+    studio.recording.report("audio", 2**32 - 960, ntp_from_seconds(1e9))
+    studio.recording.report("video", 2**32 - 9000, ntp_from_seconds(1e9))
+    studio.play(7, first_s=1 / 30, delay_s=0.15)
+    part = studio.end()
+    digests = [segment for _, segment in studio.segments]
+    with av.open(str(part.path)) as container:
+        packets = [
+            (packet.pos, float(packet.pts * packet.time_base) * 1000)
+            for packet in container.demux()
+            if packet.pts is not None and packet.time_base and packet.size
+        ]
+    for digest in digests[:-1]:
+        assert max(at for pos, at in packets if pos < digest.end) <= digest.to_ms + 35
+        assert min(at for pos, at in packets if pos >= digest.end) >= digest.to_ms - 35
+
+
 def test_a_muxer_that_goes_back_ends_the_digests_and_not_the_recording(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
