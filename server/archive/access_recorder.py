@@ -19,7 +19,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from server.accounts.rules import Actor
-from server.archive.access import LOST, PLAYED, REFUSED, VIEWED, record_access
+from server.archive.access import LOST, PLAYED, REFUSED, VERIFIED, VIEWED, record_access
 from server.archive.models import Access
 from server.clock import Clock
 from server.db import Database
@@ -38,12 +38,15 @@ OVER = ("ended", "concluded")
 DATA = "data"
 """What programs, and the scripts of a page, fetch: no act of its own for somebody who has the page open."""
 
+VISITOR = Actor(kind="system", id="visitor", name="", role="observer", office_id="")
+"""Somebody who is not known, on the page where receipts are checked."""
+
 
 @dataclass(frozen=True, slots=True)
 class Act:
     """`target`: the id that was asked for, of an inspection or a part, or nothing for what is the office's.
 
-    `what` tells pages apart; of a refusal it is the route, and `code` says why.
+    `what` tells pages apart; of a refusal it is the route, and `code` says why; of a check it is what came out.
     """
 
     actor: Actor
@@ -61,6 +64,8 @@ class Act:
     def body(self) -> dict[str, Any]:
         if self.type == PLAYED:
             return {"part": self.target}
+        if self.type == VERIFIED:
+            return {"receipts": self.what}
         if self.type == REFUSED:
             return {"what": self.what, "code": self.code, "target": self.target}
         return {"what": self.what}

@@ -1,15 +1,16 @@
 """Who saw, played, took or could not get the evidence is written down, and no page waits for that."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from aiohttp import web
+from aiohttp import MultipartWriter, web
 from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from server.accounts.rules import Actor
 from server.archive import access_recorder
-from server.archive.access import LOST, PLAYED, REFUSED, VIEWED
+from server.archive.access import LOST, PLAYED, REFUSED, VERIFIED, VIEWED
 from server.archive.access_recorder import AccessRecorder, Act
 from server.archive.access_watch import ACCESSES
 from server.archive.keys import HEADS
@@ -22,6 +23,8 @@ from server.inspections.keys import JOURNAL
 from server.live.models import Part, Participant, Slot
 from server.officelog.models import OfficeEntry
 from server.settings import Settings
+from server.verification import views as verification
+from server.verification.service import Outcome
 from server.web.keys import DATABASE, FILES
 from tests.cast import Appointment, Office, found_office
 from tests.clock import SettableClock
@@ -252,3 +255,36 @@ async def test_the_office_log_page_names_what_was_opened_and_never_sealed(
     assert f'data-missing="{appointment.id}"' in page
     assert "none: no authority is set up" in shown(page)
     assert "/api/v1/log/heads/1" in page
+
+
+async def test_a_check_of_receipts_is_written_down_whoever_did_it(
+    client: Client,
+    app: web.Application,
+    office: Office,
+    appointment: Appointment,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    await hold(app, office, appointment.id)
+
+    def verdict(inspection: str, outcome: Outcome) -> Any:
+        receipt = SimpleNamespace(inspection=inspection, seq=3, at="2026-11-21T08:00:00.000Z", head="ab" * 32)
+        return SimpleNamespace(receipt=receipt, outcome=outcome, problem=None)
+
+    async def check(*_: Any) -> list[Any]:
+        return [
+            verdict(appointment.id, Outcome.HOLDS),
+            verdict(appointment.id, Outcome.HOLDS),
+            verdict(appointment.id, Outcome.NOT_OURS),
+            verdict("01K00000000000000000000000", Outcome.NO_LOG),
+        ]
+
+    monkeypatch.setattr(verification, "check_shown", check)
+    with MultipartWriter("form-data") as form:
+        form.append("receipts").set_content_disposition("form-data", name="text")
+    async with client.post("/verify", data=form) as response:
+        assert response.status == 200, await response.text()
+    assert [told(line) for line in await lines_of(app, appointment.id)] == [
+        (VERIFIED, "", {"receipts": "holds"})
+    ]
+    await sign_in(client, "zheng")
+    assert "A visitor" in shown(await look(client, f"/inspections/{appointment.id}"))
