@@ -170,6 +170,9 @@ class PartFile:
         self._on_segment = on_segment
         self._segment_due_s = SEGMENT_S
         self._last: dict[Kind, int] = {}
+        # The newest packet of each kind waits for the next one, which says how long it lasts: the MP4 muxer ends the
+        # process (an assertion in movenc.c) when a fragment's last packet claims to last into the next fragment.
+        self._held: dict[Kind, av.Packet] = {}
         format_name, options = _FORMATS[head.container]
         self._file = _File(path.open("xb", buffering=0), digester)
         try:
@@ -216,7 +219,10 @@ class PartFile:
         packet.pts = packet.dts = pts
         packet.duration = max(1, round(duration_s * hz))
         packet.is_keyframe = keyframe
-        self._container.mux(packet)
+        held, self._held[kind] = self._held.get(kind), packet
+        if held is not None:
+            held.duration = pts - held.pts
+            self._container.mux(held)
         if self._file.dirty:
             self._file.sync()
             if self.duration_s >= self._segment_due_s:
@@ -226,6 +232,8 @@ class PartFile:
     def close(self) -> None:
         """Writes the index; the file is an ordinary one from here on."""
         try:
+            for held in sorted(self._held.values(), key=lambda packet: packet.pts * packet.time_base):
+                self._container.mux(held)
             self._container.close()
             self._file.sync()
             self._cut_segment(self.duration_s)
@@ -233,7 +241,7 @@ class PartFile:
             self._file.close()
 
     def _muxed_s(self) -> float:
-        """Where what was written ends, to one frame: the muxer interleaves, a kind that is ahead waits for the other."""
+        """Where what was written ends, to one frame: the muxer keeps a kind that is ahead waiting for the other."""
         reached = [last / CLOCK_HZ[kind] for kind, last in self._last.items()]
         return max(min(reached), max(reached) - _INTERLEAVE_S)
 

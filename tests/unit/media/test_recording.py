@@ -384,7 +384,7 @@ def test_the_times_of_a_digest_are_those_of_what_it_digests(tmp_path: Path) -> N
     digests = [segment for _, segment in studio.segments]
     with av.open(str(part.path)) as container:
         packets = [
-            (packet.pos, float(packet.pts * packet.time_base) * 1000)
+            (packet.pos or 0, float(packet.pts * packet.time_base) * 1000)
             for packet in container.demux()
             if packet.pts is not None and packet.time_base and packet.size
         ]
