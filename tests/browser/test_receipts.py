@@ -60,10 +60,11 @@ async def test_a_phones_receipts_are_saved_at_the_end_and_later_and_hold(
         kept = await saved(phone, tmp_path)
 
         await phone.goto(f"/i/{appointment.invitations['enterprise']}")
-        assert (await saved(phone, tmp_path / "later")).read_bytes() == kept.read_bytes()
+        later = await saved(phone, tmp_path / "later")
     told = parse_kept(kept.read_bytes())
     last = told.receipts[-1]
-    assert last.seq > max(each.seq for each in told.keys)
+    assert last in parse_kept(later.read_bytes()).receipts
+    assert last.seq >= max(each.seq for each in told.keys)
     fingerprint = keys.show(house.service.data / "keys").root_fingerprint
     assert yunkan("verify", "--receipt", str(kept), "--fingerprint", fingerprint) == 0
     edited = tmp_path / "edited.json"
