@@ -172,7 +172,7 @@ class PartFile:
         self._last: dict[Kind, int] = {}
         # The newest packet of each kind waits for the next one, which says how long it lasts: the MP4 muxer ends the
         # process (an assertion in movenc.c) when a fragment's last packet claims to last into the next fragment.
-        self._held: dict[Kind, av.Packet] = {}
+        self._held: dict[Kind, tuple[int, av.Packet[Any]]] = {}
         format_name, options = _FORMATS[head.container]
         self._file = _File(path.open("xb", buffering=0), digester)
         try:
@@ -219,10 +219,11 @@ class PartFile:
         packet.pts = packet.dts = pts
         packet.duration = max(1, round(duration_s * hz))
         packet.is_keyframe = keyframe
-        held, self._held[kind] = self._held.get(kind), packet
-        if held is not None:
-            held.duration = pts - held.pts
+        if kind in self._held:
+            begun, held = self._held[kind]
+            held.duration = pts - begun
             self._container.mux(held)
+        self._held[kind] = pts, packet
         if self._file.dirty:
             self._file.sync()
             if self.duration_s >= self._segment_due_s:
@@ -232,7 +233,7 @@ class PartFile:
     def close(self) -> None:
         """Writes the index; the file is an ordinary one from here on."""
         try:
-            for held in sorted(self._held.values(), key=lambda packet: packet.pts * packet.time_base):
+            for _, held in self._held.values():
                 self._container.mux(held)
             self._container.close()
             self._file.sync()
