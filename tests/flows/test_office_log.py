@@ -107,7 +107,7 @@ async def test_no_camera_comes_in_before_the_opening_is_in_the_log(
     camera = RTCPeerConnection(RTCConfiguration(iceServers=[]))
     camera.addTransceiver("video", "sendonly")
     await camera.setLocalDescription(await camera.createOffer())
-    sent = {
+    sent: dict[str, Any] = {
         "data": camera.localDescription.sdp,
         "headers": bearer(phone) | {"Content-Type": "application/sdp"},
     }
