@@ -45,6 +45,8 @@ class Figures:
     fsyncs_per_s: float
     """A line written and synced, one after the other, to a file of that folder: what the disk allows."""
     events_per_s: dict[str, float]
+    cpu_ms_per_event: dict[str, float]
+    """Of the service's process; what a busy machine makes slower, this does not hide."""
     folder_mb: float
     seal_s: float
     sha256sum_s: float
@@ -85,11 +87,12 @@ def measure(folder: Path, database_url: str, megabytes: int, zip_megabytes: int,
     if database_url:
         databases["PostgreSQL"] = Settings(database_url=database_url).database
     events: dict[str, float] = {}
+    cpu_ms: dict[str, float] = {}
     for name, url in databases.items():
         upgrade(url)
         for writers in WRITERS:
-            rate = asyncio.run(_append_for(url, writers, events_s))
-            events[f"{name}, {writers} inspection{'s' if writers > 1 else ''} at a time"] = rate
+            kind = f"{name}, {writers} inspection{'s' if writers > 1 else ''} at a time"
+            events[kind], cpu_ms[kind] = asyncio.run(_append_for(url, writers, events_s))
     fsyncs = _fsyncs_for(folder / "synced", events_s)
     sealed = folder / "inspection"
     order, office = _inspection(sealed, folder / "keys", megabytes)
@@ -106,6 +109,7 @@ def measure(folder: Path, database_url: str, megabytes: int, zip_megabytes: int,
     return Figures(
         fsyncs_per_s=fsyncs,
         events_per_s=events,
+        cpu_ms_per_event=cpu_ms,
         folder_mb=megabytes,
         seal_s=seal_s,
         sha256sum_s=min(stock),
@@ -120,6 +124,11 @@ def measure(folder: Path, database_url: str, megabytes: int, zip_megabytes: int,
 def describe(figures: Figures) -> str:
     """As a table in Markdown."""
     lines = ["| what | measured |", "|---|--:|"]
+    lines.append(f"| lines a second, written and synced to a file | {figures.fsyncs_per_s:.0f} |")
+    lines += [
+        f"| processor time of an event: {name} | {ms:.1f} ms |"
+        for name, ms in figures.cpu_ms_per_event.items()
+    ]
     lines += [
         f"| events a second, durable: {name} | {rate:.0f} |" for name, rate in figures.events_per_s.items()
     ]
@@ -134,12 +143,15 @@ def describe(figures: Figures) -> str:
     return "\n".join(lines)
 
 
-async def _append_for(url: str, writers: int, seconds: float) -> float:
-    """Events a second: each in a transaction of its own, durable before the next of its inspection."""
+async def _append_for(url: str, writers: int, seconds: float) -> tuple[float, float]:
+    """(events a second, milliseconds of processor time for one).
+
+    Each is in a transaction of its own, durable before the next of its inspection.
+    """
     database, clock = Database(url), SystemClock()
     journal = Journal(clock, lambda _: None)
     ids = [await _new_inspection(database) for _ in range(writers)]
-    until, began = time.perf_counter() + seconds, time.perf_counter()
+    until, began, spent = time.perf_counter() + seconds, time.perf_counter(), time.process_time()
 
     async def append(inspection_id: str) -> int:
         count = 0
@@ -151,9 +163,9 @@ async def _append_for(url: str, writers: int, seconds: float) -> float:
         return count
 
     counts = await asyncio.gather(*map(append, ids))
-    took = time.perf_counter() - began
+    took, spent = time.perf_counter() - began, time.process_time() - spent
     await database.close()
-    return sum(counts) / took
+    return sum(counts) / took, spent * 1000 / max(1, sum(counts))
 
 
 def _fsyncs_for(path: Path, seconds: float) -> float:
