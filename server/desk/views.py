@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -23,7 +24,7 @@ from server.inspections.models import Inspection
 from server.live.keys import ROOMS
 from server.live.rooms import Online
 from server.web.bodies import integer
-from server.web.keys import CLOCK, DATABASE, LANGUAGE
+from server.web.keys import CLOCK, DATABASE, FILES, LANGUAGE
 from server.web.templates import render
 
 
@@ -53,6 +54,7 @@ async def desk(request: web.Request) -> web.Response:
         )
         context = {
             "now": now,
+            "disk": await asyncio.to_thread(request.app[FILES].room_left),
             "present": await _present(request, session, who),
             "today": today,
             "to_conclude": await list_with_cases(session, who, states=("ended",)),
@@ -72,6 +74,7 @@ async def now_fragment(request: web.Request) -> web.Response:
     async with request.app[DATABASE].reading() as session:
         context = {
             "now": request.app[CLOCK].now(),
+            "disk": await asyncio.to_thread(request.app[FILES].room_left),
             "present": await _present(request, session, who),
         }
     return render(request, "desk/_now.html", context)

@@ -130,11 +130,12 @@ async def join_as_staff(live: Live, rooms: Rooms, actor: Actor, inspection_id: s
 
 
 async def find_participant(session: AsyncSession, token: str, live: Live) -> Actor | None:
-    """Whose participant token this is, while it lasts."""
+    """Whose participant token this is, while it lasts and the invitation was not withdrawn."""
     row = await session.execute(
         select(Participant, Inspection.office_id)
         .join(Inspection, Inspection.id == Participant.inspection_id)
-        .where(Participant.token_hash == token_hash(token))
+        .outerjoin(Invitation, Invitation.id == Participant.invitation_id)
+        .where(Participant.token_hash == token_hash(token), Invitation.cancelled_at.is_(None))
     )
     found = row.one_or_none()
     if found is None:

@@ -11,21 +11,29 @@ from datetime import datetime
 from typing import Any
 
 import structlog
+from sqlalchemy import func, select
 
 from server import media
 from server.accounts.rules import Actor, system_actor
 from server.inspections.log import as_json, events_after
+from server.inspections.models import Invitation
 from server.live import registry
 from server.live.context import Live
 from server.live.heads import LAST_HEAD_WAIT_S, HeadKey, Heads
 from server.live.hub import UNTOLD, Connection, Hub
 from server.live.messages import Network
+from server.live.models import Part, Participant
 from server.live.network import Measured, grade
 from server.live.recording import Scribe, part_stem
+from server.storage.files import DiskRoom
 
 log = structlog.get_logger("room")
 
 TICK_S = 2.0
+DISK_TICKS = 5
+"""The disk is looked at every tenth second."""
+RECORD_AGAIN_S = 10.0
+"""The first pause before a recording that failed is begun again; it doubles up to a quarter of an hour."""
 RENEW_TICKS = 5
 """A lease is renewed every tenth second: three times before it would run out."""
 AWAY_AFTER_S = 5.0
@@ -59,6 +67,10 @@ class Room:
         self._sessions: dict[str, tuple[str, media.Session]] = {}
         self._reports: dict[str, Network] = {}
         self._since: dict[str, datetime] = {}
+        self._disk: DiskRoom = "ample"
+        self._record_again: dict[str, tuple[float, float]] = {}
+        self._followed = 0
+        self._announced_live: set[str] = set()
         self._tail_lock = asyncio.Lock()
         self._head_lock = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -89,7 +101,11 @@ class Room:
 
     async def _give_last_head(self) -> None:
         """The head of the whole inspection; browsers that can countersign get a moment to do so before `bye`."""
-        await self.give_head()
+        try:
+            await self.give_head()
+        except Exception:
+            log.exception("last_head", inspection=self.inspection_id)  # the end itself must not fail for it
+            return
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(LAST_HEAD_WAIT_S):
                 while self.heads.missing(self._signers()):
@@ -158,11 +174,41 @@ class Room:
         if (known := self._slots.get(slot_id)) is not None:
             return known
         slot = self._live.engine.open_slot(slot_id, self.scribe)
-        folder = self._live.files.absolute(f"{self._live.folder(self.inspection_id)}/media")
-        folder.mkdir(parents=True, exist_ok=True)
-        slot.start_recording(folder, lambda index: part_stem(slot_id, self.epoch, index), first_index)
+        self._start_recording(slot, first_index)
         self._slots[slot_id] = slot
         return slot
+
+    async def note_disk(self, room: DiskRoom) -> None:
+        """The office is warned of a disk that fills, once each time; what could not be recorded is begun again."""
+        before, self._disk = self._disk, room
+        if room != before:
+            self.announce_media()
+        if before == "ample" and room != "ample" and self.hub.state.state == "live":
+            body = {"code": "disk_low", "detail": str(self._live.files.free_bytes())}
+            await self._append("office.warned", system_actor(), body)
+        if room != "full":
+            for slot in tuple(self._slots.values()):
+                await self._record_if_failed(slot)
+
+    async def _record_if_failed(self, slot: media.Slot) -> None:
+        now_s = self._live.clock.monotonic_s()
+        due_s, pause_s = self._record_again.get(slot.id, (0.0, RECORD_AGAIN_S))
+        if slot.stats().recording or not slot.live or self.closing or now_s < due_s:
+            return
+        self._record_again[slot.id] = (now_s + pause_s, min(2 * pause_s, 900.0))
+        # What the failed one wrote must have its rows before the next part is numbered.
+        await self.scribe.drain()
+        async with self._live.database.reading() as session:
+            last = await session.scalar(select(func.max(Part.index)).where(Part.slot_id == slot.id))
+        if self.closing or slot.stats().recording:
+            return
+        log.info("recording_again", inspection=self.inspection_id, slot=slot.id)
+        self._start_recording(slot, (last or 0) + 1)
+
+    def _start_recording(self, slot: media.Slot, first_index: int) -> None:
+        folder = self._live.files.absolute(f"{self._live.folder(self.inspection_id)}/media")
+        folder.mkdir(parents=True, exist_ok=True)
+        slot.start_recording(folder, lambda index: part_stem(slot.id, self.epoch, index), first_index)
 
     def find_slot(self, slot_id: str) -> media.Slot | None:
         return self._slots.get(slot_id)
@@ -206,12 +252,29 @@ class Room:
         self.hub.announce({"type": "media", "slots": [self._describe(slot) for slot in self._slots.values()]})
 
     async def _follow(self) -> None:
-        """Read on in the log; a camera that came or went is announced at once, not at the next tick."""
-        before = self._live_slots()
+        """Read on in the log. A camera that came or went is announced at once, not at the next tick; somebody whose
+        invitation was withdrawn has to leave."""
         await self.catch_up()
-        if self._live_slots() != before:
+        events, self._followed = self.hub.events[self._followed :], len(self.hub.events)
+        if (live := self._live_slots()) != self._announced_live:
+            self._announced_live = live
             self.announce_media()
             self.announce_presence()
+        for event in events:
+            if isinstance(event, dict) and event["type"] == "invitation.cancelled":
+                await self._remove_uninvited(event["body"]["invitation"])
+
+    async def _remove_uninvited(self, invitation_id: str) -> None:
+        """A link that was merely replaced by a new one removes nobody."""
+        async with self._live.database.reading() as session:
+            person = await session.scalar(
+                select(Participant.id)
+                .join(Invitation, Invitation.id == Participant.invitation_id)
+                .where(Invitation.id == invitation_id, Invitation.cancelled_at.is_not(None))
+            )
+        if person is not None:
+            self.hub.dismiss("removed", person)
+            await self.close_sessions(person)
 
     def _live_slots(self) -> set[str]:
         return {slot.id for slot in self.hub.state.slots.values() if slot.live}
@@ -245,6 +308,7 @@ class Room:
             "muted": sorted(known.muted) if known else [],
             "recording": stats.recording,
             "recorded_bytes": stats.bytes_recorded,
+            "disk": self._disk,
             "width": stats.width,
             "height": stats.height,
             "fps": stats.fps,
@@ -317,6 +381,7 @@ class Rooms:
         self._live = live
         self._rooms: dict[str, Room] = {}
         self._opening: dict[str, asyncio.Lock] = {}
+        self._disk: DiskRoom = "ample"
         self._head_key = HeadKey(live.settings.key_folder)
         self._ticker = asyncio.create_task(self._tick(), name="rooms")
 
@@ -381,8 +446,23 @@ class Rooms:
             for room in tuple(self._rooms.values()):
                 room.tick()
             await self._drop([room for room in self._rooms.values() if room.is_idle(now_s)], None)
+            if count % DISK_TICKS == 0:
+                await self.look_at_disk()
             if count % RENEW_TICKS == 0:
                 await self._renew()
+
+    async def look_at_disk(self) -> None:
+        """Tell every room how much room the disk has."""
+        try:
+            room_left = await asyncio.to_thread(self._live.files.room_left)
+            if room_left != self._disk:
+                log.warning("disk", room=room_left, was=self._disk, free_bytes=self._live.files.free_bytes())
+                self._disk = room_left
+            for room in tuple(self._rooms.values()):
+                await room.note_disk(room_left)
+        except Exception:
+            # Neither the disk nor the database may end the ticking.
+            log.exception("disk")
 
     async def _renew(self) -> None:
         """Hold on to the rooms; one that another worker has taken meanwhile is given up, its clients sent there."""

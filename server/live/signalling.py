@@ -92,7 +92,11 @@ async def patch_session(request: web.Request) -> web.Response:
 
 
 async def delete_session(request: web.Request) -> web.Response:
-    await _session(request).close()
+    """200; 204 for a session that is over already (or never was): what was wanted is so."""
+    session = _find_session(request)
+    if session is None:
+        return web.Response(status=204)
+    await session.close()
     return web.Response(status=200)
 
 
@@ -179,10 +183,14 @@ def _says_goodbye(message: ClientMessage) -> bool:
     return isinstance(message, Leave)
 
 
-def _session(request: web.Request) -> media.Session:
+def _find_session(request: web.Request) -> media.Session | None:
     actor = participant(request)
     room = request.app[ROOMS].find(actor.inspection_id or "")
-    session = room.find_session(request.match_info["session"], actor.id) if room else None
+    return room.find_session(request.match_info["session"], actor.id) if room else None
+
+
+def _session(request: web.Request) -> media.Session:
+    session = _find_session(request)
     if session is None:
         raise SessionUnknown
     return session

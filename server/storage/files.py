@@ -12,8 +12,13 @@ import secrets
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from server.errors import StorageFull
+
+DiskRoom = Literal["ample", "low", "full"]
+# The office hears of it while there is still as much again before anything is refused.
+WARN_AT_RESERVES = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +78,13 @@ class Files:
 
     def free_bytes(self) -> int:
         return shutil.disk_usage(self.root).free
+
+    def room_left(self) -> DiskRoom:
+        """`full` when new inspections are refused, `low` when that is near."""
+        free = self.free_bytes()
+        if free < self.reserve_bytes:
+            return "full"
+        return "low" if free < WARN_AT_RESERVES * self.reserve_bytes else "ample"
 
     def require_room(self) -> None:
         """StorageFull if less than the reserve is left."""

@@ -2,11 +2,12 @@
 
 from datetime import timedelta
 
+import pytest
 from aiohttp import web
 
 from server.clock import TIME_ZONE
 from server.inspections.keys import JOURNAL
-from server.web.keys import DATABASE
+from server.web.keys import DATABASE, FILES
 from tests.cast import Appointment, Office, appoint, found_office
 from tests.clock import SettableClock
 from tests.flows.browsing import Client, look, shown, sign_in
@@ -26,6 +27,18 @@ async def test_a_new_office_sees_an_empty_desk_that_says_so(client: Client, offi
     assert "Nobody is waiting." in part(page, "now")
     assert "No inspections today." in part(page, "today")
     assert "Nothing to do." in part(page, "to-do")
+
+
+async def test_a_disk_that_fills_is_said_before_anything_is_refused(
+    client: Client, office: Office, app: web.Application, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    who = office.bearer("reviewer")
+    assert "data-disk" not in await look(client, "/desk/now", who=who)
+    monkeypatch.setattr(app[FILES], "reserve_bytes", 1000)
+    for free, room in ((1500, "low"), (500, "full")):
+        monkeypatch.setattr(app[FILES], "free_bytes", lambda free=free: free)
+        assert f'data-disk="{room}"' in await look(client, "/desk/now", who=who)
+        assert f'data-disk="{room}"' in await look(client, "/", who=who)
 
 
 async def test_an_enterprise_that_has_joined_is_shown_as_waiting(

@@ -1,14 +1,20 @@
 """The room's WebSocket: who hears what, what is refused, and what a client that comes back is told."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 from aiohttp import WSServerHandshakeError, web
+from sqlalchemy import select
 
 from server.accounts.rules import system_actor
+from server.inspections.keys import JOURNAL
 from server.inspections.log import check
+from server.inspections.service import cancel_invitation, renew_invitation
 from server.live.keys import ROOMS
-from server.web.keys import DATABASE
+from server.live.models import Participant
+from server.media import SlotStats
+from server.web.keys import DATABASE, FILES
 from tests.cast import Appointment, Office
 from tests.flows.conftest import Client
 from tests.flows.rooms import RoomClient, bearer, join
@@ -46,7 +52,7 @@ async def test_a_client_that_comes_back_gets_exactly_the_events_it_missed(
     last = (await reviewer.say(type="chat", text="still there?"))["seq"]
     phone = await RoomClient.connect(client, joined, after=seqs[1])
     hello = await phone.hear("hello")
-    heard = []
+    heard: list[int] = []
     while not heard or heard[-1] < max(last, hello["seq"]):
         heard.append((await phone.hear("event"))["event"]["seq"])
     assert heard == list(range(seqs[1] + 1, heard[-1] + 1))
@@ -72,6 +78,88 @@ async def test_a_camera_that_falls_silent_is_announced_at_once(
         await reviewer.hear_event(type_)
     assert True in announced
     assert announced[-1] is False
+
+
+async def test_whose_invitation_is_withdrawn_has_to_leave_at_once(
+    client: Client, app: web.Application, appointment: Appointment, office: Office
+) -> None:
+    phone = await join(client, appointment.invitations["enterprise"])
+    room = await RoomClient.connect(client, phone)
+    await room.hear("hello")
+    async with app[DATABASE].reading() as session:
+        invitation = await session.scalar(
+            select(Participant.invitation_id).where(Participant.id == phone["participant"])
+        )
+    assert invitation is not None
+    async with app[DATABASE].transaction() as session:
+        await renew_invitation(session, app[JOURNAL], office.zhou, appointment.id, invitation)
+    # A new link for the same person: who is in stays in.
+    assert (await room.say(type="ping"))["type"] == "ack"
+    async with app[DATABASE].transaction() as session:
+        await cancel_invitation(session, app[JOURNAL], office.zhou, appointment.id, invitation)
+    assert (await room.hear("bye"))["code"] == "removed"
+    with pytest.raises(WSServerHandshakeError, match="401"):
+        await RoomClient.connect(client, phone)
+
+
+class FailedSlot:
+    """A camera that sends and whose recording has failed."""
+
+    id = "camera-1"
+    live = True
+
+    def __init__(self) -> None:
+        self.recording_from: list[int] = []
+
+    def stats(self) -> SlotStats:
+        return SlotStats(
+            live=True,
+            bitrate_bps=0,
+            loss=0.0,
+            jitter_s=0.0,
+            width=None,
+            height=None,
+            fps=0.0,
+            video_codec=None,
+            audio_codec=None,
+            viewers=0,
+            last_packet_age_s=0.0,
+            recording=bool(self.recording_from),
+            bytes_recorded=0,
+            packets_repaired=0,
+            packets_unrepaired=0,
+            frames_unrecorded=0,
+        )
+
+    def start_recording(self, _folder: Path, _stem: Any, first_index: int) -> None:
+        self.recording_from.append(first_index)
+
+    async def close(self) -> None:
+        pass
+
+
+async def test_a_filling_disk_is_told_and_with_room_again_what_failed_is_recorded_again(
+    client: Client, app: web.Application, appointment: Appointment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reviewer = await enter(client, appointment, "reviewer")
+    rooms = app[ROOMS]
+    room = rooms.find(appointment.id)
+    assert room is not None
+    slot = FailedSlot()
+    room._slots[slot.id] = slot  # type: ignore[assignment]
+    room.hub.state.state = "live"
+    free = {"bytes": 500}
+    monkeypatch.setattr(app[FILES], "reserve_bytes", 1000)
+    monkeypatch.setattr(app[FILES], "free_bytes", lambda: free["bytes"])
+    await rooms.look_at_disk()
+    assert (await reviewer.hear_event("office.warned"))["body"] == {"code": "disk_low", "detail": "500"}
+    assert '"disk": "full"' in room.hub.latest["media"]
+    assert slot.recording_from == []
+    free["bytes"] = 5000
+    await rooms.look_at_disk()
+    assert slot.recording_from == [1]
+    await rooms.look_at_disk()
+    assert slot.recording_from == [1]
 
 
 async def test_presence_says_who_is_online(client: Client, appointment: Appointment) -> None:

@@ -359,9 +359,13 @@ class InspectionConsole extends HTMLElement {
     const alarm = this.#part("[data-alarm]");
     const failed = state === "failed";
     const names = recording.slots.map((slot) => this.#names().slot(slot)).join(t(", "));
-    const words = failed ? t("NOT RECORDING: what {names} sends is not being kept. Pause the inspection and tell the administrator.", { names }) : "";
+    const filling = !over && this.#session.media.some(({ disk }) => disk === "low" || disk === "full");
+    const words = failed
+      ? t("NOT RECORDING: what {names} sends is not being kept. Pause the inspection and tell the administrator.", { names })
+      : filling ? t("The server's disk is filling up. This inspection is still recorded. Please tell the administrator.") : "";
+    alarm.dataset.tone = failed ? "bad" : "warn";
     if (alarm.textContent !== words) alarm.textContent = words;
-    alarm.hidden = !failed;
+    alarm.hidden = !words;
   }
 
   /** The phone's newest position in words, with the reasons for its grade. */

@@ -58,3 +58,12 @@ def test_below_the_reserve_there_is_no_room(tmp_path: Path) -> None:
     with pytest.raises(StorageFull):
         files.require_room()
     Files(tmp_path, reserve_bytes=0).require_room()
+
+
+def test_the_disk_is_called_low_before_it_is_called_full(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = Files(tmp_path, reserve_bytes=100)
+    for free, room in ((250, "ample"), (200, "ample"), (199, "low"), (100, "low"), (99, "full")):
+        monkeypatch.setattr(files, "free_bytes", lambda free=free: free)
+        assert files.room_left() == room
