@@ -86,13 +86,17 @@ class SegmentHasher:
         self._running = hashlib.sha256()  # from the last cut
         self._settled = self._running.copy()  # the same, up to the last complete fragment
         self._tail = hashlib.sha256()  # from the last complete fragment: a cut may fall within the next one
+        self._patched = False  # after the last complete fragment: no other one may follow
         self._index = 0
         self._from_ms = 0
 
     def write(self, offset: int, data: bytes) -> None:
-        """`data` at `offset`. What lies before the present end is a patch of the head."""
+        """`data` at `offset`. What lies before the present end is a patch: of the head, or of the index that follows
+        the last fragment, whose size is known once it is written."""
         if offset < self._end:
-            self.disturbed |= self._first is not None and offset + len(data) > self._first
+            if self._first is not None and offset + len(data) > self._first:
+                self.disturbed |= offset < self._complete
+                self._patched = True
             return
         self.disturbed |= offset > self._end
         self._end = offset
@@ -125,6 +129,7 @@ class SegmentHasher:
         size = min(len(view), self._element_end - self._end)
         self._advance(view[:size])
         if self._end == self._element_end and self._element_end == self._open_until:
+            self.disturbed |= self._patched
             self._complete = self._end
             self._settled = self._running.copy()
             self._tail = hashlib.sha256()

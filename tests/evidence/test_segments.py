@@ -2,11 +2,14 @@
 
 import hashlib
 import io
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from server.evidence.segments import Container, Segment, SegmentHasher, check
+from server.media import part
 from tests.evidence.recorded import record
 
 
@@ -115,6 +118,43 @@ def test_a_muxer_that_goes_back_into_a_fragment_is_noticed() -> None:
     assert not hasher.disturbed
     hasher.write(20, b"x")
     assert hasher.disturbed
+
+
+def test_what_is_patched_after_the_last_fragment_disturbs_only_if_another_follows() -> None:
+    hasher = SegmentHasher("mp4")
+    fragment = (8).to_bytes(4, "big") + b"moof" + (16).to_bytes(4, "big") + b"mdat" + bytes(8)
+    hasher.write(0, fragment + (100).to_bytes(4, "big") + b"moov" + bytes(92))
+    hasher.write(24, (100).to_bytes(4, "big"))
+    assert not hasher.disturbed
+    segment = hasher.cut(1000)
+    assert segment is not None
+    assert (segment.start, segment.end) == (0, 24)
+    hasher.write(124, fragment)
+    assert hasher.disturbed
+
+
+def test_the_index_of_a_long_part_does_not_disturb_its_digests(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is written piece by piece, and its sizes afterwards."""
+    monkeypatch.setattr(part._File, "sync", lambda file: setattr(file, "dirty", False))
+    path, hasher, segments = tmp_path / "part.m4a", SegmentHasher("mp4"), list[Any]()
+    about = part.PartHead(index=1, started_at=datetime(2026, 5, 4, tzinfo=UTC), video=None, audio=True)
+    file = part.PartFile(path, about, hasher, segments.append)
+    for index in range(15_000):
+        file.write(
+            "audio",
+            bytes([0b11111000, *index.to_bytes(index % 3 + 2, "big")]),
+            index / 50,
+            0.02,
+            keyframe=True,
+        )
+    file.close()
+    data = path.read_bytes()
+    assert len(data) - data.rindex(b"moov") > 32_768
+    assert check(io.BytesIO(data), segments).bad == []
+    assert segments[-1].to_ms == 300_000
+    assert b"moof" not in data[segments[-1].end :]
 
 
 def test_a_segment_survives_its_event() -> None:
