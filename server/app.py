@@ -48,7 +48,7 @@ from server.officelog import api as officelog_api
 from server.settings import Settings
 from server.storage.files import Files
 from server.verification import views as verification_views
-from server.verification.keys import ALLOWANCE
+from server.verification.keys import ALLOWANCE, ONE_CHECK
 from server.verification.rules import Allowance
 from server.web import languages, openapi, static
 from server.web.keys import AUTHENTICATE, CLOCK, DATABASE, FILES, SECRET, SETTINGS
@@ -91,7 +91,7 @@ def build(settings: Settings, clock: Clock | None = None) -> web.Application:
     )
     app[SETTINGS] = settings
     app[CLOCK] = clock or SystemClock()
-    app[ALLOWANCE] = Allowance()
+    app[ALLOWANCE], app[ONE_CHECK] = Allowance(), asyncio.Lock()
     app[ENVIRONMENT] = build_environment()
     app[AUTHENTICATE] = authenticate
     app[SEAL_STATUS] = lambda session, inspection: find_status(session, inspection, len(settings.authorities))

@@ -15,7 +15,7 @@ from server.archive.access_watch import ACCESSES
 from server.errors import N_, Invalid, Throttled, TooLarge, Unavailable, YunkanError
 from server.evidence.canonical import parse_time
 from server.evidence.receipts import UNREADABLE
-from server.verification.keys import ALLOWANCE
+from server.verification.keys import ALLOWANCE, ONE_CHECK
 from server.verification.service import MOST_BYTES, NotReceipts, Outcome, Verdict, check_shown
 from server.web.keys import CLOCK, DATABASE, SETTINGS
 from server.web.languages import translate
@@ -38,7 +38,8 @@ async def check(request: web.Request) -> web.Response:
         if wait_s:
             raise Throttled(seconds=wait_s)
         shown = await _shown(request)
-        verdicts = await check_shown(request.app[DATABASE], request.app[SETTINGS].key_folder, shown)
+        async with request.app[ONE_CHECK]:
+            verdicts = await check_shown(request.app[DATABASE], request.app[SETTINGS].key_folder, shown)
         _note(request, verdicts)
     except (Invalid, Throttled, TooLarge, Unavailable) as error:
         response = _page(request, {"file": _told(error)}, status=status_of(error))

@@ -1,5 +1,6 @@
 """Receipts that an enterprise kept, against the package that the office shows years later."""
 
+import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -22,6 +23,7 @@ from server.evidence.signatures import public_bytes
 from server.evidence.verify import Trust
 from server.evidence.verify.receipt_check import ReceiptFinding, check_receipt_file, check_receipts_alone
 from server.evidence.verify.source import Unreadable
+from tests.command import yunkan
 from tests.evidence import tampering
 from tests.evidence.inspection import INSPECTION, PARTICIPANT, PHONE, Log, Made, make_package, make_receipt
 from tests.evidence.verifiers import ask_both, ask_ours, trust_of
@@ -172,3 +174,40 @@ def test_both_verifiers_name_a_wrong_receipt_in_a_package_that_was_sealed_with_i
     assert not verdicts.ours
     assert not verdicts.theirs
     assert all(PATH in told for told in verdicts.our_problems + verdicts.their_problems)
+
+
+def test_the_command_tells_programs_too(
+    made: Made, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file, fingerprint = tmp_path / "kept.json", certificates.fingerprint(made.office.root)
+    file.write_bytes(kept(made, receipt(made, 6)))
+    assert yunkan("verify", "--json", "--receipt", str(file), "--fingerprint", fingerprint) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["receipts_of"]["root_expected"] is True
+    assert [(each["seq"], each["result"], each["countersigned"]) for each in told["receipts"]] == [
+        (6, "signed", True)
+    ]
+    assert yunkan("verify", "--json", "--receipt", str(file), str(made.folder)) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["verdict"], told["receipts"][0]["result"]) == ("passed_with_warnings", "holds")
+    file.write_bytes(b"{")
+    assert yunkan("verify", "--json", "--receipt", str(file)) == 2
+    assert json.loads(capsys.readouterr().out)["receipts_error"]
+
+
+def test_the_command_says_in_words_what_was_and_was_not_checked(
+    made: Made, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "kept.json"
+    file.write_bytes(kept(made, receipt(made, 6), receipt(made, 2, ec.generate_private_key(ec.SECP256R1()))))
+    assert yunkan("verify", "--language", "en", "--receipt", str(file)) == 1
+    told = capsys.readouterr().out
+    for words in (
+        "1 of 2 receipts of",
+        "the office and the participant signed it",
+        "the participant's signature does not hold",
+        "No root was given",
+        "whether the office's log still has these lines was not checked",
+        "Not proved",
+    ):
+        assert words in told
