@@ -59,6 +59,11 @@ class Settings:
     timestamp_roots: str = ""
     """PEM files with the authorities' roots, in the same order."""
 
+    sm2_certificate: str = ""
+    """PEM of the office's SM2 certificate: with it each seal is signed a second time. `sm2_key`: its private key."""
+    sm2_key: str = ""
+    sm3: bool = False
+    """List SM3 digests beside the SHA-256 ones."""
     fonts: str = ""
     """Folder with a Chinese font for inspection records; empty: the font package if installed, else the system's."""
 
@@ -141,6 +146,14 @@ def _listed(text: str) -> list[str]:
     return [entry.strip() for entry in text.split(",") if entry.strip()]
 
 
+def _check_sm2(settings: Settings) -> None:
+    if bool(settings.sm2_certificate) != bool(settings.sm2_key):
+        raise BadSettings("YUNKAN_SM2_CERTIFICATE and YUNKAN_SM2_KEY go together")
+    for name in (settings.sm2_certificate, settings.sm2_key):
+        if name and not Path(name).is_file():
+            raise BadSettings(f"YUNKAN_SM2_CERTIFICATE, YUNKAN_SM2_KEY: there is no file {name!r}")
+
+
 def _check(settings: Settings) -> None:
     host, _, port = settings.listen.rpartition(":")
     if not host or not port.isdigit() or not 0 <= int(port) < 65536:
@@ -149,6 +162,7 @@ def _check(settings: Settings) -> None:
         raise BadSettings(
             f"YUNKAN_MEDIA_PORT={settings.media_port}: must be from 0 to 65535 (0 = any free port)"
         )
+    _check_sm2(settings)
     if settings.fonts and not Path(settings.fonts).is_dir():
         raise BadSettings(f"YUNKAN_FONTS={settings.fonts!r}: there is no such folder")
     if settings.language not in ("zh-CN", "en"):

@@ -34,6 +34,7 @@ from server.inspections.models import Event, Inspection, InspectionReviewer, Inv
 from server.inspections.service import settle_case
 from server.live.models import Part, Participant, Slot, Snapshot, StoredReceipt
 from server.live.receipts import as_row
+from server.officelog import mirror
 from server.storage.files import Files
 
 NO_PASSWORD = "-"  # noqa: S105 - the hash of no password: nobody can sign in with it
@@ -67,6 +68,8 @@ class Outcome:
     refused: list[tuple[str, str]] = field(default_factory=list)
     cases: int = 0
     nameless_papers: int = 0
+    office_entries: int = 0
+    """Lines of the office's log, from its files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +100,8 @@ async def reindex(
         async with database.transaction() as session:
             await _restore(session, package)
         outcome.restored.append(package.folder.name)
+    async with database.transaction() as session:
+        outcome.office_entries = await mirror.restore(session, files.absolute(mirror.FOLDER))
     async with database.transaction() as session:
         for case_id in list(await session.scalars(select(Case.id).where(Case.state == "inspecting"))):
             await settle_case(session, case_id)

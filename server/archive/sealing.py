@@ -34,6 +34,7 @@ from server.evidence import durable, keys, receipts
 from server.evidence.certificates import fingerprint
 from server.evidence.errors import EvidenceError
 from server.evidence.sealing import Sealed, SealingOrder, add_office_proof, seal_folder
+from server.evidence.sm import Sm2Signer
 from server.inspections.closing import close_log, read_lines
 from server.inspections.models import Inspection
 from server.live.context import Live
@@ -41,6 +42,7 @@ from server.live.gap_filling import awaited_until
 from server.live.models import Part
 from server.live.receipts import read_receipts
 from server.live.rooms import Rooms
+from server.settings import Settings
 from server.web.languages import speaking
 
 log = structlog.get_logger("sealing")
@@ -234,6 +236,8 @@ class Sealer:
             metadata=metadata.writer(),
             open_index=opened,
             at=live.clock.now(),
+            sm2=sm2_signer(live.settings),
+            sm3=live.settings.sm3,
         )
         sealed = await _to_its_end(asyncio.to_thread(seal_folder, order, office, reached=self.reached))
         proved_under = await self._enter(sealed, office)
@@ -319,6 +323,13 @@ class Sealer:
     async def _unclaimed(self, session: AsyncSession, inspection_id: str) -> list[Path]:
         claimed = await claimed_paths(session, inspection_id)
         return await asyncio.to_thread(find_unclaimed, self._live.files, inspection_id, claimed)
+
+
+def sm2_signer(settings: Settings) -> Sm2Signer | None:
+    """Who signs a second time, if the settings name somebody."""
+    if not settings.sm2_certificate:
+        return None
+    return Sm2Signer(Path(settings.sm2_certificate), Path(settings.sm2_key))
 
 
 async def _to_its_end(work: Coroutine[Any, Any, Result]) -> Result:

@@ -30,7 +30,6 @@ LOST = (
     N_("- cases without a sealed inspection;"),
     N_("- what happened to a case after its last seal: that it was closed, how later papers were called;"),
     N_("- the access logs: put them back from a copy of the database, if there is one;"),
-    N_("- the office's log, until the service starts: it takes it from its files;"),
     N_("- logs of inspections that were not sealed: their recordings are in their folders."),
 )
 
@@ -78,6 +77,7 @@ async def _reindex(settings: Settings, root: Path | None) -> int:
 def _tell(outcome: Outcome, is_pinned: bool) -> None:
     numbers = {"inspections": len(outcome.restored), "cases": outcome.cases}
     print(translate(N_("{inspections} inspections of {cases} cases are back."), **numbers))
+    print(translate(N_("{n} entries of the office's log are back."), n=outcome.office_entries))
     if not is_pinned:
         print(translate(N_("No root of the office is here: each package was checked against its own.")))
     for text, ids in (

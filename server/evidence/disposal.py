@@ -15,7 +15,7 @@ from pathlib import Path
 
 from cryptography import x509
 
-from server.evidence import bag, certificates, cms, durable, keys, sealing
+from server.evidence import bag, certificates, cms, durable, keys, sealing, sm
 from server.evidence.canonical import BadJson, dump, parse_canonical, parse_time, time_text
 from server.evidence.errors import N_, EvidenceError
 from server.evidence.seal import BadSeal, Leaf, Seal, leaves_to_bytes, parse_leaves, root_of
@@ -128,6 +128,7 @@ def dispose(order: DisposalOrder, office: keys.OfficeKeys) -> Disposal:
     for name in ("data", "metadata"):
         shutil.rmtree(order.folder / name, ignore_errors=True)
     (order.folder / bag.MANIFEST).unlink(missing_ok=True)
+    (order.folder / sm.DIGESTS).unlink(missing_ok=True)
     durable.sync_folder(order.folder)
     bag.write_tag_manifest(order.folder)
     return disposal

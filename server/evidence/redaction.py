@@ -16,7 +16,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from server.evidence import bag, cms, durable, keys, sealing
+from server.evidence import bag, cms, durable, keys, sealing, sm
 from server.evidence.bag import FileDigest
 from server.evidence.canonical import BadJson, dump, parse, parse_canonical, parse_time, time_text
 from server.evidence.chain import GENESIS, BadLine, check_chain, link_of
@@ -27,7 +27,7 @@ from server.evidence.segments import BLOCK, Segment
 
 VERSION = 1
 REDACTION, REDACTION_SIGNATURE = "redaction.json", "redaction.p7s"
-_KEPT = (sealing.SEAL, sealing.SIGNATURE, sealing.KEY_LOG, sealing.OFFICE_PROOF)
+_KEPT = (sealing.SEAL, sealing.SIGNATURE, sealing.KEY_LOG, sealing.OFFICE_PROOF, sm.SIGNATURE)
 
 
 class CannotRedact(EvidenceError):
@@ -146,7 +146,8 @@ def make_copy(order: RedactionOrder, office: keys.OfficeKeys) -> Redaction:
     if len(known) < len(leaves):
         raise CannotRedact(detail="the package is a redacted copy itself")
     described = frozenset(path for path in sealed.seal.tags if path.startswith("metadata/"))
-    tags = order.omit & described
+    # The list of SM3 digests names every file: it goes with the first one that is left out.
+    tags = (order.omit & described) | ({sm.DIGESTS} & sealed.seal.tags.keys())
     strangers = (order.omit | order.spans.keys()) - known - tags
     if strangers or sealing.EVENTS in order.omit:
         raise CannotRedact(detail=", ".join(sorted(strangers)) or "the log itself cannot be left out")

@@ -16,7 +16,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from server.evidence import bag, certificates, cms, durable, keys, signatures, timestamps
+from server.evidence import bag, certificates, cms, durable, keys, signatures, sm, timestamps
 from server.evidence.bag import FileDigest
 from server.evidence.canonical import dump, parse, time_text
 from server.evidence.chain import check_chain
@@ -49,7 +49,7 @@ class SealingOrder:
     """What is to be sealed. `lines` is the whole log without newlines, its last event the close with the counts.
 
     `metadata` makes the files below `metadata/`, by their path, from the digests of the payload.
-    `open_index`: the inspection's place in the office's log.
+    `open_index`: the inspection's place in the office's log. `sm2`, `sm3`: who signs a second time; digests beside.
     """
 
     folder: Path
@@ -58,6 +58,8 @@ class SealingOrder:
     metadata: Callable[[Sequence[FileDigest]], Mapping[str, bytes]]
     open_index: int | None
     at: datetime
+    sm2: sm.Sm2Signer | None = None
+    sm3: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +125,9 @@ def seal_folder(
     reached("seal")
     durable.write(folder / KEY_LOG, office.log)
     reached("keys")
+    if order.sm2 is not None:  # before the signature that ends the sealing
+        durable.write(folder / sm.SIGNATURE, order.sm2.sign(seal.to_bytes()))
+        reached("sm2")
     signature = cms.sign(seal.to_bytes(), office.seal_key, office.chain)
     durable.write(folder / SIGNATURE, signature)
     reached("signature")
@@ -276,6 +281,10 @@ def _write_tags(order: SealingOrder, office: keys.OfficeKeys, files: Sequence[Fi
             for key, value in named.items():
                 text = text.replace("{{" + key + "}}", value)
         content[name] = text.encode()
+    if order.sm2 is not None:
+        content[sm.CERTIFICATE] = order.sm2.read_certificate()
+    if order.sm3:
+        content[sm.DIGESTS] = sm.list_digests(order.folder, sorted(file.path for file in files))
     for path, data in order.metadata(files).items():
         if not path.startswith("metadata/") or bag.why_unsafe(path) is not None:
             raise bag.UnsafeName(name=path, detail="metadata lies below metadata/")

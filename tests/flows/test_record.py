@@ -11,7 +11,9 @@ from pyhanko_certvalidator import ValidationContext
 
 from server.archive.index import load_index
 from server.archive.record import make_record
+from server.archive.sealing import sm2_signer
 from server.evidence import keys, pades
+from server.evidence.sm import Sm2Signer
 from server.settings import Settings
 from server.web.keys import FILES
 from tests.cast import Appointment, Office
@@ -120,3 +122,10 @@ async def test_the_index_in_the_package_holds_no_secret(
     assert "周敏" in written
     assert "token_hash" not in written
     assert "password" not in written
+
+
+def test_a_second_signature_is_made_where_the_settings_name_a_certificate(tmp_path: Path) -> None:
+    assert sm2_signer(Settings()) is None
+    certificate, key = tmp_path / "c.pem", tmp_path / "k.pem"
+    signer = sm2_signer(Settings(sm2_certificate=str(certificate), sm2_key=str(key)))
+    assert signer == Sm2Signer(certificate, key)

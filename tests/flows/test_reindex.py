@@ -9,14 +9,16 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
-from sqlalchemy import text
+from sqlalchemy import func, select, text
 
 from server.accounts.service import create_api_token
 from server.app import build
+from server.archive.keys import HEADS
 from server.archive.reindex import NotEmpty, reindex
 from server.cases.service import create_case
 from server.db import Database
 from server.inspections.log import check
+from server.officelog.models import OfficeEntry
 from server.settings import Settings
 from server.web.keys import DATABASE, FILES
 from tests.cast import FENGHE, Appointment, Office
@@ -87,6 +89,9 @@ async def test_after_the_database_is_lost_the_folders_give_the_same_pages(
     lost.mkdir(parents=True)
     before = await told(client, held, office.bearer("reviewer"))
     assert held.snapshot in str(before[f"/archive/{held.id}"])
+    await app[HEADS].run_once()
+    async with app[DATABASE].reading() as session:
+        entries = await session.scalar(select(func.count()).select_from(OfficeEntry))
     await server.close()
     await wipe(settings)
 
@@ -98,6 +103,8 @@ async def test_after_the_database_is_lost_the_folders_give_the_same_pages(
     assert "1 inspections of 1 cases are back" in said
     assert "Not sealed, so without a log: 01K0000000000000000000000A" in said
     assert "passwords" in said
+    assert entries
+    assert f"{entries} entries of the office's log are back" in said
     assert await in_a_thread("reindex") == 2  # it is not empty any more
 
     async with served(settings, clock) as (again, browser):

@@ -66,3 +66,18 @@ def test_an_unknown_setting_in_the_file_is_named(tmp_path: Path) -> None:
     file.write_text('lisen = "127.0.0.1:9000"\n')
     with pytest.raises(BadSettings, match="lisen"):
         load({"YUNKAN_CONFIG": str(file)})
+
+
+def test_an_sm2_certificate_needs_its_key_and_both_files(tmp_path: Path) -> None:
+    certificate = tmp_path / "c.pem"
+    certificate.touch()
+    with pytest.raises(BadSettings, match="go together"):
+        load({"YUNKAN_SM2_CERTIFICATE": str(certificate)})
+    with pytest.raises(BadSettings, match="there is no file"):
+        load({"YUNKAN_SM2_CERTIFICATE": str(certificate), "YUNKAN_SM2_KEY": str(tmp_path / "none")})
+
+
+def test_a_folder_of_fonts_must_be_there(tmp_path: Path) -> None:
+    assert load({"YUNKAN_FONTS": str(tmp_path)}).font_folder == tmp_path
+    with pytest.raises(BadSettings, match="no such folder"):
+        load({"YUNKAN_FONTS": str(tmp_path / "none")})

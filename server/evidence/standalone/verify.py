@@ -241,7 +241,7 @@ class Check:
         if self.redaction:
             later |= {"redaction.json", "redaction.p7s", "bag-info.txt"}
         later |= {"proofs/leaves.json", "proofs/keys.jsonl", "proofs/office-log.json"}
-        later |= {"proofs/four-properties.json", "proofs/four-properties.txt"}
+        later |= {"proofs/four-properties.json", "proofs/four-properties.txt", "seal.sm2.sig"}
         for name in self.sizes:
             if not name.startswith("data/") and name not in tags and name not in later:
                 self.fail(name, "is not covered by the seal")
@@ -255,7 +255,39 @@ class Check:
             elif self.digests.get(name) != digest:
                 self.fail(name, "is not the file that was sealed")
 
+    def second_signature(self) -> None:
+        """SM2 with SM3, where the office makes one; OpenSSL's cms cannot, its pkeyutl can."""
+        certificate, signature = "certs/sm2.pem", "seal.sm2.sig"
+        if certificate not in self.sizes and signature not in self.sizes:
+            return
+        if certificate not in self.sizes or signature not in self.sizes:
+            self.fail(signature, "the second signature is not whole")
+            return
+        result = openssl(
+            "pkeyutl -verify -rawin -digest sm3 -pkeyopt distid:1234567812345678 -certin",
+            *("-inkey", self.path(certificate), "-in", self.path("seal.json")),
+            *("-sigfile", self.path(signature)),
+        )
+        if result.returncode:
+            self.fail(signature, "does not hold: %s" % reason_of(result))
+        else:
+            self.warn(signature, "holds; compare its certificate with what the office publishes")
+
+    def sm3_digests(self) -> None:
+        """The SM3 digests, where the office lists them."""
+        if "proofs/sm3.txt" not in self.sizes:
+            return
+        listed = self.manifest("proofs/sm3.txt")
+        there = sorted(name for name in self.sizes if name.startswith("data/"))
+        if sorted(listed) != there:
+            self.fail("proofs/sm3.txt", "names other files than there are")
+        for name in there:
+            output = openssl("dgst -sm3 -r", self.path(name)).stdout.decode("utf-8", "replace")
+            if output.split(" ")[0].lstrip("\\") != listed.get(name):
+                self.fail(name, "has another SM3 digest than is listed")
+
     def signature(self) -> None:
+        self.second_signature()
         root = self.arguments.root or self.path("root.pem")
         keys = self.seal["keys"]
         own = certificate_digests(self.read("root.pem") or b"")
@@ -459,6 +491,7 @@ class Check:
                         told(part, "piece %d is not what was recorded" % index)
 
     def tree(self) -> None:
+        self.sm3_digests()
         value = self.load("proofs/leaves.json")
         if value is None:
             return

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from cryptography import x509
 
-from server.evidence import bag, certificates, cms, sealing, timestamps
+from server.evidence import bag, certificates, cms, sealing, sm, timestamps
 from server.evidence.canonical import parse_time
 from server.evidence.errors import N_
 from server.evidence.redaction import REDACTION, REDACTION_SIGNATURE, Redaction
@@ -121,7 +121,7 @@ def _later(evidence: Evidence) -> set[str]:
     fixed = {bag.MANIFEST, bag.TAG_MANIFEST, sealing.SEAL, sealing.SIGNATURE}
     if REDACTION in evidence.source.sizes:
         fixed |= {REDACTION, REDACTION_SIGNATURE, "bag-info.txt"}
-    fixed |= {sealing.FOUR_PROPERTIES, sealing.FOUR_PROPERTIES_TEXT}
+    fixed |= {sm.SIGNATURE, sealing.FOUR_PROPERTIES, sealing.FOUR_PROPERTIES_TEXT}
     return fixed | stamps | {sealing.LEAVES, sealing.KEY_LOG, sealing.OFFICE_PROOF}
 
 
@@ -130,6 +130,7 @@ def check_signature(evidence: Evidence, step: Step) -> None:
     if evidence.redaction is not None:
         _check_redaction_signature(evidence, evidence.redaction, step)
     seal, signature = evidence.seal, evidence.find(sealing.SIGNATURE)
+    _check_sm2(evidence, step)
     if signature is None:
         step.fail("unsigned", N_("is missing: nobody vouches for the seal"), sealing.SIGNATURE)
         return
@@ -156,6 +157,45 @@ def check_signature(evidence: Evidence, step: Step) -> None:
             "expired_since",
             N_("the certificate has expired since; what counts is the time stamp from before that"),
         )
+
+
+def _check_sm2(evidence: Evidence, step: Step) -> None:
+    """The second signature, where the office makes one: its certificate is under the seal; its chain is not checked."""
+    certificate, signature = evidence.find(sm.CERTIFICATE), evidence.find(sm.SIGNATURE)
+    if certificate is None and signature is None:
+        return
+    if certificate is None or signature is None:
+        missing = sm.CERTIFICATE if certificate is None else sm.SIGNATURE
+        step.fail("missing", N_("is missing: the second signature is not whole"), missing)
+        return
+    try:
+        reason = sm.why_not(signature, evidence.seal_bytes, certificate)
+    except sm.Sm2Unusable as error:
+        detail = error.params["detail"]
+        step.warn("sm2_unchecked", N_("could not be checked here: {reason}"), sm.SIGNATURE, reason=detail)
+        return
+    if reason is not None:
+        step.fail("bad_signature", N_("does not hold: {reason}"), sm.SIGNATURE, reason=reason)
+        return
+    step.warn("sm2_chain", N_("holds; compare its certificate with what the office publishes"), sm.SIGNATURE)
+
+
+def _check_sm3(evidence: Evidence, step: Step) -> None:
+    """The SM3 digests, where the office lists them, are those of the files."""
+    data = evidence.find(sm.DIGESTS)
+    if data is None:
+        return
+    try:
+        listed = bag.parse_manifest(data)
+    except ValueError as error:
+        step.fail("bad_list", N_("does not hold: {reason}"), sm.DIGESTS, reason=str(error))
+        return
+    for path in sorted(listed.keys() ^ {path for path in evidence.found if path.startswith("data/")}):
+        step.fail("unlisted", N_("is in one of the lists and not in the other"), path)
+    for path in sorted(listed.keys() & evidence.found.keys()):
+        with evidence.source.open(path) as file:
+            if sm.sm3(file) != listed[path]:
+                step.fail("changed", N_("has another SM3 digest than is listed"), path)
 
 
 def _check_redaction_signature(evidence: Evidence, redaction: Redaction, step: Step) -> None:
@@ -255,6 +295,7 @@ def check_tree(evidence: Evidence, step: Step) -> None:
     except (BadSeal, ValueError) as error:
         step.fail("bad_leaves", N_("does not hold: {reason}"), sealing.LEAVES, reason=str(error))
         return
+    _check_sm3(evidence, step)
     step.numbers = {"leaves": len(leaves)}
     if evidence.seal is not None and root != evidence.seal.root:
         step.fail("bad_root", N_("does not lead to the root in the seal"), sealing.LEAVES)
