@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import sys
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import select
@@ -32,9 +34,21 @@ def add_to(commands: Any) -> None:
 
 
 def run(settings: Settings, options: argparse.Namespace) -> int:
-    """0 if every log holds, 1 with the first bad line of each that does not, 2 if there is no such inspection."""
+    """0 if every log holds, 1 with the first bad line of each that does not, 2 if what is asked for is not there."""
     current_language.set(settings.language)
+    if why_no_database(settings):
+        return 2
     return asyncio.run(_check(settings, options.inspection))
+
+
+def why_no_database(settings: Settings) -> str:
+    """Said to the caller as well; empty if there is one. SQLite would make the file that it does not find."""
+    path = settings.database.partition("sqlite+aiosqlite:///")[2]
+    if not path or Path(path).exists():
+        return ""
+    told = translate(N_("There is no database at {path}"), path=path)
+    print(f"yunkan: {told}", file=sys.stderr)
+    return told
 
 
 async def _check(settings: Settings, wanted: str) -> int:

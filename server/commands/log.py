@@ -10,9 +10,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy.exc import SQLAlchemyError
-
 from server.archive.office_log import NotOpened, fresh_head, prove_inspection
+from server.commands.check_log import why_no_database
 from server.db import Database
 from server.errors import N_
 from server.evidence import keys, merkle, officelog
@@ -96,6 +95,8 @@ def _compare(settings: Settings, options: argparse.Namespace) -> int:
         )
         history = (options.keys or settings.key_folder / keys.LOG).read_bytes()
         public = [bytes.fromhex(each.public) for each in check_log(history) if each.purpose == "head"]
+        if options.proof is None and why_no_database(settings):
+            return 2
         if options.proof is None:
             result = asyncio.run(_against_own_log(settings, older, newer, public))
         else:
@@ -104,10 +105,6 @@ def _compare(settings: Settings, options: argparse.Namespace) -> int:
             result = officelog.compare(older, newer, public, proof.hashes() if fits else None)
     except EvidenceError as error:
         return _unusable(translate(error.text, **error.params), options.json)
-    except SQLAlchemyError:
-        return _unusable(
-            translate(N_("there is no office's log here; give a proof with --proof")), options.json
-        )
     except (OSError, BadHead, BadProof) as error:
         return _unusable(str(error), options.json)
     if options.json:
@@ -147,6 +144,9 @@ def _unusable(reason: str, as_json: bool) -> int:
 
 def _written(settings: Settings, act: Any, out: Path | None) -> int:
     current_language.set(settings.language)
+
+    if why_no_database(settings):
+        return 2
 
     async def run() -> bytes:
         database = Database(settings.database)

@@ -311,3 +311,14 @@ async def test_check_log_names_the_first_bad_entry_what_is_open_and_what_is_gone
     assert code == 1
     assert f"Entry {entry}: the columns" in said
     assert f"Inspection {appointment.id} has no entry of the kind open" in said
+
+
+async def test_commands_without_a_database_say_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clock: SettableClock, capsys: pytest.CaptureFixture[str]
+) -> None:
+    keys.init(tmp_path / "keys", OFFICE, clock.now())
+    monkeypatch.setenv("YUNKAN_KEYS", str(tmp_path / "keys"))
+    monkeypatch.setenv("YUNKAN_DATA", str(tmp_path / "missing"))
+    for words in (["check-log"], ["log", "deposit"], ["log", "prove", "x"]):
+        assert await asyncio.to_thread(yunkan, *words) == 2
+        assert "没有数据库" in capsys.readouterr().err
