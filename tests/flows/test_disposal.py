@@ -90,6 +90,14 @@ async def test_evidence_ends_when_its_time_has_come_and_two_people_say_so(
 
     words = shown(await look(client, page))
     assert "Certificate of disposal" in words
+    for act in (
+        "Put it on hold",
+        "Lifted the hold",
+        "Proposed the disposal",
+        "Approved the disposal",
+        "Destroyed it",
+    ):
+        assert act in words
     assert "保管期满" in words
     assert "田海" not in words
     await look(client, f"/archive/{held.id}")

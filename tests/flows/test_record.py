@@ -4,6 +4,7 @@ import io
 import json
 from pathlib import Path
 
+import pytest
 from aiohttp import web
 from pyhanko.pdf_utils.reader import PdfFileReader
 from pyhanko.sign.validation import async_validate_pdf_signature
@@ -67,6 +68,7 @@ async def test_the_sealed_package_holds_the_record_signed_and_on_the_case(
     assert piece["url"] in await look(client, f"/inspections/{held.id}")
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 async def test_the_record_tells_what_the_log_holds_and_is_the_same_when_made_again(
     client: Client, app: web.Application, office: Office, appointment: Appointment
 ) -> None:
@@ -86,6 +88,7 @@ async def test_the_record_tells_what_the_log_holds_and_is_the_same_when_made_aga
     assert shorter != again
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 async def test_the_package_holds_the_four_property_report_and_the_page_shows_it(
     client: Client, app: web.Application, office: Office, appointment: Appointment, settings: Settings
 ) -> None:
@@ -113,6 +116,7 @@ async def test_the_package_holds_the_four_property_report_and_the_page_shows_it(
     assert run_standalone(folder / "verify.py")[0] == 1
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 async def test_the_index_in_the_package_holds_no_secret(
     client: Client, app: web.Application, office: Office, appointment: Appointment
 ) -> None:

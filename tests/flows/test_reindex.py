@@ -124,6 +124,7 @@ async def in_a_thread(*words: str) -> int:
     return await asyncio.to_thread(yunkan, *words)
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 async def test_a_folder_that_was_changed_is_left_out_and_named(
     client: Client,
     app: web.Application,
