@@ -125,13 +125,19 @@ async def soak(inspections: int, viewers: int, seconds: float, *, say: Say) -> S
             begun = time.monotonic()
             samples = [(0.0, bench.resident_bytes())]
             measured = await bench.measure(SOAK_SAMPLE_S, settle_s=0)
-            lost = sent = 0
+            windows = [measured]
             while (at := time.monotonic() - begun) < seconds:
                 samples.append((at, bench.resident_bytes()))
                 say(f"{at:5.0f} s  {samples[-1][1] / MEBI:.1f} MB")
                 measured = await bench.measure(min(SOAK_SAMPLE_S, max(1.0, seconds - at)), settle_s=0)
-                lost, sent = lost + measured.lost, sent + measured.sent
-            measured = dataclasses.replace(measured, lost=lost, sent=sent)
+                windows.append(measured)
+            measured = dataclasses.replace(
+                measured,
+                lost=sum(each.lost for each in windows),
+                sent=sum(each.sent for each in windows),
+                server_drops=sum(each.server_drops for each in windows),
+                load_drops=sum(each.load_drops for each in windows),
+            )
         finally:
             await bench.close()
     return Soak(inspections, viewers, alone, tuple(samples), measured)
@@ -144,7 +150,8 @@ def describe_soak(found: Soak) -> str:
         f"{first[1] / MEBI:.1f} MB -> {last[1] / MEBI:.1f} MB resident "
         f"({found.growth_bytes_per_hour / MEBI:+.1f} MB per hour), "
         f"{found.further_bytes / MEBI:.2f} MB for each further inspection, "
-        f"{found.row.lost} of {found.row.sent} packets lost"
+        f"{found.row.lost} of {found.row.sent} packets lost "
+        f"({found.row.server_drops} by full buffers of the service, {found.row.load_drops} by the load's)"
     )
 
 

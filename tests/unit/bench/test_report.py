@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from server.bench.report import Machine, Missing, Row, as_json, markdown, ratios, table
-from server.bench.run import CAPACITY_TRIES, Soak, first_good, what_gave_out
+from server.bench.run import CAPACITY_TRIES, Soak, describe_soak, first_good, what_gave_out
 from server.bench.subject import RecordingState
 
 MACHINE = Machine("2026-11-21 20:00 UTC", "a processor", 2, "Linux 6", "3.11", 0.5, 0.9)
@@ -103,6 +103,13 @@ def test_memory_of_further_inspections_does_not_count_the_first() -> None:
     soak = Soak(5, 1, 100, ((0.0, 180), (3600.0, 190)), ROW)
     assert soak.further_bytes == 20
     assert soak.growth_bytes_per_hour == pytest.approx(10)
+
+
+def test_a_soak_says_whose_buffers_lost_what_was_lost() -> None:
+    row = dataclasses.replace(ROW, lost=9, server_drops=4, load_drops=5)
+    assert "9 of 1000 packets lost (4 by full buffers of the service, 5 by the load's)" in describe_soak(
+        Soak(2, 1, 100, ((0.0, 180), (60.0, 181)), row)
+    )
 
 
 class Rows:
