@@ -12,6 +12,7 @@ from typing import Any
 
 from cryptography import x509
 from sqlalchemy import exists, func, select
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from server.accounts.models import Office, Staff
@@ -97,9 +98,13 @@ async def reindex(
         if package is not None:
             found.append(package)
     for package in sorted(found, key=lambda each: (each.seal.seal.sealed_at, each.folder.name)):
-        async with database.transaction() as session:
-            await _restore(session, package)
-        outcome.restored.append(package.folder.name)
+        try:
+            async with database.transaction() as session:
+                await _restore(session, package)
+        except (BadIndex, SQLAlchemyError) as error:  # rows of another release, or that contradict each other
+            outcome.refused.append((package.folder.name, str(error)))
+        else:
+            outcome.restored.append(package.folder.name)
     async with database.transaction() as session:
         outcome.office_entries = await mirror.restore(session, files.absolute(mirror.FOLDER))
     async with database.transaction() as session:

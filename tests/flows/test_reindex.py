@@ -13,8 +13,10 @@ from sqlalchemy import func, select, text
 
 from server.accounts.service import create_api_token
 from server.app import build
+from server.archive.index import BadIndex, Index, from_row
 from server.archive.keys import HEADS
 from server.archive.reindex import NotEmpty, reindex
+from server.cases.models import Case
 from server.cases.service import create_case
 from server.db import Database
 from server.inspections.log import check
@@ -146,3 +148,13 @@ async def test_a_folder_that_was_changed_is_left_out_and_named(
     ((left_out, reason),) = outcome.refused
     assert left_out == held.id
     assert held.snapshot in reason
+
+
+def test_an_index_of_another_release_is_refused_with_its_reason() -> None:
+    with pytest.raises(BadIndex, match="no column 'colour'"):
+        from_row(Case, {"id": "x", "colour": "red"})
+    with pytest.raises(BadIndex, match="not of a known version"):
+        Index.parse(b'{"kind":"index","language":"en","record":"x","rows":{},"v":2}')
+    for wrong in (b"", b"[]", b"{}", b'{"kind":"index","rows":3,"v":1}', b"\xff"):
+        with pytest.raises(BadIndex):
+            Index.parse(wrong)

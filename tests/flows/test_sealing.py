@@ -362,7 +362,7 @@ async def test_a_lease_keeps_another_worker_away_until_it_is_over(
     assert await app[SEALER].run_once() == 1
 
 
-STEPS = ("closed", "leaves", "seal", "signature", "tagmanifest", "entered", "recorded")
+STEPS = ("closed", "documents", "leaves", "seal", "signature", "tagmanifest", "entered", "recorded")
 KILLED = """
 import asyncio, os, signal, sys
 from pathlib import Path
