@@ -64,7 +64,8 @@ def _told(error: YunkanError) -> str:
         words = CUT_OFF if reason.text == UNREADABLE else reason.text
         return translate(error.text, reason=translate(words, **reason.params))
     if isinstance(error, Invalid) and error.fields:
-        return translate(error.fields["file"])
+        (text,) = error.fields.values()
+        return translate(text)
     return translate(error.text, **error.params)
 
 
