@@ -20,6 +20,7 @@ from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from server import media
 from server.accounts.rules import Actor
 from server.errors import N_, Conflict, Gone, Invalid, NotFound, TooLarge
 from server.ids import new_id
@@ -30,7 +31,6 @@ from server.inspections.models import Inspection
 from server.live.context import Live
 from server.live.join import NotRunning
 from server.live.models import Part, Participant, PhoneRecording, Slot
-from server.live.phone_file import NotARecording, PhoneFile, copy_seekable
 from server.live.recording import record_part
 
 log = structlog.get_logger("gap_filling")
@@ -271,7 +271,7 @@ async def _accept(live: Live, actor: Actor, row: PhoneRecording, incoming: Path)
     original = original_path(row)
     try:
         copy, original_sha256 = await asyncio.to_thread(_keep, live, row, incoming, target, original)
-    except NotARecording as error:
+    except media.NotARecording as error:
         async with live.database.transaction() as session:
             await session.execute(
                 update(PhoneRecording).where(PhoneRecording.id == row.id).values(state="refused")
@@ -313,15 +313,15 @@ async def _enter(live: Live, actor: Actor, row: PhoneRecording, part: Part, extr
 
 def _keep(
     live: Live, row: PhoneRecording, incoming: Path, target: Path, original: str
-) -> tuple[PhoneFile, str]:
+) -> tuple[media.PhoneFile, str]:
     target.parent.mkdir(parents=True, exist_ok=True)
     data = incoming.read_bytes()[: row.size_bytes]
     incoming.write_bytes(data)
-    copy = copy_seekable(incoming, row.media_type, target)
+    copy = media.copy_seekable(incoming, row.media_type, target)
     return copy, live.files.write(original, data).sha256
 
 
-def _part(live: Live, row: PhoneRecording, target: Path, copy: PhoneFile) -> Part:
+def _part(live: Live, row: PhoneRecording, target: Path, copy: media.PhoneFile) -> Part:
     return Part(
         id=new_id(),
         inspection_id=row.inspection_id,

@@ -3,6 +3,7 @@
 from .engine import MediaEngine
 from .errors import FrameGone, MediaError, NoPicture, NotSupported, OfferRejected
 from .model import MediaConfig, Part, PartSegment, Picture, SlotObserver, SlotStats, VideoShape
+from .phone_file import NotARecording, PhoneFile, copy_seekable
 from .repair import repair_part
 from .session import Session
 from .slot import Slot
@@ -13,15 +14,18 @@ __all__ = [
     "MediaEngine",
     "MediaError",
     "NoPicture",
+    "NotARecording",
     "NotSupported",
     "OfferRejected",
     "Part",
     "PartSegment",
+    "PhoneFile",
     "Picture",
     "Session",
     "Slot",
     "SlotObserver",
     "SlotStats",
     "VideoShape",
+    "copy_seekable",
     "repair_part",
 ]

@@ -1,27 +1,31 @@
 """A file that a phone's browser recorded: opened, checked, and copied packet by packet into one that can be seeked.
 
 A browser writes its recording as it goes: no index, no duration. The packets stay as they are; only the container is
-written anew. Blocking: call it in a thread.
+written anew. A program of its own, run by `phone_file` in a process of its own: what a stranger sent is read here, and
+a file made to break the decoder breaks only this. It imports nothing of the house.
+
+    python phone_copy.py SOURCE MEDIA_TYPE TARGET
+
+prints {"duration_s", "video": [width, height] or null}, or {"refused": why}.
 """
 
 from __future__ import annotations
 
+import json
 import os
-import secrets
-from dataclasses import dataclass
+import resource
+import sys
 from pathlib import Path
 from typing import Any
 
 import av
-
-from server.media.part import sha256_of
-from server.storage.files import sync_folder
 
 CODECS = {
     "webm": frozenset({"vp8", "vp9", "av1", "h264", "opus"}),
     "mp4": frozenset({"h264", "hevc", "vp9", "av1", "aac", "opus"}),
 }
 LARGEST_SIDE = 4096
+MEMORY_BYTES = 2 << 30
 _DEMUXERS = {"webm": "matroska", "mp4": "mov"}
 _SEEKABLE: dict[str, dict[str, str]] = {"webm": {"cues_to_front": "0"}, "mp4": {"movflags": "faststart"}}
 
@@ -30,48 +34,22 @@ class NotARecording(Exception):
     """The file is not what its media type says, or holds something else than one picture and one sound."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PhoneFile:
-    """The copy: `duration_s` as its packets have it."""
-
-    media_type: str
-    duration_s: float
-    size_bytes: int
-    sha256: str
-    width: int | None
-    height: int | None
-
-
-def copy_seekable(source: Path, media_type: str, target: Path) -> PhoneFile:
-    """Check `source` and write `target`, whole or not at all. NotARecording says what is wrong."""
+def copy(source: Path, media_type: str, target: Path) -> dict[str, Any]:
+    """Check `source` and write `target`. NotARecording says what is wrong."""
     container = media_type.partition("/")[2]
-    partial = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
     try:
         _check_magic(source, container)
         with av.open(str(source), format=_DEMUXERS[container]) as reading:
             streams = _streams(reading, container)
             _decode_one(reading, streams)
         with av.open(str(source), format=_DEMUXERS[container]) as reading:
-            duration_s = _copy(reading, partial, container)
-        with partial.open("rb") as file:
-            os.fsync(file.fileno())
-        video = next((stream for stream in streams if stream[0] == "video"), None)
-        if media_type.startswith("video/") != (video is not None):
-            raise NotARecording("the streams are not those of its media type")
-        partial.replace(target)
-        sync_folder(target.parent)
+            duration_s = _copy(reading, target, container)
     except (av.FFmpegError, ValueError) as error:
         raise NotARecording(str(error)) from error
-    finally:
-        partial.unlink(missing_ok=True)
-    return PhoneFile(
-        media_type=media_type,
-        duration_s=duration_s,
-        size_bytes=target.stat().st_size,
-        sha256=sha256_of(target),
-        width=video[1] if video else None,
-        height=video[2] if video else None,
-    )
+    video = next(([width, height] for kind, width, height in streams if kind == "video"), None)
+    if media_type.startswith("video/") != (video is not None):
+        raise NotARecording("the streams are not those of its media type")
+    return {"duration_s": duration_s, "video": video}
 
 
 def _check_magic(source: Path, container: str) -> None:
@@ -123,3 +101,18 @@ def _copy(reading: Any, target: Path, container: str) -> float:
     if duration_s <= 0:
         raise NotARecording("nothing in it")
     return duration_s
+
+
+def main(source: str, media_type: str, target: str) -> None:
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
+    try:
+        answer = copy(Path(source), media_type, Path(target))
+        with Path(target).open("rb") as file:
+            os.fsync(file.fileno())
+    except NotARecording as error:
+        answer = {"refused": str(error)}
+    json.dump(answer, sys.stdout)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

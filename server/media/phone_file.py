@@ -1,0 +1,65 @@
+"""Takes in a file that a phone recorded; reading it is left to a process of its own (`phone_copy`)."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from . import phone_copy
+from .part import sha256_of, sync_folder
+from .phone_copy import NotARecording
+
+__all__ = ["NotARecording", "PhoneFile", "copy_seekable"]
+
+PATIENCE_S = 120
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PhoneFile:
+    """The copy: `duration_s` as its packets have it."""
+
+    media_type: str
+    duration_s: float
+    size_bytes: int
+    sha256: str
+    width: int | None
+    height: int | None
+
+
+def copy_seekable(source: Path, media_type: str, target: Path) -> PhoneFile:
+    """Check `source` and write `target`, whole or not at all. NotARecording says what is wrong. Blocking."""
+    partial = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
+    try:
+        answer = _read_apart(source, media_type, partial)
+        partial.replace(target)
+        sync_folder(target.parent)
+    finally:
+        partial.unlink(missing_ok=True)
+    width, height = answer["video"] or (None, None)
+    return PhoneFile(
+        media_type=media_type,
+        duration_s=answer["duration_s"],
+        size_bytes=target.stat().st_size,
+        sha256=sha256_of(target),
+        width=width,
+        height=height,
+    )
+
+
+def _read_apart(source: Path, media_type: str, target: Path) -> dict[str, Any]:
+    command = [sys.executable, "-I", phone_copy.__file__, str(source), media_type, str(target)]
+    try:
+        done = subprocess.run(command, capture_output=True, timeout=PATIENCE_S, check=True)  # noqa: S603 - our own program
+    except subprocess.TimeoutExpired as error:
+        raise NotARecording(f"not read within {PATIENCE_S} s") from error
+    except subprocess.CalledProcessError as error:
+        raise NotARecording(f"the program that reads it ended with {error.returncode}") from error
+    answer: dict[str, Any] = json.loads(done.stdout)
+    if "refused" in answer:
+        raise NotARecording(answer["refused"])
+    return answer
