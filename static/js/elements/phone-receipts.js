@@ -22,7 +22,7 @@ class PhoneReceipts extends HTMLElement {
 
   #content(shown, count) {
     const note = (text) => h("p", { class: "muted" }, text, " ", h("a", { href: "/verify" }, t("Check a receipt")));
-    const save = h("a", { class: "button", href: this.dataset.address, download: "" }, icon("download"), t("Save my receipts"));
+    const save = h("a", { class: "button button--large", href: this.dataset.address, download: "" }, icon("download"), t("Save my receipts"));
     if (shown === "ready") return [save, note(t("A small file that shows later whether the office still has the records of that time."))];
     if (shown === "unavailable") return [h("p", { class: "muted" }, t("This browser cannot countersign receipts. The inspection is valid all the same."))];
     if (shown === "mismatch") {
