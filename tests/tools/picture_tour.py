@@ -8,6 +8,7 @@ from pathlib import Path
 
 from playwright.async_api import BrowserContext, Locator, Page, expect
 
+from tests.peers.chromium import until
 from tests.tools.album import DESK, LANGUAGES, OFFICE_SIZES, PHONE, PHONE_SIZES, Album, take_small
 from tests.tools.scene import PASSWORDS, Scene
 
@@ -449,7 +450,9 @@ class Tour:
             phone, "phone-ended", await phone.locator("html").get_attribute("lang") or "", sizes=PHONE_SIZES
         )
         await album.visit(phone, "phone-problem-ended", self.link, sizes=PHONE_SIZES)
-        await self.console(console, "console-ended", "ended")
+        # Loaded again, it would lead to the inspection's page.
+        language = await console.locator("html").get_attribute("lang") or ""
+        await album.take(console, "console-ended", language, sizes=OFFICE_SIZES)
         await album.visit(desk, "inspection-ended", inspection)
         await album.visit(desk, "case", f"/cases/{self.scene.case}")
         await album.visit(desk, "archive", "/archive")
@@ -478,8 +481,8 @@ class Tour:
         await page.locator("inspection-replay:not([data-state=loading])").wait_for(timeout=STATE_MS)
         await page.locator("replay-video[data-state]").first.wait_for(state="attached", timeout=STATE_MS)
         await page.locator("event-list [data-kind=snapshot] button").last.click()
-        shown = "() => [...document.querySelectorAll('replay-video video')].some((one) => one.readyState > 2)"
-        await page.wait_for_function(shown)
-        loaded = "() => document.querySelectorAll('.photo-strip img').length >= 3"
-        await page.wait_for_function(loaded)
+        await until(
+            page, "[...document.querySelectorAll('replay-video video')].some((one) => one.readyState > 2)"
+        )
+        await until(page, "document.querySelectorAll('.photo-strip img').length >= 3")
         await page.locator(".photo-strip img").first.evaluate("async (image) => { await image.decode(); }")
