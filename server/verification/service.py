@@ -83,7 +83,7 @@ async def check_shown(database: Database, key_folder: Path, data: bytes) -> list
     if await asyncio.to_thread(_is_ours, kept.receipts, public):
         async with database.reading() as session:
             without_log, lines = await _office_lines(session, kept.receipts[0].inspection)
-    return await asyncio.to_thread(_hold, kept.receipts, lines, public, without_log)
+    return await asyncio.to_thread(judge, kept.receipts, lines, public, without_log)
 
 
 async def _office_lines(session: AsyncSession, inspection_id: str) -> tuple[Outcome, list[bytes]]:
@@ -105,7 +105,7 @@ def _is_ours(receipts: Sequence[Receipt], public: Sequence[bytes]) -> bool:
     return False
 
 
-def _hold(
+def judge(
     receipts: Sequence[Receipt], lines: Sequence[bytes], public: Sequence[bytes], without_log: Outcome
 ) -> list[Verdict]:
     """A log whose chain is broken at or before a line does not hold that line, whatever the line itself is."""
