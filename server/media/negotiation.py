@@ -4,15 +4,21 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, TypeGuard
 
+from . import congestion
 from .bridge import DtlsRole, Fingerprint, MediaDescription, SessionDescription
 from .codecs import Kind
 from .errors import OfferRejected
 from .ice import Credentials
 
 _MAX_SDP_CHARACTERS = 200_000
+# A sender with transport-wide feedback finds the way's limit itself: a limit of ours would only hide it.
+_REMB = ("goog-remb", "")
+# From here Chromium's estimate begins. Its own beginning, 0.3 Mbit/s, means some ten seconds of a blurred doorplate;
+# a way that carries less is noticed within a second.
+START_BITRATE_KBPS = 1000
 _FEEDBACK = {
-    "video": (("nack", ""), ("nack", "pli"), ("ccm", "fir"), ("goog-remb", "")),
-    "audio": (("nack", ""),),
+    "video": (("nack", ""), ("nack", "pli"), ("ccm", "fir"), _REMB, congestion.FEEDBACK),
+    "audio": (("nack", ""), congestion.FEEDBACK),
 }
 # Constrained baseline decodes everywhere (Safari refuses 42001f); plain baseline and higher profiles come after.
 _PROFILES = ("42e0", "4200", "4d00", "640c", "6400")
@@ -49,6 +55,8 @@ class Section:
     "In our order of preference; empty when nothing suits."
     first_format: str
     reduced_size: bool
+    transport_cc: int | None = None
+    "The number of the header extension with transport-wide sequence numbers, where it is offered with its feedback."
 
     @property
     def can_send(self) -> bool:
@@ -143,15 +151,25 @@ def _formats(media: MediaDescription, lines: Sequence[str]) -> tuple[Format, ...
 
 def _section(media: MediaDescription, lines: Sequence[str], index: int) -> Section:
     usable = media.kind in ("audio", "video") and media.port != 0 and media.rtcp_mux
+    formats = _formats(media, lines) if usable else ()
     return Section(
         kind=media.kind,
         mid=media.rtp.muxId or str(index),
         protocol=media.profile,
         direction=media.direction or "sendrecv",
-        formats=_formats(media, lines) if usable else (),
+        formats=formats,
         first_format=str(media.fmt[0]),
         reduced_size="a=rtcp-rsize" in lines,
+        transport_cc=_transport_cc(media, formats),
     )
+
+
+def _transport_cc(media: MediaDescription, formats: Sequence[Format]) -> int | None:
+    """Asked of the best format, which is what publishers get. The number must fit a one-byte header: no other is read."""
+    if not formats or congestion.FEEDBACK not in formats[0].feedback:
+        return None
+    numbers = [item.id for item in media.rtp.headerExtensions if item.uri == congestion.EXTENSION]
+    return next((number for number in numbers if 0 < number < 15), None)
 
 
 def _one_of_each(sections: Sequence[Section]) -> tuple[Section, ...]:
@@ -254,13 +272,20 @@ def candidate_lines(candidates: Sequence[tuple[str, int]]) -> list[str]:
     return lines
 
 
-def _format_lines(item: Format) -> list[str]:
+def _format_lines(item: Format, *, transport_cc: bool) -> list[str]:
     channels = f"/{item.channels}" if item.channels and item.channels > 1 else ""
     number = item.payload_type
     lines = [f"a=rtpmap:{number} {item.name}/{item.clock_hz}{channels}"]
-    lines += [f"a=rtcp-fb:{number} {name} {value}".rstrip() for name, value in item.feedback]
-    if item.parameters:
-        lines.append(f"a=fmtp:{number} {item.parameters}")
+    lines += [
+        f"a=rtcp-fb:{number} {name} {value}".rstrip()
+        for name, value in item.feedback
+        if (name, value) != (_REMB if transport_cc else congestion.FEEDBACK)
+    ]
+    parameters = [item.parameters] if item.parameters else []
+    if transport_cc and item.name != "opus":
+        parameters.append(f"x-google-start-bitrate={START_BITRATE_KBPS}")
+    if parameters:
+        lines.append(f"a=fmtp:{number} {';'.join(parameters)}")
     if item.rtx_payload_type is not None:
         lines.append(f"a=rtpmap:{item.rtx_payload_type} rtx/{item.clock_hz}")
         lines.append(f"a=fmtp:{item.rtx_payload_type} apt={number}")
@@ -302,8 +327,12 @@ def _section_lines(accepted: Accepted, transport: LocalTransport) -> list[str]:
         f"a=fingerprint:{transport.fingerprint.algorithm} {transport.fingerprint.value}",
         f"a=setup:{'active' if transport.role == 'client' else 'passive'}",
     ]
+    # Towards viewers we do not number packets.
+    transport_cc = accepted.direction == "recvonly" and section.transport_cc is not None
+    if transport_cc:
+        lines.append(f"a=extmap:{section.transport_cc} {congestion.EXTENSION}")
     for item in accepted.formats:
-        lines += _format_lines(item)
+        lines += _format_lines(item, transport_cc=transport_cc)
     if accepted.outgoing is not None:
         lines += _outgoing_lines(section.kind, accepted.outgoing)
     lines += candidate_lines(transport.candidates)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal
 
 from .codecs import Kind
+from .congestion import Arrivals
 from .errors import OfferRejected
 from .negotiation import Accepted, Offer, Section
 from .rtcp import BitrateLimit, Goodbye, Packet, ReceiverReport, SenderReport, SourceDescription
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
     from .slot import Slot
 
 REPORT_INTERVAL_S = 1.0
-# Reached at once instead of after half a minute of slow growth: Chromium takes a limit that comes within the first two
-# seconds as its estimate (it has nothing better, as we offer no transport-wide feedback).
+# For senders without transport-wide feedback: reached at once instead of after half a minute of slow growth, as a limit
+# that comes within the first two seconds is taken as the estimate.
 BITRATE_LIMIT_BPS = 3_000_000
 
 
@@ -35,6 +36,7 @@ class PublishSession(Session):
         self._uplinks: dict[Kind, Uplink] = {}
         self._routes: list[Callable[[bytes, float], None] | None] = [None] * 128
         self._next_report = 0.0
+        self._arrivals: Arrivals | None = None
         decisions: list[Accepted | Section] = []
         for section in offer.sections:
             decision = self._accept(section)
@@ -57,6 +59,9 @@ class PublishSession(Session):
             on_unrepaired=self._slot.request_keyframe if kind == "video" else lambda: None,
         )
         self._uplinks[kind] = uplink
+        if section.transport_cc is not None and self._arrivals is None:
+            # One numbering for the whole transport, and in a bundle one number for the extension.
+            self._arrivals = Arrivals(section.transport_cc)
         self._routes[item.payload_type] = uplink.media
         if item.rtx_payload_type is not None and item.rtx_payload_type < 128:
             self._routes[item.rtx_payload_type] = uplink.retransmission
@@ -85,6 +90,9 @@ class PublishSession(Session):
     def _rtp_received(self, packet: bytes, now: float) -> None:
         if self.closed:
             return
+        if self._arrivals is not None:
+            # Of every packet, also of those that merely probe the way.
+            self._arrivals.packet(packet, now)
         route = self._routes[packet[1] & 0x7F]
         if route is None:
             self.malformed += 1
@@ -105,6 +113,14 @@ class PublishSession(Session):
             # A stopped track says goodbye as well as a leaving peer; DTLS tells the latter.
             return
 
+    def _tell_arrivals(self) -> None:
+        if self._arrivals is None:
+            return
+        ssrc = next((uplink.ssrc for uplink in self._uplinks.values() if uplink.ssrc is not None), 0)
+        feedback = self._arrivals.feedback(self._ssrc, ssrc)
+        if feedback is not None:
+            self.send_rtcp(feedback)
+
     def request_keyframe(self) -> None:
         video = self._uplinks.get("video")
         request = video.keyframe_request() if video is not None else None
@@ -113,7 +129,10 @@ class PublishSession(Session):
 
     def pulse(self, now: float) -> None:
         super().pulse(now)
-        if not self.connected or now < self._next_report:
+        if not self.connected:
+            return
+        self._tell_arrivals()
+        if now < self._next_report:
             return
         # Before there is media as well: clients take our silence for a broken way.
         self._next_report = now + REPORT_INTERVAL_S
@@ -125,6 +144,6 @@ class PublishSession(Session):
             SourceDescription(self._ssrc, self.id),
         ]
         video = self._uplinks.get("video")
-        if video is not None and video.ssrc is not None:
+        if video is not None and video.ssrc is not None and self._arrivals is None:
             packets.append(BitrateLimit(self._ssrc, BITRATE_LIMIT_BPS, (video.ssrc,)))
         self.send_rtcp(*packets)

@@ -5,6 +5,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from .congestion import TransportFeedback
+
 _SR, _RR, _SDES, _BYE, _RTPFB, _PSFB = 200, 201, 202, 203, 205, 206
 _NACK = 1
 _PLI, _APPLICATION = 1, 15
@@ -215,7 +217,14 @@ class BitrateLimit:
 
 
 Packet: TypeAlias = (
-    SenderReport | ReceiverReport | SourceDescription | Goodbye | Nack | PictureLoss | BitrateLimit
+    SenderReport
+    | ReceiverReport
+    | SourceDescription
+    | Goodbye
+    | Nack
+    | PictureLoss
+    | BitrateLimit
+    | TransportFeedback
 )
 
 

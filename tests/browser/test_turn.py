@@ -8,7 +8,7 @@ from playwright.async_api import BrowserContext, Page
 
 from tests.browser.conftest import require_chromium
 from tests.browser.people import join_by_phone, open_console, sees_numbers, sign_in
-from tests.peers.chromium import chromium
+from tests.peers.chromium import REMEMBER_CONNECTIONS, chromium
 from tests.peers.turn_server import turn_server
 from tests.service import Service
 
@@ -19,13 +19,6 @@ NO_UDP = (
     "--force-webrtc-ip-handling-policy=disable_non_proxied_udp",
     "--webrtc-ip-handling-policy=disable_non_proxied_udp",
 )
-REMEMBER_CONNECTIONS = """
-globalThis.connections = [];
-const Real = RTCPeerConnection;
-globalThis.RTCPeerConnection = class extends Real {
-  constructor(...how) { super(...how); connections.push(this); }
-};
-"""
 WAYS = """
 async () => {
   const ways = [];

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { mock, test } from "node:test";
 
 import { sdpFragment } from "../../static/js/lib/ice-fragment.js";
 import { iceServersOf } from "../../static/js/lib/ice-servers.js";
@@ -31,13 +31,14 @@ test("trickled candidates carry the credentials and the m-line they belong to", 
 });
 
 test("a thin network costs frames, not the size of the picture", () => {
-  const tuned = legible({ transactionId: "7", encodings: [{ active: true, scaleResolutionDownBy: 4 }] });
+  const wanted = { maxBitrate: 2_000_000, scaleResolutionDownBy: 1, maxFramerate: 30 };
+  const tuned = legible({ transactionId: "7", encodings: [{ active: true, scaleResolutionDownBy: 4 }] }, wanted);
   assert.deepEqual(tuned, {
     transactionId: "7",
     degradationPreference: "maintain-resolution",
-    encodings: [{ active: true, maxBitrate: 2_000_000, scaleResolutionDownBy: 1 }],
+    encodings: [{ active: true, ...wanted }],
   });
-  assert.deepEqual(legible({ transactionId: "8" }).encodings, []);
+  assert.deepEqual(legible({ transactionId: "8" }, wanted).encodings, []);
 });
 
 test("the picture is whole and sharp from the first offer on", async () => {
@@ -51,9 +52,28 @@ test("the picture is whole and sharp from the first offer on", async () => {
   await publisher.publish({ getVideoTracks: () => [video], getAudioTracks: () => [audio] });
   assert.equal(video.contentHint, "detail");
   assert.deepEqual(added, [
-    [video, { direction: "sendonly", sendEncodings: [{ maxBitrate: 2_000_000, scaleResolutionDownBy: 1 }] }],
-    [audio, { direction: "sendonly" }],
+    [video, { direction: "sendonly", sendEncodings: [{ maxBitrate: 2_000_000, scaleResolutionDownBy: 1, maxFramerate: 30 }] }],
+    [audio, { direction: "sendonly", sendEncodings: [{ priority: "high", networkPriority: "high" }] }],
   ]);
+});
+
+test("a way that stays thin costs frames, without a new connection", async () => {
+  const publisher = new Publisher({ base: "/live", token: "t" });
+  const set = [];
+  const sender = { getParameters: () => ({ encodings: [{}] }), setParameters: async (parameters) => set.push(parameters) };
+  publisher.start = async () => publisher.prepare({ addTransceiver: () => ({ sender }) });
+  await publisher.publish({ getVideoTracks: () => [{ kind: "video" }], getAudioTracks: () => [] });
+  const look = () => publisher.measured([
+    { type: "candidate-pair", nominated: true, state: "succeeded", availableOutgoingBitrate: 400_000 },
+  ]);
+  mock.method(performance, "now", () => 1000);
+  look();
+  assert.equal(set.length, 0);
+  mock.method(performance, "now", () => 3000);
+  look();
+  mock.restoreAll();
+  assert.equal(set[0].encodings[0].maxFramerate, 15);
+  assert.equal(set[0].encodings[0].scaleResolutionDownBy, 1);
 });
 
 test("TURN servers are read from Link headers", () => {

@@ -28,6 +28,15 @@ FLAGS = (
     "--disable-component-update",
 )
 
+# For `add_init_script`: a page's RTCPeerConnections in `connections`.
+REMEMBER_CONNECTIONS = """
+globalThis.connections = [];
+const Real = RTCPeerConnection;
+globalThis.RTCPeerConnection = class extends Real {
+  constructor(...how) { super(...how); connections.push(this); }
+};
+"""
+
 _LUMA = """
 (video, [width, height]) => {
   if (video.readyState < 2) return null;

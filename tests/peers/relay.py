@@ -12,6 +12,8 @@ from types import TracebackType
 Address = tuple[str, int]
 
 BLOCK = 1 << 16
+QUEUE_S = 0.4
+"""What a narrow way holds back before it drops: as a home router or a base station does."""
 
 REWRITE_PORTS = """
 globalThis.relayPort = %d;
@@ -35,6 +37,13 @@ class Relay:
         self._inside: dict[Address, asyncio.DatagramTransport] = {}
         self._deserted: list[asyncio.DatagramTransport] = []
         self.datagrams_dropped = 0
+        self.uplink_bps: float | None = None
+        "What the way from the browser carries; None for anything."
+        self._free_at = 0.0
+        self.offered: list[tuple[float, int]] = []
+        "When the browser sent, and how many bytes."
+        self.passed: list[tuple[float, int]] = []
+        "When media left the narrow way, and its payload type."
         self.media_up: list[float] = []
         self.media_down: list[float] = []
         "When media datagrams went through, towards the service and from it (the loop's time)."
@@ -133,10 +142,32 @@ class Relay:
         if not self._passing.is_set() or outside is not self._outside:
             self.datagrams_dropped += 1
             return
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        self.offered.append((now, len(data)))
         if is_media(data):
-            self.media_up.append(asyncio.get_running_loop().time())
+            self.media_up.append(now)
+        if self.uplink_bps is None:
+            self._to_service(outside, data, source)
+            return
+        starts = max(now, self._free_at)
+        if starts - now > QUEUE_S:
+            self.datagrams_dropped += 1
+            return
+        self._free_at = starts + len(data) * 8 / self.uplink_bps
+        if is_media(data):
+            self.passed.append((self._free_at, data[1] & 0x7F))
+        loop.call_at(self._free_at, self._to_service, outside, data, source)
+
+    def offered_bps(self, seconds: float = 2.0) -> float:
+        """What the browser sent over the last seconds."""
+        begin = asyncio.get_running_loop().time() - seconds
+        return sum(size for at, size in self.offered if at >= begin) * 8 / seconds
+
+    def _to_service(self, outside: asyncio.DatagramTransport, data: bytes, source: Address) -> None:
         if (transport := self._inside.get(source)) is not None:
-            transport.sendto(data, self._media)
+            if not transport.is_closing():
+                transport.sendto(data, self._media)
             return
         task = asyncio.ensure_future(self._open(outside, data, source))
         self._tasks.add(task)

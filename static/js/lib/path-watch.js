@@ -22,7 +22,7 @@ export class Hearing {
 }
 
 /**
- * Dispatches `change` when the system says that the network is another one (or is back), and `silence` when nothing
+ * Dispatches `look` (detail: the reports of getStats) twice a second, `change` when the system says that the network is another one (or is back), and `silence` when nothing
  * has come from the server for a while, at every look until something comes.
  */
 export class PathWatch extends EventTarget {
@@ -68,6 +68,7 @@ export class PathWatch extends EventTarget {
     const pc = this.#connection();
     const stats = await pc?.getStats?.().catch(() => null);
     if (!stats || signal.aborted) return;
+    this.dispatchEvent(new CustomEvent("look", { detail: [...stats.values()] }));
     if (pc !== this.#pc) {
       this.#pc = pc;
       this.#hearing = new Hearing();

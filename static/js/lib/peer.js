@@ -70,9 +70,13 @@ export class Peer extends EventTarget {
   /** Subclasses tune senders here once the answer is known. */
   async negotiated(_pc) {}
 
+  /** Subclasses see here, twice a second, what getStats() reports of the connection. */
+  measured(_reports) {}
+
   async start() {
     this.#watch.addEventListener("change", () => this.renewPath());
     this.#watch.addEventListener("silence", () => this.status === "live" && this.#restore());
+    this.#watch.addEventListener("look", ({ detail }) => this.measured(detail));
     this.#watch.start();
     this.#say("connecting");
     await this.#connect();

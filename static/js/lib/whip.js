@@ -1,12 +1,16 @@
 // Publishing one camera (or screen) with its microphone. See peer.js for the connection.
 
 import { Peer } from "./peer.js";
+import { PictureLadder } from "./picture-ladder.js";
 
-const ENCODING = { maxBitrate: 2_000_000, scaleResolutionDownBy: 1 };
+const MAX_BITRATE_BPS = 2_000_000;
+// Hearing each other matters more than seeing: when something has to wait, the voice does not.
+const VOICE = { priority: "high", networkPriority: "high" };
 // A nameplate must stay readable, and a size that changes begins another file of the recording.
 const KEEP_SIZE = "maintain-resolution";
 
 export class Publisher extends Peer {
+  #ladder = new PictureLadder();
   #tracks = { video: null, audio: null };
   #senders = {};
   #last = null;
@@ -39,17 +43,27 @@ export class Publisher extends Peer {
       const track = tuned(this.#tracks[kind]);
       if (!track) continue;
       // From the first frame on, not from the answer on: Chromium begins with a small picture otherwise.
-      const init = { direction: "sendonly", ...(kind === "video" ? { sendEncodings: [{ ...ENCODING }] } : {}) };
+      const init = { direction: "sendonly", sendEncodings: [kind === "video" ? this.#encoding : { ...VOICE }] };
       const transceiver = pc.addTransceiver(track, init);
       this.#senders[kind] = transceiver.sender;
       if (kind === "video") preferCodecs(transceiver, RTCRtpSender.getCapabilities("video"));
     }
   }
 
+  get #encoding() {
+    return { maxBitrate: MAX_BITRATE_BPS, ...this.#ladder.encoding };
+  }
+
   async negotiated() {
     const sender = this.#senders.video;
     if (!sender) return;
-    await sender.setParameters(legible(sender.getParameters())).catch(() => {});
+    await sender.setParameters(legible(sender.getParameters(), this.#encoding)).catch(() => {});
+  }
+
+  /** The browser's own estimate of the way, led by what the server tells it of arrivals, decides what is worth sending. */
+  measured(reports) {
+    const pair = reports.find(({ type, nominated, state }) => type === "candidate-pair" && nominated && state === "succeeded");
+    if (pair?.availableOutgoingBitrate && this.#ladder.update(pair.availableOutgoingBitrate, performance.now())) this.negotiated();
   }
 
   /** {rtt_s, loss, bitrate_bps, limited, width, height, fps}; null while there is no connection. */
@@ -66,7 +80,7 @@ export class Publisher extends Peer {
       rtt_s: remote?.roundTripTime ?? pair?.currentRoundTripTime ?? null,
       loss: remote?.fractionLost ?? null,
       bitrate_bps: rate,
-      limited: video?.qualityLimitationReason ?? "none",
+      limited: this.#ladder.isReduced ? "bandwidth" : (video?.qualityLimitationReason ?? "none"),
       width: video?.frameWidth ?? null,
       height: video?.frameHeight ?? null,
       fps: video?.framesPerSecond ?? null,
@@ -89,8 +103,8 @@ function tuned(track) {
 }
 
 /** Sender parameters under which a thin network costs frames and not the size of the picture. */
-export function legible(parameters) {
-  const encodings = (parameters.encodings ?? []).map((encoding) => ({ ...encoding, ...ENCODING }));
+export function legible(parameters, wanted) {
+  const encodings = (parameters.encodings ?? []).map((encoding) => ({ ...encoding, ...wanted }));
   return { ...parameters, encodings, degradationPreference: KEEP_SIZE };
 }
 

@@ -1,5 +1,7 @@
 """Offers as browsers write them, shortened."""
 
+from server.media.congestion import EXTENSION
+
 _TRANSPORT = """c=IN IP4 0.0.0.0
 a=ice-ufrag:rH8w
 a=ice-pwd:DwoagPseCfkn2Wbq/iQzoOJN
@@ -60,6 +62,13 @@ def offer(*sections: str, bundle: str | None = None) -> str:
     mids = bundle if bundle is not None else " ".join(str(index) for index in range(len(sections)))
     head = f"v=0\no=- 1 2 IN IP4 127.0.0.1\ns=-\nt=0 0\na=group:BUNDLE {mids}\n"
     return (head + "".join(sections)).replace("\n", "\r\n")
+
+
+def numbered(direction: str = "sendonly") -> str:
+    """With transport-wide sequence numbers as extension 4, beside one that is not for us."""
+    return typical(direction).replace(
+        "a=rtcp-rsize", f"a=extmap:13 urn:3gpp:video-orientation\r\na=extmap:4 {EXTENSION}\r\na=rtcp-rsize"
+    )
 
 
 def typical(direction: str = "sendonly") -> str:

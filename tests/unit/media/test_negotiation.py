@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from server.media.bridge import Fingerprint
+from server.media.congestion import EXTENSION
 from server.media.errors import OfferRejected
 from server.media.ice import Credentials
 from server.media.negotiation import (
@@ -47,7 +48,13 @@ def test_retransmission_and_feedback_are_those_of_the_offer() -> None:
     assert section is not None
     best, other = section.formats
     assert best.rtx_payload_type == 109
-    assert best.feedback == (("nack", ""), ("nack", "pli"), ("ccm", "fir"), ("goog-remb", ""))
+    assert best.feedback == (
+        ("nack", ""),
+        ("nack", "pli"),
+        ("ccm", "fir"),
+        ("goog-remb", ""),
+        ("transport-cc", ""),
+    )
     assert other.feedback == (("nack", ""), ("nack", "pli"))
     assert best.has_nack
     audio = parse_offer(offers.typical()).section("audio")
@@ -148,6 +155,33 @@ def test_extensions_of_the_header_are_not_taken() -> None:
     text = offers.typical().replace("a=rtcp-rsize", "a=extmap:13 urn:3gpp:video-orientation\r\na=rtcp-rsize")
     # So the phone turns the pixels themselves; an orientation in the header would be lost in the recording.
     assert all(media.rtp.headerExtensions == [] for media in answer_to(text).media)
+
+
+def test_a_publisher_that_can_is_led_by_transport_wide_feedback() -> None:
+    audio, video = answer_to(offers.numbered()).media
+    for media in (audio, video):
+        assert [(item.id, item.uri) for item in media.rtp.headerExtensions] == [(4, EXTENSION)]
+    h264 = video.rtp.codecs[0]
+    assert ("transport-cc", None) in {(item.type, item.parameter) for item in h264.rtcpFeedback}
+    # A limit of ours would only hide what the sender finds.
+    assert "goog-remb" not in {item.type for item in h264.rtcpFeedback}
+    assert h264.parameters["x-google-start-bitrate"] == "1000"
+    assert "x-google-start-bitrate" not in audio.rtp.codecs[0].parameters
+
+
+def test_one_that_cannot_is_led_by_a_limit() -> None:
+    _, video = answer_to(offers.typical()).media
+    assert {"goog-remb"} == {
+        item.type for item in video.rtp.codecs[0].rtcpFeedback if item.type in ("goog-remb", "transport-cc")
+    }
+    two_bytes = offers.numbered().replace("a=extmap:4 ", "a=extmap:15 ")
+    assert parse_offer(two_bytes).sections[1].transport_cc is None
+
+
+def test_towards_viewers_packets_are_not_numbered() -> None:
+    for media in answer_to(offers.numbered("recvonly"), sending=True).media:
+        assert media.rtp.headerExtensions == []
+        assert all(item.type != "transport-cc" for codec in media.rtp.codecs for item in codec.rtcpFeedback)
 
 
 def test_a_trickle_fragment_tells_its_generation() -> None:

@@ -6,7 +6,10 @@ from typing import Any
 import pytest
 
 from server.media import MediaConfig, MediaEngine, MediaError, OfferRejected, Slot
+from server.media.congestion import TransportFeedback
 from server.media.publish import PublishSession
+from server.media.rtcp import BitrateLimit, ReceiverReport, ReportBlock
+from server.media.rtp import HEADER
 from server.media.session import CONNECT_TIMEOUT_S, CONSENT_TIMEOUT_S
 from tests.media.peers import Observer, until
 from tests.unit.media import offers
@@ -138,6 +141,49 @@ async def test_a_connected_peer_hears_something_every_second_without_media(
         now += 0.1
         session.pulse(now)
     assert len(said) == pytest.approx(5, abs=1)
+
+
+def heard_from(session: Any, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """What a session that believes itself connected says by RTCP."""
+    said: list[Any] = []
+    session._secure.ready = True
+    monkeypatch.setattr(session, "send_rtcp", lambda *packets: said.extend(packets))
+    return said
+
+
+def media_packet(number: int) -> bytes:
+    extension = b"\xbe\xde\x00\x01\x41" + number.to_bytes(2, "big") + b"\0"
+    return HEADER.pack(0x90, 111, number, 960 * number, 77) + extension + b"voice"
+
+
+async def test_a_publisher_that_numbers_its_packets_is_told_when_each_arrived(
+    slot: Slot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session: Any = await slot.publish(offers.numbered())
+    said = heard_from(session, monkeypatch)
+    now = session.opened_at
+    for number in (1, 2, 4):
+        session._rtp_received(media_packet(number), now + number / 100)
+    session.pulse(now + 0.1)
+    (feedback,) = [item for item in said if isinstance(item, TransportFeedback)]
+    assert (feedback.media_ssrc, feedback.base) == (77, 1)
+    assert [tick is not None for tick in feedback.arrivals] == [True, True, False, True]
+    # The packets themselves are taken as if they had no extension.
+    assert slot.tracks["audio"].ring.packets()[0][1].endswith(b"voice")
+    assert not any(isinstance(item, BitrateLimit) for item in said)
+
+
+async def test_the_slowest_viewer_does_not_lower_what_is_recorded(
+    slot: Slot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publisher: Any = await slot.publish(offers.typical())
+    viewer: Any = await slot.view(offers.typical("recvonly"))
+    said = heard_from(publisher, monkeypatch)
+    slot.take_over(publisher)
+    ssrc = viewer.downlink("video").outgoing.ssrc
+    viewer._rtcp_received(BitrateLimit(1, 50_000, (ssrc,)), 1.0)
+    viewer._rtcp_received(ReceiverReport(1, (ReportBlock(ssrc, fraction_lost=128),)), 1.0)
+    assert said == []
 
 
 async def test_of_two_offers_that_did_not_connect_the_newer_counts(slot: Slot) -> None:
