@@ -165,7 +165,7 @@ def _section(media: MediaDescription, lines: Sequence[str], index: int) -> Secti
 
 
 def _transport_cc(media: MediaDescription, formats: Sequence[Format]) -> int | None:
-    """Asked of the best format, which is what publishers get. The number must fit a one-byte header: no other is read."""
+    """Of the best format, which is what publishers get. The number must fit a one-byte header: no other is read."""
     if not formats or congestion.FEEDBACK not in formats[0].feedback:
         return None
     numbers = [item.id for item in media.rtp.headerExtensions if item.uri == congestion.EXTENSION]
