@@ -1,12 +1,14 @@
-"""The way between a browser and the service changes under a running connection: it goes on by another one."""
+"""The way between a browser and the service changes or narrows under a running connection."""
 
 import asyncio
+from collections.abc import Callable
 
 import pytest
 from playwright.async_api import Page, Response, expect
 
 from tests.browser.house import House, open_console
 from tests.browser.people import LIVE_MS, join_by_phone, sees_numbers, sign_in
+from tests.peers.chromium import REMEMBER_CONNECTIONS
 from tests.peers.relay import Relay, longest_gap
 
 pytestmark = [pytest.mark.browser, pytest.mark.realtime, pytest.mark.asyncio(loop_scope="module")]
@@ -49,7 +51,6 @@ class Network:
             gaps.append(longest_gap(media, changed))
             if gaps[-1] < GAP_S:
                 break
-        print(f"gaps: {gaps}")
         return min(gaps)
 
 
@@ -77,4 +78,52 @@ async def test_both_ends_move_to_another_network_within_half_a_second(house: Hou
             # The same connection all the while.
             assert set(network.requests) == {"PATCH 200"}
         await expect(phone.page.locator('phone-stage[data-state="live"]')).to_be_visible(timeout=LIVE_MS)
+        assert await house.events(appointment.id, "slot.interrupted") == []
+
+
+NARROW_BPS = 150_000
+OPUS = 111
+"""Chromium's payload type for it."""
+ESTIMATE = """
+async () => {
+  const stats = [...(await connections.at(-1).getStats()).values()];
+  return stats.find((one) => one.type === "candidate-pair" && one.nominated)?.availableOutgoingBitrate ?? 0;
+}
+"""
+
+
+async def estimates(page: Page, fits: Callable[[float], bool]) -> float:
+    """Until the browser believes that its way out carries so much (bit/s)."""
+    async with asyncio.timeout(2 * LIVE_MS / 1000):
+        while not fits(estimate := float(await page.evaluate(ESTIMATE))):
+            await page.wait_for_timeout(100)
+    return estimate
+
+
+async def test_a_narrow_way_lowers_the_picture_and_not_the_voice_and_the_console_says_why(
+    house: House,
+) -> None:
+    appointment = await house.appoint()
+    service = house.service
+    async with (
+        Relay(("127.0.0.1", service.port), ("127.0.0.1", service.media_port)) as relay,
+        house.browser.phone(relay.address) as phones,
+        house.desk() as desk,
+    ):
+        await phones.add_init_script(relay.script + REMEMBER_CONNECTIONS)
+        phone = await phones.new_page()
+        await join_by_phone(phone, appointment)
+        await open_console(desk, appointment, "live")
+        await estimates(phone, lambda bps: bps > 3 * NARROW_BPS)
+        relay.uplink_bps = NARROW_BPS
+        low = await estimates(phone, lambda bps: bps < 1.2 * NARROW_BPS)
+        await expect(desk.locator('network-meter[data-reasons~="bandwidth"]').first).to_be_attached(
+            timeout=LIVE_MS
+        )
+        assert relay.offered_bps() < 1.2 * NARROW_BPS
+        heard = [at for at, payload_type in relay.passed if payload_type == OPUS]
+        assert len(heard) > 50
+        assert longest_gap(heard, 0) < 1.0
+        relay.uplink_bps = None
+        await estimates(phone, lambda bps: bps > 1.3 * low)
         assert await house.events(appointment.id, "slot.interrupted") == []
