@@ -22,6 +22,8 @@ _DRIFT = 300e-6
 _FOLLOW = 400e-6
 # A report is late when its sender is busy, never early; but a camera that is changed may shift its clock a little.
 _REPORT_RISE = 2e-3
+# Reports that place a stream so far from its arrival are nonsense, or meant to break something.
+_MAX_APART_S = 10.0
 # Falls of less than this are followed, whatever they come from.
 _STRIDE_S = 0.005
 
@@ -141,9 +143,12 @@ class SyncClock:
                     del seconds[second]
 
     def _target(self, track: _Track) -> float:
+        arrival = track.earliest or 0.0
         if self._anchor is not None and track.reported is not None:
-            return track.reported + self._anchor
-        return track.earliest or 0.0
+            target = track.reported + self._anchor
+            if abs(target - arrival) <= _MAX_APART_S:
+                return target
+        return arrival
 
     def _drop_anchor(self) -> None:
         """With reports of all kinds in: the sender's clock takes over, and the master kind keeps its place."""

@@ -44,6 +44,9 @@ _FORMATS: dict[Container, tuple[str, dict[str, str]]] = {
 }
 # Without sound (a muted or missing microphone) pictures must not be held back to be interleaved with it.
 _INTERLEAVE_S = 0.2
+# The muxer writes nothing before it has a packet of each kind: one that is silent for so long after its first packet
+# does not bar the way for the others.
+_BARRED_AT_MOST_S = 2.0
 _COMMON = {"flush_packets": "1", "max_interleave_delta": str(round(_INTERLEAVE_S * 1e6))}
 
 
@@ -179,6 +182,7 @@ class PartFile:
             self._container = av.open(self._file, "w", format=format_name, options=options | _COMMON)
             self._container.metadata["comment"] = head.to_comment()
             self._streams = self._add_streams(head)
+            self._barring = set(self._streams)
             sync_folder(path.parent)
         except BaseException:
             self._file.close()
@@ -223,12 +227,27 @@ class PartFile:
             begun, held = self._held[kind]
             held.duration = pts - begun
             self._container.mux(held)
+            self._barring.discard(kind)
+        self._unbar(at_s)
         self._held[kind] = pts, packet
         if self._file.dirty:
             self._file.sync()
             if self.duration_s >= self._segment_due_s:
                 self._cut_segment(self._muxed_s())
         self.duration_s = max(self.duration_s, pts / hz + duration_s)
+
+    def takes(self, kind: Kind) -> bool:
+        """Whether there is a track for it that has not ended."""
+        return kind in self._streams
+
+    def _unbar(self, at_s: float) -> None:
+        for kind, (begun, held) in tuple(self._held.items()):
+            if kind in self._barring and begun / CLOCK_HZ[kind] < at_s - _BARRED_AT_MOST_S:
+                # How long it lasts is not known, and a track's times are the sum of what its packets last: so it ends.
+                held.duration = 1
+                self._container.mux(self._held.pop(kind)[1])
+                self._barring.discard(kind)
+                del self._streams[kind]
 
     def close(self) -> None:
         """Writes the index; the file is an ordinary one from here on."""

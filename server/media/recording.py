@@ -20,7 +20,7 @@ from .opus import duration_of
 from .part import PartFile, PartHead
 from .rtcp import seconds_from_ntp
 from .rtp import HEADER_SIZE, sequence_of, timestamp_of
-from .wrap import Unwrapper
+from .wrap import Unwrapper, unwrap
 
 logger = logging.getLogger(__name__)
 
@@ -73,7 +73,7 @@ class _Run:
         self.assembler = FrameAssembler(self.codec) if self.codec is not None else None
         self.held: list[_Sample] = []
         self.last: dict[Kind, int] = {}
-        self.late_sound = False
+        self.late = False
         self.begun = False  # has written: its places are given out, and later ones go on from them
 
 
@@ -129,11 +129,13 @@ class Recording:
             run = self._run = _Run(self._begin)
         if kind not in run.order:
             return
+        before = run.timestamps[kind].last
         timestamp = run.timestamps[kind](timestamp_of(packet))
         if abs(run.clock.stray_s(kind, timestamp, arrived_s)) > _MAX_STRAY_S:
             self._strays += 1
             if self._strays <= _MAX_TOLD:
                 logger.warning("%s leaves the time of day: a new part", kind)
+            run.timestamps[kind].last = before  # what still waits to be written is counted from there
             self.cut()
             run = self._run = _Run(run.begin)
             timestamp = run.timestamps[kind](timestamp_of(packet))
@@ -145,8 +147,10 @@ class Recording:
     def report(self, kind: Kind, timestamp: int, ntp: int) -> None:
         """A sender report on the slot's timeline."""
         run = self._run
-        if run is not None and kind in run.timestamps and run.timestamps[kind].last is not None:
-            unwrapped = run.timestamps[kind](timestamp & 0xFFFFFFFF)
+        last = run.timestamps[kind].last if run is not None and kind in run.timestamps else None
+        if run is not None and last is not None:
+            # Only media moves the count: a report may say anything.
+            unwrapped = unwrap(timestamp & 0xFFFFFFFF, last, 32)
             run.clock.reported(kind, unwrapped, seconds_from_ntp(ntp))
 
     def tick(self, now: float) -> None:
@@ -224,14 +228,14 @@ class Recording:
             self._close_part()
             run.held = [sample]
             run.last.clear()
-            run.late_sound = False
+            run.late = False
             self._start_if_ready(run, sample.arrived_s)
-        elif sample.kind == "audio" and not self._file.head.audio:
+        elif self._file.takes(sample.kind):
+            self._write(run, sample)
+        else:
             # Sound that begins late needs a part with a track for it, and that needs a keyframe to begin with;
             # the slot asks for one. What comes before it has no place: parts do not overlap in time.
-            run.late_sound = True
-        elif sample.kind == "audio" or self._file.head.video is not None:
-            self._write(run, sample)
+            run.late = True
 
     def _is_turning_point(self, run: _Run, sample: _Sample) -> bool:
         """Whether this keyframe begins another part: the first picture, another size, sound that came late, or because
@@ -241,7 +245,7 @@ class Recording:
         head = self._file.head
         if head.video is None or (head.video.width, head.video.height) != sample.size:
             return True
-        return run.late_sound or self._file.duration_s >= PART_S
+        return run.late or self._file.duration_s >= PART_S
 
     # -- parts ----------------------------------------------------------------------------------
 

@@ -7,8 +7,9 @@ from pathlib import Path
 import av
 import pytest
 
+from server.evidence.segments import SegmentHasher
 from server.media.codecs import CLOCK_HZ, Kind
-from server.media.model import VideoShape
+from server.media.model import PartSegment, VideoShape
 from server.media.part import PartFile, PartHead
 from tests.unit.media.material import encoded, opus
 
@@ -54,3 +55,24 @@ def test_frames_that_come_unevenly_keep_their_times(tmp_path: Path, seed: int) -
     part.close()
     assert times_of(part.path, "video") == [at for at, _ in pictures]
     assert times_of(part.path, "audio") == [at for at, _ in sounds]
+
+
+@pytest.mark.parametrize("sounds", [1, 2])
+def test_sound_that_stops_at_once_does_not_keep_the_pictures_from_the_disk(
+    tmp_path: Path, sounds: int
+) -> None:
+    shape = VideoShape(width=320, height=180, codec="H264")
+    head = PartHead(index=1, started_at=datetime(2026, 5, 4, tzinfo=UTC), video=shape, audio=True)
+    told: list[PartSegment] = []
+    part = PartFile(tmp_path / "part.mp4", head, SegmentHasher("mp4"), told.append)
+    frames = encoded(count=90, keyframe_every=30)
+    for number in range(sounds):
+        part.write("audio", opus()[number], 0.02 * number, 0.02, keyframe=True)
+    for number in range(3000):
+        part.write("video", frames[number % 90], number / 30, 1 / 30, keyframe=number % 30 == 0)
+    assert len(told) >= 45
+    assert part.takes("audio") is (sounds > 1)
+    assert part.size_bytes > 0.95 * sum(len(frames[number % 90]) for number in range(2950))
+    part.close()
+    assert times_of(part.path, "audio") == [960 * number for number in range(sounds)]
+    assert len(times_of(part.path, "video")) == 3000
