@@ -175,3 +175,15 @@ def test_a_report_that_a_busy_sender_writes_late_moves_nothing() -> None:
 
 def test_a_part_without_packets_has_no_lateness() -> None:
     assert SyncClock(["video"]).lateness_s(0.0, 10.0) == 0.0
+
+
+@pytest.mark.parametrize("hours", [-1000, 13, 1_000_000])
+def test_reports_that_set_the_kinds_hours_apart_are_not_believed(hours: int) -> None:
+    clock = SyncClock(["audio", "video"])
+    for index in range(200):
+        clock.arrived("audio", index * 960, 50 + index / 50)
+        clock.arrived("video", index * 1800, 50 + index / 50)
+    clock.reported("audio", 0, 1e9)
+    clock.reported("video", 0, 1e9 + hours * 3600)
+    for kind, hz in (("audio", 48_000), ("video", 90_000)):
+        assert clock.place(kind, hz, settle=True) == pytest.approx(51, abs=10)  # type: ignore[arg-type]

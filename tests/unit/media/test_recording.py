@@ -249,6 +249,30 @@ def test_a_stream_whose_clock_goes_astray_begins_a_new_part(studio: Studio) -> N
     assert studio.finished[1].started_at < STARTED + timedelta(seconds=3)
 
 
+def test_one_stray_packet_does_not_move_what_still_waits_for_an_earlier_one(studio: Studio) -> None:
+    studio.begin("video")
+    for index, frame in enumerate(encoded(count=60, keyframe_every=10)):
+        if index == 31:
+            studio.number["video"] += 1  # one is missing: what follows waits for it
+        studio.picture(index, frame, index / 30)
+    half_a_turn_later = 2**32 - 9000 + 59 * 3000 + 2**31 - 5
+    studio._push("video", 60, half_a_turn_later, b"\x41x", 0x80, 2.0)
+    studio.end()
+    assert [part.duration_s < 3 for part in studio.finished] == [True]
+
+
+def test_a_report_of_nonsense_moves_no_picture(studio: Studio) -> None:
+    studio.begin("video")
+    for index, frame in enumerate(encoded(count=60, keyframe_every=30)):
+        studio.picture(index, frame, index / 30)
+        if index == 40:
+            studio.recording.report("video", 2**32 - 9000 + index * 3000 + 2**31 - 5, ntp_from_seconds(1e9))
+            studio.recording.report("video", index * 3000 + 2**31 - 9, ntp_from_seconds(7e8))
+    part = studio.end()
+    assert part.duration_s == pytest.approx(2.0, abs=0.05)
+    assert pictures(part) == list(range(60))
+
+
 def test_vp8_goes_into_webm(studio: Studio) -> None:
     studio.begin("audio", "video", video="VP8")
     for index, frame in enumerate(encoded("VP8", count=45, keyframe_every=30)):
