@@ -14,8 +14,7 @@ from server.accounts.current import SESSION_COOKIE
 from server.accounts.rules import Actor
 from server.accounts.service import find_staff_actor, find_token_actor
 from server.archive import api as archive_api
-from server.archive import copy_views, disposal_views
-from server.archive import office_log_views
+from server.archive import copy_views, disposal_views, office_log_views
 from server.archive import views as archive_views
 from server.archive.access_recorder import AccessRecorder
 from server.archive.access_watch import ACCESSES, watch_accesses
@@ -87,7 +86,7 @@ def build(settings: Settings, clock: Clock | None = None) -> web.Application:
     """The application; everything that has to be opened is opened when it starts."""
     app = web.Application(
         middlewares=(*MIDDLEWARES, watch_accesses),
-        client_max_size=settings.upload_limit_bytes + BODY_OVERHEAD_BYTES
+        client_max_size=settings.upload_limit_bytes + BODY_OVERHEAD_BYTES,
     )
     app[SETTINGS] = settings
     app[CLOCK] = clock or SystemClock()
@@ -95,9 +94,7 @@ def build(settings: Settings, clock: Clock | None = None) -> web.Application:
     app[ENVIRONMENT] = build_environment()
     app[AUTHENTICATE] = authenticate
     app[SEAL_STATUS] = lambda session, inspection: find_status(session, inspection, len(settings.authorities))
-    app[CARE] = lambda session, inspection: find_care(
-        session, inspection, app[CLOCK].now(), app[FILES]
-    )
+    app[CARE] = lambda session, inspection: find_care(session, inspection, app[CLOCK].now(), app[FILES])
     app[FILES] = Files(settings.data, settings.reserve_bytes)
     app.cleanup_ctx.append(_open)
     app.on_shutdown.append(_say_goodbye)
@@ -141,6 +138,7 @@ async def _open(app: web.Application) -> AsyncIterator[None]:
     await ensure_keys(app[LIVE])
     sealer = app[SEALER] = Sealer(app[LIVE], app[ROOMS])
     await sealer.start()
+    heads = app[HEADS] = HeadKeeper(settings, app[CLOCK], database)
     heads.start()
     accesses = app[ACCESSES] = AccessRecorder(database, app[CLOCK])
     accesses.start()

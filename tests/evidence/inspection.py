@@ -226,10 +226,6 @@ def close_record(seal: Seal, at: datetime) -> bytes:
     return officelog.record("close", seal.inspection, at, seq=seal.events, head=seal.head)
 
 
-def close_record(seal: Seal, at: datetime) -> bytes:
-    return officelog.record("close", seal.inspection, at, seq=seal.events, head=seal.head)
-
-
 def enter(
     folder: Path,
     office: keys.OfficeKeys,
@@ -240,7 +236,6 @@ def enter(
 ) -> None:
     """The seal goes into the office's log, and the proof of it into the package."""
     digest = hashlib.sha256(sealed.seal_bytes).hexdigest()
-    closed = office_log.add(close_record(sealed.seal, at))
     closed = office_log.add(close_record(sealed.seal, at))
     index = office_log.add(officelog.record("seal", sealed.seal.inspection, at, seal=digest))
     office_log.add(officelog.record("access", None, at, head="cd" * 32))
