@@ -150,7 +150,9 @@ def _formats(media: MediaDescription, lines: Sequence[str]) -> tuple[Format, ...
 
 
 def _section(media: MediaDescription, lines: Sequence[str], index: int) -> Section:
-    usable = media.kind in ("audio", "video") and media.port != 0 and media.rtcp_mux
+    # Port 0 refuses a section, but not one that merely goes with the bundle (RFC 8843 section 6; Firefox offers so).
+    is_open = media.port != 0 or "a=bundle-only" in lines
+    usable = media.kind in ("audio", "video") and is_open and media.rtcp_mux
     formats = _formats(media, lines) if usable else ()
     return Section(
         kind=media.kind,

@@ -25,7 +25,7 @@ a=rtcp-fb:96 nack pli
 a=rtpmap:97 rtx/90000
 a=fmtp:97 apt=96
 """
-_OPUS = """a=rtpmap:111 opus/48000/2
+OPUS = """a=rtpmap:111 opus/48000/2
 a=rtcp-fb:111 transport-cc
 a=fmtp:111 minptime=10;useinbandfec=1
 a=rtpmap:0 PCMU/8000
@@ -51,7 +51,7 @@ def section(kind: str, mid: str, codecs: str, direction: str = "sendonly", port:
 
 
 def audio(direction: str = "sendonly", mid: str = "0") -> str:
-    return section("audio", mid, _OPUS, direction)
+    return section("audio", mid, OPUS, direction)
 
 
 def video(codecs: str | None = None, direction: str = "sendonly", mid: str = "1") -> str:

@@ -62,6 +62,14 @@ def test_retransmission_and_feedback_are_those_of_the_offer() -> None:
     assert not audio.formats[0].has_nack
 
 
+def test_what_goes_with_the_bundle_has_no_port_of_its_own() -> None:
+    """As Firefox offers it; without the word, port 0 means that the section is not wanted."""
+    text = offers.offer(offers.video(mid="0"), offers.section("audio", "1", offers.OPUS, port=0))
+    assert parse_offer(text).section("audio") is None
+    with_it = text.replace("a=mid:1", "a=bundle-only\r\na=mid:1")
+    assert parse_offer(with_it).section("audio") is not None
+
+
 def test_of_two_videos_only_the_first_is_taken() -> None:
     parsed = parse_offer(offers.offer(offers.video(mid="0"), offers.video(mid="1")))
     assert [bool(section.formats) for section in parsed.sections] == [True, False]
