@@ -29,7 +29,9 @@ LOST = (
     N_("- links of invitations: nobody can join by an old one;"),
     N_("- cases without a sealed inspection;"),
     N_("- what happened to a case after its last seal: that it was closed, how later papers were called;"),
-    N_("- the access logs, and with them the list of viewing copies: put them back from a copy of the database;"),
+    N_(
+        "- the access logs, and with them the list of viewing copies: put them back from a copy of the database;"
+    ),
     N_("- logs of inspections that were not sealed: their recordings are in their folders."),
 )
 
