@@ -15,6 +15,7 @@ from server.clock import rfc3339
 from server.live.recording import part_url
 from server.live.service import snapshot_url, template_of
 from server.live.views import matter_title
+from server.web.forms import see_other
 from server.web.keys import CLOCK, DATABASE, LANGUAGE, SETTINGS
 from server.web.templates import render
 
@@ -55,7 +56,7 @@ async def archive(request: web.Request) -> web.Response:
 
 
 async def replay(request: web.Request) -> web.Response:
-    """`GET /archive/<id>`."""
+    """`GET /archive/<id>`: of what was disposed of there is nothing to replay, but a page that says so."""
     actor = current_actor(request)
     async with request.app[DATABASE].reading() as session:
         recording = await get_recording(
@@ -63,6 +64,8 @@ async def replay(request: web.Request) -> web.Response:
         )
         seal = await find_status(session, recording.inspection, len(request.app[SETTINGS].authorities))
         disposal = await session.get(Disposal, recording.inspection.id)
+    if disposal is not None and disposal.done_at is not None:
+        return see_other(f"/inspections/{recording.inspection.id}#retention")
     context = {
         "inspection": recording.inspection,
         "case": recording.case,

@@ -100,7 +100,10 @@ async def test_evidence_ends_when_its_time_has_come_and_two_people_say_so(
         assert act in words
     assert "保管期满" in words
     assert "田海" not in words
-    await look(client, f"/archive/{held.id}")
+    assert "What was found" not in words
+    assert "Replay" not in words
+    assert "It holds what is kept" in words
+    assert "Certificate of disposal" in await look(client, f"/archive/{held.id}")  # leads back to this page
     listed = await get(client, f"/api/v1/cases/{held.case_id}/evidence", office.bearer("auditor"))
     assert listed == []
     await get(client, f"/api/v1/inspections/{held.id}/record", office.bearer("auditor"), 410)
