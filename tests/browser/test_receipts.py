@@ -51,8 +51,7 @@ async def test_a_phones_receipts_are_saved_at_the_end_and_later_and_hold(
         await until(desk, both_have_brought_keys)
         assert await phone.evaluate(EXTRACTABLE) == [False]
         await phone.reload()
-        await phone.locator('phone-inspection[data-step="stage"]').wait_for(state="attached", timeout=LIVE_MS)
-        await stage(desk, "live")
+        await phone.locator("phone-stage[data-state=live]").wait_for(timeout=LIVE_MS)
         await end_inspection(desk)
         receipts = phone.locator('phone-receipts[data-state="ready"]')
         await expect(receipts).to_be_visible(timeout=LIVE_MS)
