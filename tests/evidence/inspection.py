@@ -94,6 +94,7 @@ def write_inspection(
     chats: int = 5,
     inspection: str = INSPECTION,
     now: datetime | None = None,
+    repaired: bool = False,
 ) -> Log:
     """`data/` of an inspection and its closed log. `parts`: slot -> a recorded file and its segments."""
     log = Log(inspection, (now or datetime.now(UTC)) - timedelta(minutes=30))
@@ -115,7 +116,7 @@ def write_inspection(
             duration_s=segments[-1].to_ms / 1000 if segments else 0.7,
             size_bytes=path.stat().st_size,
             sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
-            repaired=False,
+            repaired=repaired,
         )
     for index in range(snapshots):
         kind, place = [("snapshot.taken", "snapshots"), ("photo.added", "photos")][index % 2]

@@ -4,13 +4,17 @@
 """
 
 import os
+import random
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from server.evidence import keys
 from tests.evidence import tampering
-from tests.evidence.inspection import Made
+from tests.evidence.conftest import Parts
+from tests.evidence.inspection import Made, make_package, write_inspection
 from tests.evidence.verifiers import Verdicts, ask_both
 
 FULL = bool(os.environ.get("YUNKAN_FULL_SWEEP"))
@@ -89,6 +93,20 @@ def test_a_fragment_cut_out_of_a_part_is_seen_though_players_do_not_mind(package
     refused_naming(ask_both(package.folder, package.office), slot, "cut")
     tampering.relist(package.folder)
     refused_naming(ask_both(package.folder, package.office), "manifest-sha256.txt", "cut and listed anew")
+
+
+def test_that_a_part_was_repaired_excuses_no_piece(
+    parts: Parts, office: keys.OfficeKeys, tmp_path: Path
+) -> None:
+    """The office itself closes another file than the one that it hashed while it recorded."""
+    path, segments = parts["SLOTMP4"]
+    changed = [segments[0], replace(segments[1], sha256="ab" * 32), *segments[2:]]
+    folder = tmp_path / "inspection"
+    log = write_inspection(folder, parts={"SLOTMP4": (path, changed)}, chance=random.Random(8), repaired=True)
+    made = make_package(folder, office, log)
+    verdicts = ask_both(made.folder, made.office)
+    assert (verdicts.ours, verdicts.theirs) == (False, False)
+    assert "part-0" in str(verdicts.our_problems) and "part-0" in str(verdicts.their_problems)
 
 
 def test_a_link_in_a_package_is_refused(package: Made) -> None:

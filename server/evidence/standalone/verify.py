@@ -477,19 +477,18 @@ class Check:
                 self.fail(part, "its file is not there")
                 continue
             hidden = set(left_out[part]["pieces"]) if part in left_out else set()
-            told = self.warn if body.get("repaired") else self.fail
             with open(self.path(names[0]), "rb") as file:
                 end = None
                 for index, piece in enumerate(pieces[part]):
                     start, stop = piece["start"], piece["end"]
                     if piece["index"] != index or not 0 <= start < stop or end not in (None, start):
-                        told(part, "piece %d does not follow the one before" % index)
+                        self.fail(part, "piece %d does not follow the one before" % index)
                     file.seek(start)
                     end = stop
                     if piece["index"] in hidden:
                         continue
                     if hashlib.sha256(file.read(max(0, stop - start))).hexdigest() != piece["sha256"]:
-                        told(part, "piece %d is not what was recorded" % index)
+                        self.fail(part, "piece %d is not what was recorded" % index)
 
     def tree(self) -> None:
         self.sm3_digests()

@@ -103,16 +103,15 @@ def _original_digest(evidence: Evidence, omission: Omission, missing: Counter[st
 
 def check_segments(evidence: Evidence, step: Step) -> None:
     """8. The pieces of each part, as they were hashed while it was recorded."""
-    repaired = {
-        str(body.get("part")): bool(body.get("repaired"))
-        for type_, body in evidence.typed
-        if type_ == counts.PART and body.get("sha256")
+    # A part that a killed recorder left is cut where it stands: also its pieces are those that were hashed.
+    closed = {
+        str(body.get("part")) for type_, body in evidence.typed if type_ == counts.PART and body.get("sha256")
     }
-    step.numbers = {"pieces": sum(len(each) for each in evidence.segments.values()), "parts": len(repaired)}
+    step.numbers = {"pieces": sum(len(each) for each in evidence.segments.values()), "parts": len(closed)}
     left_out = _pieces_left_out(evidence)
-    for part in sorted(evidence.segments.keys() - repaired.keys()):
+    for part in sorted(evidence.segments.keys() - closed):
         step.warn("part_lost", N_("pieces were logged, and nothing of the part was left"), part)
-    for part, was_repaired in sorted(repaired.items()):
+    for part in sorted(closed):
         bad = [b for b in evidence.bad_segments.get(part, []) if b.index not in left_out.get(part, ())]
         if part in left_out:
             step.numbers["left_out"] = step.numbers.get("left_out", 0) + len(left_out[part])
@@ -122,14 +121,7 @@ def check_segments(evidence: Evidence, step: Step) -> None:
             step.warn("omitted", N_("its file was left out"), part)
         elif part not in evidence.checked_parts:
             step.fail("no_file", N_("its file is not there"), part)
-        elif bad and was_repaired:
-            step.warn(
-                "repaired",
-                N_("was written anew after the recorder was killed; {bad} pieces cannot be compared"),
-                part,
-                bad=len(bad),
-            )
-        for each in [] if was_repaired else bad:
+        for each in bad:
             step.fail("bad_piece", N_("piece {index}: {reason}"), part, index=each.index, reason=each.reason)
 
 
