@@ -227,6 +227,7 @@ async def test_an_invitation_by_the_api_opens_the_room(
         "role": "expert",
         "name": "孙教授",
         "expires_at": created["body"]["expires_at"],
+        "salt": created["body"]["salt"],
     }
     assert made["token"] not in str(await events_of(client, office, appointment.id))
 
