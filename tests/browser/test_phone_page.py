@@ -195,6 +195,31 @@ async def test_a_page_in_the_background_is_known_at_the_desk(house: House) -> No
         assert (await house.reports(appointment.id))[:2] == ["hidden", "visible"]
 
 
+# A page that was left says so on its way out; its word may come after the next page's first one.
+LATE_WORD = """
+const Socket = window.WebSocket;
+window.WebSocket = class extends Socket {
+  constructor(url, protocols) {
+    super(url, protocols);
+    window.sayLate = () => {
+      const late = new Socket(url, protocols);
+      late.onopen = () => late.send(JSON.stringify({type: "device", state: "hidden"}));
+    };
+  }
+};
+"""
+
+
+async def test_the_last_word_of_a_page_that_was_left_is_corrected_by_the_next_one(house: House) -> None:
+    async with house.phone() as phone, house.desk() as desk:
+        await phone.add_init_script(LATE_WORD)
+        appointment = await meet(house, phone, desk)
+        await phone.evaluate("sayLate()")
+        await until(desk, lambda: _has(house, appointment, "hidden"))
+        await until(desk, lambda: _has(house, appointment, "visible"))
+        await stage(desk, "live")
+
+
 async def test_a_page_that_is_too_early_counts_down_and_opens_by_itself(house: House) -> None:
     async with house.phone() as phone:
         appointment = await house.appoint()

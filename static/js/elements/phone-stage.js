@@ -10,7 +10,7 @@ import "./recording-badge.js";
 const BATTERY_CARD_MS = 20_000;
 // After a return the first frames need a moment: only then is a still picture a fault.
 const RETURN_GRACE_MS = 4000;
-
+const CORRECT_EVERY_MS = 3000;
 const PAGE_STATES = ["hidden", "visible"];
 const CAMERA_STATES = ["camera_asking", "camera_denied", "camera_ended", "camera_black", "camera_back"];
 
@@ -28,7 +28,7 @@ class PhoneStage extends HTMLElement {
   #visibleAt = 0;
   #troubled = false;
   #recovering = false;
-  #corrected = false;
+  #correctAfter = 0;
   #facts = { black: false, batteryLow: false };
 
   connectedCallback() {
@@ -45,7 +45,7 @@ class PhoneStage extends HTMLElement {
     this.#session = session;
     this.#camera = camera;
     this.#facts = { black: false, batteryLow: false };
-    this.#corrected = false;
+    this.#correctAfter = 0;
     this.#hidden = false;
     this.#visibleAt = performance.now();
     const own = this.querySelector(".phone-own");
@@ -128,6 +128,7 @@ class PhoneStage extends HTMLElement {
     if (this.#hidden) this.#session.report("visible");
     this.#hidden = false;
     this.#visibleAt = performance.now();
+    this.#correctAfter = this.#visibleAt + CORRECT_EVERY_MS;
     this.#session.wake();
     this.recover();
     setTimeout(() => this.#session && this.#ownPicture(this.querySelector(".phone-own")), RETURN_GRACE_MS + 500);
@@ -180,13 +181,19 @@ class PhoneStage extends HTMLElement {
     this.#draw();
   }
 
-  /** What an earlier page of this phone said last is no longer so: the desk would believe it for ever. */
+  /**
+   * What an earlier page of this phone said last is no longer so: the desk would believe it for ever. Its last word may
+   * come even after this page's first one. In between our own reports get the time to come back.
+   */
   #correct() {
-    if (this.#corrected || !this.#session.caughtUp) return;
-    this.#corrected = true;
+    const now = performance.now();
+    if (now < this.#correctAfter || !this.#session.caughtUp) return;
+    const first = this.#correctAfter === 0;
+    this.#correctAfter = now + CORRECT_EVERY_MS;
     const isOutdated = (states, fine) => ![undefined, fine].includes(this.#session.lastReport(states));
     if (document.visibilityState === "visible" && isOutdated(PAGE_STATES, "visible")) this.#session.report("visible");
-    if (this.#camera.state === "open" && isOutdated(CAMERA_STATES, "camera_back")) this.#session.report("camera_back");
+    if (!first || this.#camera.state !== "open") return;
+    if (isOutdated(CAMERA_STATES, "camera_back")) this.#session.report("camera_back");
   }
 
   #draw() {
