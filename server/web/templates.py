@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 import jinja2
@@ -87,8 +88,12 @@ def _ngettext(singular: str, plural: str, count: int, /, **params: Any) -> str:
     return translate(singular if count == 1 else plural, **{"n": count, **params})
 
 
+@cache
 def build_environment() -> jinja2.Environment:
-    """Autoescaping, strict about names: a missing value is a defect, not an empty string."""
+    """Autoescaping, strict about names: a missing value is a defect, not an empty string.
+
+    One for the process: it keeps the compiled pages, and compiling one takes far longer than filling it.
+    """
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(ROOT / "templates"),
         autoescape=True,

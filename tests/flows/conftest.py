@@ -1,11 +1,12 @@
 """The whole application over HTTP, on a real database, with a clock that tests set."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
+from argon2 import PasswordHasher
 
 from server.app import build
 from server.inspections.keys import JOURNAL
@@ -15,6 +16,15 @@ from tests.cast import Appointment, Office, appoint, found_office
 from tests.clock import SettableClock
 
 Client = TestClient[web.Request, web.Application]
+
+
+@pytest.fixture(autouse=True, scope="session")
+def quick_passwords() -> Iterator[None]:
+    """The real algorithm with its least cost: a flow is not about how long a hash takes."""
+    with pytest.MonkeyPatch.context() as patch:
+        quick = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+        patch.setattr("server.accounts.passwords._hasher", quick)
+        yield
 
 
 @pytest.fixture

@@ -508,7 +508,8 @@ async def test_without_the_fence_the_first_bad_line_is_named(
             for act in ("update", "delete"):
                 await session.execute(text(f"DROP TRIGGER fence_events_{act}"))
         else:
-            await session.execute(text("DROP TRIGGER fence_events ON events"))
+            for trigger in ("fence_events", "fence_events_delete"):
+                await session.execute(text(f"DROP TRIGGER {trigger} ON events"))
         changed: Any = await session.execute(text(statement))
         assert changed.rowcount == 1
     capsys.readouterr()
