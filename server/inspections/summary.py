@@ -42,7 +42,7 @@ class Position:
 
 @dataclass(slots=True)
 class Summary:
-    """Counts and standing answers; `interruptions` are breaks of a picture or voice that was live."""
+    """Counts and standing answers; `interruptions` are breaks of a picture or voice that was live, not its end."""
 
     people: list[Person] = field(default_factory=list)
     answers: dict[str, Standing] = field(default_factory=dict)
@@ -51,6 +51,7 @@ class Summary:
     recorded_s: float = 0.0
     messages: int = 0
     interruptions: int = 0
+    ended: bool = False
     warnings: int = 0
     position: Position | None = None
     grades: dict[str, int] = field(default_factory=dict)
@@ -93,7 +94,9 @@ def _fold(summary: Summary, event: Event) -> None:
             summary.recorded_s += float(body.get("duration_s") or 0)
         case "chat.sent":
             summary.messages += 1
-        case "slot.interrupted":
+        case "inspection.ended":
+            summary.ended = True
+        case "slot.interrupted" if not summary.ended:
             summary.interruptions += 1
         case "location.fixed":
             grade = body.get("grade", "unknown")

@@ -69,3 +69,10 @@ def test_what_a_phone_uploaded_later_is_a_part_that_adds_no_time() -> None:
         [event("part.closed", duration_s=10.5), event("part.closed", duration_s=20, source="phone")]
     )
     assert (summary.parts, summary.recorded_s) == (2, 10.5)
+
+
+def test_what_the_end_cut_off_is_no_interruption() -> None:
+    summary = summarise(
+        [event("inspection.ended", reason="completed"), event("slot.interrupted", cause="closed")]
+    )
+    assert summary.interruptions == 0
