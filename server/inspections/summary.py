@@ -51,7 +51,6 @@ class Summary:
     recorded_s: float = 0.0
     messages: int = 0
     interruptions: int = 0
-    ended: bool = False
     warnings: int = 0
     position: Position | None = None
     grades: dict[str, int] = field(default_factory=dict)
@@ -65,8 +64,11 @@ class Summary:
 def summarise(events: Iterable[Event]) -> Summary:
     """Fold a log from its beginning; events it does not know are left out."""
     summary = Summary()
+    ended = False
     for event in events:
-        _fold(summary, event)
+        ended |= event.type == "inspection.ended"
+        if not (ended and event.type == "slot.interrupted"):
+            _fold(summary, event)
     return summary
 
 
@@ -94,9 +96,7 @@ def _fold(summary: Summary, event: Event) -> None:
             summary.recorded_s += float(body.get("duration_s") or 0)
         case "chat.sent":
             summary.messages += 1
-        case "inspection.ended":
-            summary.ended = True
-        case "slot.interrupted" if not summary.ended:
+        case "slot.interrupted":
             summary.interruptions += 1
         case "location.fixed":
             grade = body.get("grade", "unknown")
