@@ -1,9 +1,9 @@
 """Writes down who looked at evidence, beside the requests: a page neither waits for it nor fails with it.
 
 A request only puts what it did into a bounded queue. One task of the worker writes: it finds out what the act was
-about, leaves out what belongs to an act already written, and appends to the chain. What the queue could not take is
-counted and becomes a line itself. Exports are not written here: they are in the transaction that allows them, before a
-byte is sent.
+about, leaves out what belongs to an act already written, and appends to the chain. What the queue could not take, and
+what the database refuses again and again while it takes other lines, is counted and becomes a line itself. Exports are
+not written here: they are in the transaction that allows them, before a byte is sent.
 """
 
 from __future__ import annotations
@@ -34,6 +34,8 @@ ONE_ACT = timedelta(minutes=10)
 MOST_WAITING = 5000
 MOST_REMEMBERED = 20_000
 RETRY_S = 2.0
+MOST_TRIES = 3
+"""Then it is asked whether the fault is the act's: one that is never taken must not keep all others waiting."""
 OVER = ("ended", "concluded")
 DATA = "data"
 """What programs, and the scripts of a page, fetch: no act of its own for somebody who has the page open."""
@@ -79,6 +81,8 @@ class AccessRecorder:
         self._clock = clock
         self._waiting: deque[Act] = deque()
         self._dropped = 0
+        self._tries = 0
+        """Of the first in the queue."""
         self._recent: OrderedDict[tuple[str, ...], datetime] = OrderedDict()
         self._news = asyncio.Event()
         self._writing = asyncio.Lock()
@@ -117,12 +121,19 @@ class AccessRecorder:
                 self._news.set()
 
     async def flush(self) -> None:
-        """Writes all that waits. What fails stays first in the queue."""
+        """Writes all that waits. What fails stays first in the queue, unless it is the only thing that fails."""
         async with self._writing:
             while self._waiting:
                 act = self._waiting[0]
-                if self._belongs_to_another(act) or await self._write(act):
-                    self._remember(act)
+                try:
+                    if self._belongs_to_another(act) or await self._write(act):
+                        self._remember(act)
+                except Exception:
+                    self._tries += 1
+                    if self._tries < MOST_TRIES:
+                        raise
+                    await self._give_up(act)
+                self._tries = 0
                 self._waiting.popleft()
                 if self._dropped:
                     await self._tell_dropped(act)
@@ -168,6 +179,16 @@ class AccessRecorder:
         if act.type == VIEWED and state not in OVER and act.actor.role != "administrator":
             return None
         return inspection_id
+
+    async def _give_up(self, act: Act) -> None:
+        """A line says that one is missing. Where even that cannot be written it is not the act: that is raised."""
+        async with self._database.transaction() as session:
+            if act.actor.office_id:
+                body = {"count": 1, "type": act.type}
+                await record_access(session, self._clock, act.actor, act.actor.office_id, LOST, body)
+            else:
+                await session.execute(select(1))
+        log.exception("access_given_up", type=act.type, target=repr(act.target))
 
     async def _tell_dropped(self, act: Act) -> None:
         count, self._dropped = self._dropped, 0

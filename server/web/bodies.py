@@ -8,6 +8,7 @@ import msgspec
 from aiohttp import web
 
 from server.errors import N_, Invalid, TooLarge
+from server.web.forms import clean
 
 T = TypeVar("T")
 
@@ -77,4 +78,4 @@ def integer(request: web.Request, name: str, default: int, *, least: int = 0, mo
 async def form_texts(request: web.Request) -> dict[str, str]:
     """The text fields of a submitted form, stripped; files are left out."""
     form = await request.post()
-    return {name: value.strip() for name, value in form.items() if isinstance(value, str)}
+    return {name: clean(value) for name, value in form.items() if isinstance(value, str)}

@@ -29,11 +29,16 @@ def see_other(path: str) -> web.Response:
     return web.Response(status=303, headers={"Location": path})
 
 
+def clean(text: str) -> str:
+    """What somebody typed, without the NUL that nobody types and PostgreSQL does not take."""
+    return text.replace("\0", "").strip()
+
+
 async def texts_of(request: web.Request, *names: str) -> dict[str, str]:
     """The named text fields of the submitted form, stripped; absent ones are empty."""
     form = await request.post()
     values = {name: form.get(name, "") for name in names}
-    return {name: value.strip() if isinstance(value, str) else "" for name, value in values.items()}
+    return {name: clean(value) if isinstance(value, str) else "" for name, value in values.items()}
 
 
 def explained(error: YunkanError) -> dict[str, str]:

@@ -1,5 +1,5 @@
 """What every request passes through, outermost first: identity of the request, security headers, language,
-errors to responses, authentication, CSRF."""
+errors to responses, addresses that can be nobody's, authentication, CSRF."""
 
 from __future__ import annotations
 
@@ -61,6 +61,7 @@ SECURITY_HEADERS = {
     "Permissions-Policy": "camera=(self), microphone=(self), geolocation=(self), screen-wake-lock=(self)",
 }
 
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _SECRET_IN_PATH = re.compile(r"(?<=/i/)[^/?]+")
 
 
@@ -124,6 +125,15 @@ async def explain_errors(request: web.Request, handler: Handler) -> web.StreamRe
 
 
 @web.middleware
+async def refuse_controls(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Nothing of ours has control characters in its address, and PostgreSQL takes no NUL in any text."""
+    asked = [*request.query.keys(), *request.query.values()]
+    if _CONTROL.search(request.path) or any("\0" in text for text in asked):
+        raise NotFound
+    return await handler(request)
+
+
+@web.middleware
 async def authenticate(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Who sent this, and that a page of ours did if a cookie vouches for it."""
     if request.path.startswith("/static/"):
@@ -183,4 +193,4 @@ def _answer(
     return web.json_response({"error": body}, status=status)
 
 
-MIDDLEWARES = (identify, speak, explain_errors, authenticate)
+MIDDLEWARES = (identify, speak, explain_errors, refuse_controls, authenticate)

@@ -10,7 +10,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 
 from server.accounts.rules import Actor
 from server.archive import access_recorder
-from server.archive.access import LOST, PLAYED, REFUSED, VERIFIED, VIEWED
+from server.archive.access import LOST, PLAYED, REFUSED, VERIFIED, VIEWED, record_access
 from server.archive.access_recorder import AccessRecorder, Act
 from server.archive.access_watch import ACCESSES
 from server.archive.keys import HEADS
@@ -28,7 +28,7 @@ from server.verification.service import Outcome
 from server.web.keys import DATABASE, FILES
 from tests.cast import Appointment, Office, found_office
 from tests.clock import SettableClock
-from tests.flows.browsing import look, shown, sign_in
+from tests.flows.browsing import look, send_form, shown, sign_in
 from tests.flows.conftest import Client
 from tests.flows.rooms import join
 
@@ -196,6 +196,68 @@ async def test_a_database_that_fails_neither_fails_nor_loses_a_look(
         with pytest.raises(OperationalError):
             await app[ACCESSES].flush()
     assert len(await lines_of(app, appointment.id)) == 1
+
+
+async def test_control_characters_are_nobodys_address_and_stop_nothing(
+    client: Client, app: web.Application, office: Office, appointment: Appointment
+) -> None:
+    await hold(app, office, appointment.id)
+    refused = office.bearer("agent")
+    for path in (
+        "/inspections/a%00b/package",
+        "/inspections/a%00b",
+        "/archive/a%0Ab",
+        "/api/v1/parts/a%7F/file",
+    ):
+        assert await get(client, path, refused) == 404, path
+    assert await get(client, "/archive?q=a%00b", office.bearer("auditor")) == 404
+    assert await get(client, f"/api/v1/inspections/{appointment.id}/package", refused) == 403
+    assert [told(line)[0] for line in await lines_of(app, appointment.id)] == [REFUSED]
+    await sign_in(client)
+    await send_form(client, f"/inspections/{appointment.id}/result", {"result": "pass", "note": "a\0b"})
+
+
+async def test_an_act_that_the_database_never_takes_is_given_up_and_counted(
+    app: web.Application, office: Office, clock: SettableClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recorder, write = AccessRecorder(app[DATABASE], clock), record_access
+
+    async def fail_for_one(
+        session: Any, at: Any, actor: Actor, chain: str, type_: str, body: Any, *more: Any
+    ) -> Any:
+        if body.get("target") == "POISON":
+            raise OperationalError("INSERT", {}, Exception("never"))
+        return await write(session, at, actor, chain, type_, body, *more)
+
+    monkeypatch.setattr(access_recorder, "record_access", fail_for_one)
+    for target in ("POISON", "NEXT"):
+        recorder.note(Act(office.zheng, REFUSED, target, "/", clock.now(), "forbidden"))
+    for _ in range(2):
+        with pytest.raises(OperationalError):
+            await recorder.flush()
+    await recorder.flush()
+    lines = await lines_of(app, office.id)
+    assert [line["type"] for line in lines] == [LOST, REFUSED]
+    assert lines[0]["body"] == {"count": 1, "type": REFUSED}
+    assert lines[1]["body"]["target"] == "NEXT"
+
+
+async def test_while_the_database_takes_nothing_no_act_is_given_up(
+    app: web.Application, office: Office, clock: SettableClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recorder = AccessRecorder(app[DATABASE], clock)
+
+    async def fail(*_: Any, **__: Any) -> None:
+        raise OperationalError("INSERT", {}, Exception("the disk is full"))
+
+    recorder.note(Act(office.zheng, REFUSED, "N", "/", clock.now(), "forbidden"))
+    with monkeypatch.context() as broken:
+        broken.setattr(access_recorder, "record_access", fail)
+        for _ in range(access_recorder.MOST_TRIES + 3):
+            with pytest.raises(OperationalError):
+                await recorder.flush()
+    await recorder.flush()
+    assert [line["type"] for line in await lines_of(app, office.id)] == [REFUSED]
 
 
 async def test_what_the_queue_cannot_take_is_counted_in_the_log(
