@@ -22,6 +22,9 @@ from server.web.openapi import operation
 
 Text = Annotated[str, msgspec.Meta(max_length=200)]
 
+MOST_EVENTS = 10_000
+"""In one answer."""
+
 
 class NewInspectionBody(Body):
     """`starts_at` with an offset, default now; `template` a checklist's key; `reviewers` ids or user names."""
@@ -182,16 +185,23 @@ async def conclude(request: web.Request) -> web.Response:
 @operation(
     "The log of an inspection, in order",
     gives=list[EventReply],
-    query={"after": "only events with a greater seq; default 0"},
+    query={
+        "after": "only events with a greater seq; default 0",
+        "limit": "at most so many, 1 to 10000 (default 10000); where more follow, the header Link names the next",
+    },
     errors=(401, 403, 404, 422),
 )
 async def list_events(request: web.Request) -> web.Response:
-    """`GET /api/v1/inspections/<id>/events?after=<seq>`."""
+    """`GET /api/v1/inspections/<id>/events?after=<seq>&limit=<count>`."""
     after = integer(request, "after", 0)
+    limit = integer(request, "limit", MOST_EVENTS, least=1, most=MOST_EVENTS)
     async with request.app[DATABASE].reading() as session:
         inspection = await service.get_inspection(session, actor(request), request.match_info["inspection"])
-        events = await events_after(session, inspection.id, after)
-    return reply([as_json(event) for event in events])
+        events = await events_after(session, inspection.id, after, limit)
+    headers = {}
+    if events and events[-1].seq < inspection.last_seq:
+        headers["Link"] = f'<{request.path}?after={events[-1].seq}&limit={limit}>; rel="next"'
+    return reply([as_json(event) for event in events], headers=headers)
 
 
 def _scheduled(inspection: Inspection) -> ScheduledReply:

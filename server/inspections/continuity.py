@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from server.accounts.rules import system_actor
 from server.clock import rfc3339
 from server.inspections.ledger import SHORTEST_GAP, Interval, SlotLedger, Span, build_ledger
-from server.inspections.log import Journal, as_json, events_after
+from server.inspections.log import Journal, as_json, told_events
 
 _CHOSEN = frozenset({"left", "muted"})
 """Causes of gaps that somebody wanted: no phone is asked for what it recorded meanwhile."""
@@ -18,7 +18,7 @@ _CHOSEN = frozenset({"left", "muted"})
 
 async def read_ledgers(session: AsyncSession, inspection_id: str, now: datetime) -> list[SlotLedger]:
     """One for each slot of the inspection that was ever received, up to now or to its end."""
-    events = [as_json(event) for event in await events_after(session, inspection_id, 0)]
+    events = [as_json(event) for event in await told_events(session, inspection_id)]
     return build_ledger(events, now)
 
 
@@ -47,7 +47,7 @@ async def note_gaps(
     session: AsyncSession, journal: Journal, inspection_id: str, slot_id: str | None = None
 ) -> None:
     """Write each gap that is over, and not yet written, into the log: of one slot, or at the end of all."""
-    events = [as_json(event) for event in await events_after(session, inspection_id, 0)]
+    events = [as_json(event) for event in await told_events(session, inspection_id)]
     noted = [event["body"] for event in events if event["type"] == "slot.gap"]
     for ledger in build_ledger(events, journal.clock.now()):
         if slot_id not in (None, ledger.slot):

@@ -40,6 +40,8 @@ SALTED = frozenset(
     }
 )
 """Types that a viewing copy may withhold: with a random salt nobody finds their words by trying links."""
+UNTOLD = frozenset({"part.segment"})
+"""An hour has 1,800 digests for each slot. No page shows them and no state follows from them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,14 +121,24 @@ class Journal:
 
 
 async def events_after(
-    session: AsyncSession, inspection_id: str, after: int, limit: int = 10_000
+    session: AsyncSession, inspection_id: str, after: int, limit: int | None = None
 ) -> list[Event]:
-    """Events with `seq > after`, in order."""
+    """Events with `seq > after`, in order: all of them, or the first `limit`."""
     found = await session.scalars(
         select(Event)
         .where(Event.inspection_id == inspection_id, Event.seq > after)
         .order_by(Event.seq)
         .limit(limit)
+    )
+    return list(found)
+
+
+async def told_events(session: AsyncSession, inspection_id: str) -> list[Event]:
+    """The whole log but for the types that tell nobody anything (`UNTOLD`), which are most of it."""
+    found = await session.scalars(
+        select(Event)
+        .where(Event.inspection_id == inspection_id, Event.type.not_in(UNTOLD))
+        .order_by(Event.seq)
     )
     return list(found)
 

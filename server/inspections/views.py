@@ -21,7 +21,7 @@ from server.inspections.invitations import Invited, list_invitations
 from server.inspections.keys import CARE, JOURNAL, SEAL_STATUS
 from server.inspections.ledger import build_ledger
 from server.inspections.links import base_url, invitation_url, qr_data_uri
-from server.inspections.log import as_json, events_after
+from server.inspections.log import as_json, told_events
 from server.inspections.lookup import list_reviewers, require
 from server.inspections.models import Inspection
 from server.inspections.rules import JOINABLE, RESULTS
@@ -249,7 +249,7 @@ async def _inspection_page(
     require(who, "inspection.view")
     inspection = await service.get_inspection(session, who, request.match_info["inspection"])
     case = await load_case(session, inspection.case_id)
-    events = await events_after(session, inspection.id, 0)
+    events = await told_events(session, inspection.id)
     now = request.app[CLOCK].now()
     invitations = await list_invitations(session, inspection.id)
     reviewers = await list_reviewers(session, inspection.id)

@@ -15,12 +15,11 @@ from aiohttp import web
 
 from server.accounts.rules import Actor
 from server.evidence.chain import GENESIS
+from server.inspections.log import UNTOLD
 from server.live.state import RoomState
 
 SEND_TIMEOUT_S = 20
 NORMAL_CLOSURE = 1000
-# Half an hour has 900 digests for each slot, which no page shows: they are told only to who checks the chain, as lines.
-UNTOLD = frozenset({"part.segment"})
 
 
 class Connection:
@@ -55,6 +54,7 @@ class Connection:
         while True:
             self._wake.clear()
             for seq, event in enumerate(hub.events[self.after :], self.after + 1):
+                # What no page shows is told only to who checks the chain, as lines.
                 if not isinstance(event, str):
                     await self.say({"type": "event", "event": event})
                 elif self._lines:

@@ -15,12 +15,12 @@ from sqlalchemy import func, select
 
 from server import media
 from server.accounts.rules import Actor, system_actor
-from server.inspections.log import as_json, events_after
+from server.inspections.log import UNTOLD, as_json, events_after
 from server.inspections.models import Invitation
 from server.live import registry
 from server.live.context import Live
 from server.live.heads import LAST_HEAD_WAIT_S, HeadKey, Heads
-from server.live.hub import UNTOLD, Connection, Hub
+from server.live.hub import Connection, Hub
 from server.live.messages import Network
 from server.live.models import Part, Participant
 from server.live.network import Measured, grade
@@ -30,6 +30,8 @@ from server.storage.files import DiskRoom
 log = structlog.get_logger("room")
 
 TICK_S = 2.0
+CATCH_UP = 1000
+"""How many events are read and told at a time."""
 DISK_TICKS = 5
 """The disk is looked at every tenth second."""
 RECORD_AGAIN_S = 10.0
@@ -81,11 +83,15 @@ class Room:
     async def catch_up(self) -> None:
         """Read what the log has beyond what the hub has told."""
         async with self._tail_lock:
-            async with self._live.database.reading() as session:
-                events = await events_after(session, self.inspection_id, self.hub.state.seq)
-            self.hub.extend(
-                as_json(event) | ({"line": event.line} if event.type in UNTOLD else {}) for event in events
-            )
+            while True:
+                async with self._live.database.reading() as session:
+                    events = await events_after(session, self.inspection_id, self.hub.state.seq, CATCH_UP)
+                self.hub.extend(
+                    as_json(event) | ({"line": event.line} if event.type in UNTOLD else {})
+                    for event in events
+                )
+                if len(events) < CATCH_UP:
+                    return
 
     def grown(self) -> None:
         """The log has new events; tell everybody soon."""
