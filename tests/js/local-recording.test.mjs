@@ -166,6 +166,35 @@ timed("the picture is a smaller clone; the sound is the camera's own track, mute
   assert.equal(video.readyState, "live");
 });
 
+timed("the small picture goes dark the moment recording stops, also one that is just being made", async () => {
+  const video = new Track("video");
+  const { recorder, all } = scene({ tracks: [video] });
+  recorder.start();
+  await settle(100);
+  all[0].beat();
+  const done = recorder.stop();
+  assert.equal(video.clones[0].readyState, "ended");
+  await settle(100);
+  await done;
+
+  let sized;
+  const slow = new Track("video");
+  slow.clone = () => {
+    const one = new Track("video");
+    one.applyConstraints = () => new Promise((resolve) => { sized = resolve; });
+    slow.clones.push(one);
+    return one;
+  };
+  const other = scene({ tracks: [slow] });
+  other.recorder.start();
+  await settle();
+  const off = other.recorder.stop();
+  sized();
+  await settle();
+  await off;
+  assert.ok(slow.clones.length > 0 && slow.clones.every(({ readyState }) => readyState === "ended"));
+});
+
 timed("a phone whose clones share one size keeps its full picture for the reviewer", async () => {
   const video = new Track("video");
   video.clone = () => {

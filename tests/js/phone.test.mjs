@@ -141,6 +141,99 @@ test("recovering a camera that runs asks for nothing", async () => {
   assert.equal(asked.length, 1);
 });
 
+/** A phone whose system answers only when it is told to: `given` are the tracks it has given out. */
+function slowPhone() {
+  const given = [];
+  const waiting = [];
+  const devices = {
+    getUserMedia: (constraints) => new Promise((resolve, reject) => {
+      const give = () => {
+        const tracks = Object.keys(constraints).map((kind) => new FakeTrack(kind));
+        given.push(...tracks);
+        resolve(new FakeStream(tracks));
+      };
+      waiting.push({ give, reject });
+    }),
+    enumerateDevices: async () => [],
+  };
+  const asked = async () => {
+    while (waiting.length === 0) await new Promise((resolve) => { setImmediate(resolve); });
+    return waiting.shift();
+  };
+  return { given, waiting, asked, camera: new Camera({ devices, stream: new FakeStream() }) };
+}
+
+const isDark = ({ given, camera }) =>
+  given.every(({ readyState }) => readyState === "ended") && camera.state === "closed" && camera.stream.getTracks().length === 0;
+
+test("a camera that is given after the page turned it off goes dark at once", async () => {
+  const phone = slowPhone();
+  const opening = phone.camera.open();
+  const question = await phone.asked();
+  phone.camera.close();
+  question.give();
+  await assert.rejects(opening, { problem: "closed" });
+  assert.equal(phone.given.length, 2);
+  assert.ok(isDark(phone));
+});
+
+for (const [what, act] of [
+  ["switched", (camera) => camera.switchFacing()],
+  ["taken back", (camera) => camera.recover({ force: true })],
+]) {
+  test(`a camera that is being ${what} while the page turns it off stays off`, async () => {
+    const phone = slowPhone();
+    const opening = phone.camera.open();
+    (await phone.asked()).give();
+    await opening;
+    const acting = act(phone.camera);
+    const question = await phone.asked();
+    phone.camera.close();
+    question.give();
+    await assert.rejects(acting, { problem: "closed" });
+    assert.ok(isDark(phone));
+  });
+}
+
+test("a microphone that is given after the page turned it off goes dark at once", async () => {
+  const phone = slowPhone();
+  const opening = phone.camera.open();
+  (await phone.asked()).give();
+  await opening;
+  phone.camera.audio.stop();
+  const recovering = phone.camera.recover();
+  const question = await phone.asked();
+  phone.camera.close();
+  question.give();
+  await assert.rejects(recovering, { problem: "closed" });
+  assert.ok(isDark(phone));
+});
+
+test("what was wanted before the camera was turned off is not asked for after it", async () => {
+  const phone = slowPhone();
+  const opening = phone.camera.open();
+  const switching = phone.camera.switchFacing();
+  const question = await phone.asked();
+  phone.camera.close();
+  question.give();
+  await assert.rejects(opening, { problem: "closed" });
+  await assert.rejects(switching, { problem: "closed" });
+  assert.equal(phone.waiting.length, 0);
+});
+
+test("a refusal after the camera was turned off is no trouble, and it opens again", async () => {
+  const phone = slowPhone();
+  const opening = phone.camera.open();
+  const question = await phone.asked();
+  phone.camera.close();
+  const again = phone.camera.open();
+  question.reject(named("NotAllowedError"));
+  await assert.rejects(opening, { problem: "closed" });
+  (await phone.asked()).give();
+  await again;
+  assert.equal(phone.camera.state, "open");
+});
+
 test("a microphone that comes back stays muted if it was", async () => {
   const { camera } = phone(() => null);
   await camera.open();

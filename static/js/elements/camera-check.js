@@ -20,6 +20,7 @@ class CameraCheck extends HTMLElement {
   #late = null;
   #level = null;
   #asking = null;
+  #attempt = 0;
   #told = null;
 
   set camera(camera) {
@@ -47,20 +48,23 @@ class CameraCheck extends HTMLElement {
   }
 
   async open({ auto = false } = {}) {
+    this.#rest();
     this.#show("asking");
+    const attempt = ++this.#attempt;
+    const current = () => attempt === this.#attempt;
     this.#asking = setTimeout(() => this.#tell("asking"), ASKING_AFTER_MS);
     this.#late = setTimeout(() => { this.querySelector("[data-late]").hidden = false; }, LATE_AFTER_MS);
     try {
       await this.#camera.open();
+      if (!current()) return;
       clearTimeout(this.#asking);
       if (this.#told) this.#tell("ready");
       if (auto) this.finish();
       else this.#ready();
     } catch (error) {
-      this.#problem(error.problem ?? "unknown");
+      if (current()) this.#failed(error);
     } finally {
-      clearTimeout(this.#asking);
-      clearTimeout(this.#late);
+      if (current()) this.#stopWaiting();
     }
   }
 
@@ -70,7 +74,7 @@ class CameraCheck extends HTMLElement {
   }
 
   async switchCamera() {
-    await this.#camera.switchFacing().catch((error) => this.#problem(error.problem ?? "unknown"));
+    await this.#camera.switchFacing().catch((error) => this.#failed(error));
   }
 
   /** The rear camera is taken: the front one may be free. */
@@ -114,6 +118,11 @@ class CameraCheck extends HTMLElement {
     this.dispatchEvent(new CustomEvent("camera-check-state", { bubbles: true, detail: { state, problem } }));
   }
 
+  #failed({ problem = "unknown" }) {
+    // The person went away meanwhile: that is no trouble of the camera.
+    if (problem !== "closed") this.#problem(problem);
+  }
+
   #problem(code) {
     this.#rest();
     this.#tell("problem", code);
@@ -135,9 +144,13 @@ class CameraCheck extends HTMLElement {
     this.#show("problem");
   }
 
-  #rest() {
+  #stopWaiting() {
     clearTimeout(this.#asking);
     clearTimeout(this.#late);
+  }
+
+  #rest() {
+    this.#stopWaiting();
     this.#level?.close();
     this.#level = null;
   }

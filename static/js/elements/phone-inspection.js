@@ -31,6 +31,7 @@ class PhoneInspection extends HTMLElement {
   #answer = null;
   #session = null;
   #tabs = null;
+  #filmed = false;
   #location = new LocationShare({ send: (message) => this.#sendLocation(message) });
 
   async connectedCallback() {
@@ -139,17 +140,19 @@ class PhoneInspection extends HTMLElement {
     }
   }
 
-  #entered() {
+  async #entered() {
     this.#connect();
     if (this.#camera.state === "open" || this.#camera.state === "interrupted") {
       this.#enterStage();
       return;
     }
     this.#show("check");
-    this.#check.begin();
+    this.#check.begin({ auto: this.#filmed && (await cameraAllowed()) });
   }
 
   #refused(error) {
+    // No seat, so nobody to see the picture.
+    this.#camera.close();
     if (error.code === "already_joined") {
       this.#notice("choose", error);
     } else if (PAGE_CODES.has(error.code)) {
@@ -180,6 +183,8 @@ class PhoneInspection extends HTMLElement {
   }
 
   #enterStage() {
+    if (!this.#session) return;
+    this.#filmed = true;
     this.#show("stage");
     this.#part("stage").querySelector("phone-stage").begin(this.#session, this.#camera);
     this.#session.offerCamera();

@@ -6,9 +6,11 @@ const SIZE = { width: { ideal: 1280 }, height: { ideal: 720 }, frameRate: { idea
 // A camera app or a call that ends gives the camera back a moment later.
 const SETTLE_MS = 1500;
 
-/** The reasons why there is no camera, as codes: `denied`, `busy`, `none`, `unknown`. */
+/** The reasons why there is no camera, as codes: `denied`, `busy`, `none`, `unknown`, and `closed`: it is not wanted any more. */
 export function problemOf(error) {
   switch (error?.name) {
+    case "Closed":
+      return "closed";
     case "NotAllowedError":
     case "SecurityError":
     case "PermissionDeniedError":
@@ -52,6 +54,8 @@ export class Camera extends EventTarget {
   #queue = Promise.resolve();
   #muteTimer = null;
   #lenses = [];
+  // What was asked for before a close() may be given after it: it belongs to an earlier life and goes back at once.
+  #life = 0;
 
   constructor({ devices = globalThis.navigator?.mediaDevices, stream = new MediaStream() } = {}) {
     super();
@@ -83,25 +87,25 @@ export class Camera extends EventTarget {
 
   /** Ask for camera and microphone. Rejects with an Error that has `problem` (see problemOf). */
   open() {
-    return this.#serialised(() => this.#open());
+    return this.#serialised((life) => this.#open(life));
   }
 
   /** From the rear camera to the front one and back. */
   switchFacing() {
-    return this.#serialised(async () => {
+    return this.#serialised(async (life) => {
       this.facing = this.facing === "environment" ? "user" : "environment";
       this.lens = null;
-      await this.#replaceVideo();
+      await this.#replaceVideo(life);
     });
   }
 
   /** The next lens by device: a wide or a tele lens has the same facing, so it needs its own way. */
   nextLens() {
-    return this.#serialised(async () => {
+    return this.#serialised(async (life) => {
       const ids = this.#lenses.map(({ deviceId }) => deviceId);
       const current = this.video?.getSettings?.().deviceId;
       this.lens = ids[(ids.indexOf(current) + 1) % ids.length] ?? null;
-      await this.#replaceVideo();
+      await this.#replaceVideo(life);
     });
   }
 
@@ -122,15 +126,17 @@ export class Camera extends EventTarget {
 
   /** Take the camera (and a microphone that died) back after the system took it. Does nothing when both run. */
   recover({ force = false } = {}) {
-    return this.#serialised(async () => {
+    return this.#serialised(async (life) => {
       if (this.state === "closed") return;
-      if (force || !runs(this.video)) await this.#replaceVideo();
-      if (this.audio && !runs(this.audio)) await this.#replaceAudio();
+      if (force || !runs(this.video)) await this.#replaceVideo(life);
+      if (this.audio && !runs(this.audio)) await this.#replaceAudio(life);
       this.#set("open");
     });
   }
 
+  /** At once, whatever is still being opened: that is given back when it comes, and its promise rejects with `closed`. */
   close() {
+    this.#life += 1;
     this.#set("closed");
     clearTimeout(this.#muteTimer);
     for (const track of this.stream.getTracks()) {
@@ -141,65 +147,90 @@ export class Camera extends EventTarget {
 
   /** One after another: two getUserMedia at once end each other on iOS. */
   #serialised(work) {
-    const done = this.#queue.then(work);
+    const life = this.#life;
+    const done = this.#queue.then(() => {
+      this.#requireLife(life);
+      return work(life);
+    });
     this.#queue = done.catch(() => {});
     return done;
   }
 
-  async #open() {
+  #requireLife(life) {
+    if (life !== this.#life) throw named("Closed");
+  }
+
+  /** getUserMedia() for `life`: what comes when that is over is stopped before anybody sees it. */
+  async #take(constraints, life) {
+    this.#requireLife(life);
+    const stream = await this.#devices.getUserMedia(constraints).catch((error) => {
+      this.#requireLife(life);
+      throw error;
+    });
+    if (life === this.#life) return stream;
+    for (const track of stream.getTracks()) track.stop();
+    throw named("Closed");
+  }
+
+  async #open(life) {
     if (runs(this.video)) return;
     this.#set("opening");
     let firstError = null;
     for (const constraints of attempts(this.facing)) {
       try {
-        const stream = await this.#devices.getUserMedia(constraints);
+        const stream = await this.#take(constraints, life);
         for (const track of stream.getTracks()) this.#adopt(track);
-        await this.#listLenses();
+        await this.#listLenses(life);
         this.#set("open");
         return;
       } catch (error) {
+        if (problemOf(error) === "closed") throw error;
         firstError ??= error;
         if (problemOf(error) !== "none") break;
       }
     }
     this.#set("closed");
-    throw Object.assign(new Error(firstError.message), { problem: problemOf(firstError), cause: firstError });
+    throw named(firstError.name, firstError);
   }
 
-  async #replaceVideo() {
+  async #replaceVideo(life) {
     const old = this.video;
     this.#set("opening");
     // Many phones open one camera at a time: the old one must go first.
     old?.stop();
     const wish = this.lens ? { ...SIZE, deviceId: { exact: this.lens } } : { ...SIZE, facingMode: { ideal: this.facing } };
     this.torch = false;
-    const stream = await this.#getVideo(wish);
+    const stream = await this.#getVideo(wish, life);
     if (old) this.stream.removeTrack(old);
     this.#adopt(stream.getVideoTracks()[0]);
     this.#set("open");
   }
 
-  async #getVideo(wish) {
+  async #getVideo(wish, life) {
     try {
-      return await this.#devices.getUserMedia({ video: wish });
+      return await this.#take({ video: wish }, life);
     } catch (error) {
-      this.lens = null;
       const problem = problemOf(error);
+      if (problem === "closed") throw error;
+      this.lens = null;
       if (problem === "busy") await new Promise((resolve) => setTimeout(resolve, SETTLE_MS));
       else if (problem !== "none") return this.#failed(error);
-      return this.#devices.getUserMedia({ video: problem === "busy" ? wish : true }).catch((again) => this.#failed(again));
+      return this.#take({ video: problem === "busy" ? wish : true }, life).catch((again) => this.#failed(again));
     }
   }
 
   #failed(error) {
+    if (problemOf(error) === "closed") throw error;
     this.#interrupted(problemOf(error));
-    throw Object.assign(new Error(error.message), { problem: problemOf(error), cause: error });
+    throw named(error.name, error);
   }
 
-  async #replaceAudio() {
+  async #replaceAudio(life) {
     const old = this.audio;
     old?.stop();
-    const stream = await this.#devices.getUserMedia({ audio: AUDIO }).catch(() => null);
+    const stream = await this.#take({ audio: AUDIO }, life).catch((error) => {
+      if (problemOf(error) === "closed") throw error;
+    });
     if (!stream) return;
     this.stream.removeTrack(old);
     this.#adopt(stream.getAudioTracks()[0]);
@@ -221,8 +252,9 @@ export class Camera extends EventTarget {
     this.dispatchEvent(new CustomEvent("track", { detail: { kind: track.kind, track } }));
   }
 
-  async #listLenses() {
+  async #listLenses(life) {
     const all = await this.#devices.enumerateDevices().catch(() => []);
+    this.#requireLife(life);
     this.#lenses = all.filter(({ kind, deviceId }) => kind === "videoinput" && deviceId);
   }
 
@@ -240,6 +272,11 @@ export class Camera extends EventTarget {
   #changed() {
     this.dispatchEvent(new CustomEvent("change"));
   }
+}
+
+function named(name, cause) {
+  const error = Object.assign(new Error(cause?.message ?? name, { cause }), { name });
+  return Object.assign(error, { problem: problemOf(error) });
 }
 
 function runs(track) {

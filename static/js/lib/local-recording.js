@@ -71,13 +71,19 @@ export class LocalRecorder extends EventTarget {
   stop() {
     this.#set("off");
     clearTimeout(this.#timer);
+    // At once and not in turn: a clone that runs keeps the camera's lamp on.
+    this.#darken();
     return this.#inTurn(async () => {
       const last = this.#run;
       this.#run = null;
-      this.#scaled?.stop();
-      this.#scaled = null;
+      this.#darken();
       await this.#end(last);
     });
+  }
+
+  #darken() {
+    this.#scaled?.stop();
+    this.#scaled = null;
   }
 
   #inTurn(work) {
@@ -92,8 +98,9 @@ export class LocalRecorder extends EventTarget {
       this.#timer = setTimeout(() => this.#next(), RUN_MS);
       const last = this.#run;
       this.#run = await this.#begin().catch((error) => this.#fail(error));
+      if (this.state === "off") this.#darken();
       // Both run for a moment: the new one has its first picture before the old one has its last.
-      if (this.#run && last?.recorder.state === "recording") await new Promise((resolve) => setTimeout(resolve, OVERLAP_MS));
+      if (this.#run && this.state !== "off" && last?.recorder.state === "recording") await new Promise((resolve) => setTimeout(resolve, OVERLAP_MS));
       await this.#end(last);
     });
   }
@@ -137,7 +144,7 @@ export class LocalRecorder extends EventTarget {
   /** A smaller picture of the same camera. Where a clone cannot have a size of its own the full one is recorded. */
   async #small(video) {
     if (this.#scaled?.of === video && this.#scaled.track.readyState === "live") return this.#scaled.track;
-    this.#scaled?.stop();
+    this.#darken();
     const { width } = video.getSettings();
     const wishes = video.getConstraints();
     const track = video.clone();

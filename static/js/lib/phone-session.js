@@ -146,8 +146,10 @@ export class PhoneSession extends EventTarget {
 
   /** Leave for good, said to the others; resolves when the server knows or cannot be reached. */
   async leave() {
+    // A dead network may keep the answer back: what films stops before it.
+    this.#stop();
     await this.#room?.send({ type: "leave" }).catch(() => {});
-    this.close();
+    this.#room?.close();
   }
 
   close() {
