@@ -11,6 +11,7 @@ LIVE_MS = 30_000
 async def join_by_phone(page: Page, appointment: Appointment) -> None:
     """From the link to the stage: name, both consents, camera check."""
     await page.goto(f"/i/{appointment.invitations['enterprise']}")
+    await page.locator("phone-inspection[data-ready]").wait_for()
     await page.get_by_role("button", name="开始").click()
     for box in await page.get_by_role("checkbox").all():
         await box.check()

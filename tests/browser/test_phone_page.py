@@ -20,6 +20,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
 async def to_the_camera(phone: Page, appointment: Appointment) -> None:
     """From the link to the camera check."""
     await phone.goto(f"/i/{appointment.invitations['enterprise']}")
+    await phone.locator("phone-inspection[data-ready]").wait_for()
     await phone.get_by_role("button", name="开始").click()
     for box in await phone.get_by_role("checkbox").all():
         await box.check()
