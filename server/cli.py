@@ -63,7 +63,9 @@ def _parser() -> argparse.ArgumentParser:
     try_out.set_defaults(run=_try)
     demo = commands.add_parser("demo", help="a simulated phone that joins an inspection")
     demo.add_argument("--address", default="", help="the service's address")
-    demo.add_argument("--invitation", required=True, help="an invitation's link or token")
+    demo.add_argument(
+        "--invitation", default="", help="an invitation's link or token; default: that of `yunkan try`"
+    )
     demo.add_argument("--name", default="")
     demo.add_argument("--language", choices=("zh-CN", "en"), default="zh-CN")
     demo.add_argument("--insecure", action="store_true", help="accept a self-signed certificate")
@@ -93,9 +95,10 @@ def _try(settings: Settings, options: argparse.Namespace) -> int:
     return 0
 
 
-def _demo(_settings: Settings, options: argparse.Namespace) -> int:
+def _demo(settings: Settings, options: argparse.Namespace) -> int:
     return asyncio.run(
         trial.run_phone(
+            settings,
             options.invitation,
             address=options.address,
             name=options.name,

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import and_, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from server.accounts.models import Office, Staff
+from server.accounts.passwords import verify_password
 from server.accounts.rules import Actor
 from server.accounts.service import create_office, create_staff
 from server.accounts.signing_in import staff_actor
@@ -33,9 +35,11 @@ PEOPLE = (
 
 @dataclass(frozen=True, slots=True)
 class SignIn:
+    """`password`: None if somebody has changed it, and for an account that is switched off."""
+
     role: str
     username: str
-    password: str
+    password: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,25 +55,27 @@ class DemoAccess:
 async def load_demo(database: Database, journal: Journal) -> DemoAccess | None:
     """Make the demonstration data in an empty database, or find it again and renew its links.
 
-    None if the database is somebody's real one. An inspection that is over is followed by a new one.
+    None if the database is somebody's real one. A demonstration case that was closed is followed by a new one,
+    and so is an inspection that is over or was put off: somebody wants to see one now.
     """
+    now = journal.clock.now()
     async with database.transaction() as session:
         offices = list(await session.scalars(select(Office)))
         if not offices:
             reviewer = await _people(session, journal)
-            case = await create_case(session, reviewer, _CASE, journal.clock.now())
         elif [office.name for office in offices] == [OFFICE_NAME]:
             found = await session.scalar(select(Staff).where(Staff.username == PEOPLE[0][0]))
-            case_found = await session.scalar(select(Case).order_by(Case.created_at))
-            if found is None or case_found is None:
+            if found is None:
                 return None
-            reviewer, case = staff_actor(found), case_found
+            reviewer = staff_actor(found)
         else:
             return None
-        inspection = await _inspection(session, journal, reviewer, case)
+        case = await _open_case(session, reviewer, now)
+        inspection = await _inspection_for_now(session, journal, reviewer, case, now)
         tokens = await _links(session, journal, reviewer, inspection.id)
+        sign_ins = await _sign_ins(session)
     return DemoAccess(
-        sign_ins=tuple(SignIn(role, username, password) for username, role, _, password, _ in PEOPLE),
+        sign_ins=sign_ins,
         inspection_id=inspection.id,
         simulated_token=tokens[SIMULATED],
         visitor_token=tokens[VISITOR],
@@ -97,13 +103,44 @@ async def _people(session: AsyncSession, journal: Journal) -> Actor:
     return staff_actor(staff[0])
 
 
-async def _inspection(session: AsyncSession, journal: Journal, reviewer: Actor, case: Case) -> Inspection:
-    running = await session.scalar(
-        select(Inspection)
-        .where(Inspection.case_id == case.id, Inspection.state.in_(("scheduled", "live")))
-        .order_by(Inspection.created_at.desc())
+async def _sign_ins(session: AsyncSession) -> tuple[SignIn, ...]:
+    """How the demonstration's people sign in today: whoever tries things out may have changed it."""
+    staff = {one.username: one for one in await session.scalars(select(Staff))}
+    found: list[SignIn] = []
+    for username, role, _, password, _ in PEOPLE:
+        if (one := staff.get(username)) is None:
+            continue
+        as_printed = one.active and await verify_password(one.password_hash, password)
+        found.append(SignIn(role, username, password if as_printed else None))
+    return tuple(found)
+
+
+async def _open_case(session: AsyncSession, reviewer: Actor, now: datetime) -> Case:
+    """The newest case of the demonstration that is not closed; cases that visitors made are theirs."""
+    found = await session.scalar(
+        select(Case)
+        .where(Case.licence_number == _CASE.licence_number, Case.state != "closed")
+        .order_by(Case.created_at.desc(), Case.id.desc())
     )
-    return running or await schedule(session, journal, reviewer, case.id)
+    return found or await create_case(session, reviewer, _CASE, now)
+
+
+async def _inspection_for_now(
+    session: AsyncSession, journal: Journal, reviewer: Actor, case: Case, now: datetime
+) -> Inspection:
+    """The newest one that can be joined at once, or a new one."""
+    found = await session.scalar(
+        select(Inspection)
+        .where(
+            Inspection.case_id == case.id,
+            or_(
+                Inspection.state == "live",
+                and_(Inspection.state == "scheduled", Inspection.starts_at <= now),
+            ),
+        )
+        .order_by(Inspection.created_at.desc(), Inspection.id.desc())
+    )
+    return found or await schedule(session, journal, reviewer, case.id)
 
 
 async def _links(

@@ -17,18 +17,22 @@ from server.errors import N_
 from server.inspections.keys import JOURNAL
 from server.serving import own_addresses, self_signed, serving, stop_signal
 from server.settings import Settings
-from server.web.keys import DATABASE
+from server.storage.files import Files
+from server.web.keys import DATABASE, FILES
 from server.web.languages import current_language, translate
 
 LOOPBACK = ("", "127.0.0.1", "localhost")
+EVERYWHERE = "0.0.0.0"  # noqa: S104 - compared, not bound
 PHONE_STOP_S = 10.0
+LINK_FILE = "demo-phone.link"
+"""In the data folder: the simulated phone's link, for `yunkan demo` without one."""
 
 
 async def run(settings: Settings, *, host: str, port: int, with_phone: bool) -> None:
     """Serve with demo data until stopped. On another address than loopback: https with a self-signed
     certificate, because phones give the camera to nothing else."""
     current_language.set(settings.language)
-    reachable = own_addresses() if host not in LOOPBACK else []
+    reachable = _reachable(host)
     settings = _for_trial(settings, host, port, reachable)
     async with serving(settings) as (app, address):
         access = await load_demo(app[DATABASE], app[JOURNAL])
@@ -42,8 +46,10 @@ async def run(settings: Settings, *, host: str, port: int, with_phone: bool) -> 
             await stop_signal()
             return
         shown = _replace_host(address, reachable[0]) if reachable else address
+        await asyncio.to_thread(_keep_link, app[FILES], f"{shown}/i/{access.simulated_token}")
         print(welcome(access, shown, is_reachable=bool(reachable)), flush=True)
-        simulated = await _start_phone(address, access.simulated_token, settings) if with_phone else None
+        # By the address that others use: the media's is the same one, and to a loopback address it would not answer.
+        simulated = await _start_phone(shown, access.simulated_token, settings) if with_phone else None
         try:
             await stop_signal()
         finally:
@@ -51,8 +57,22 @@ async def run(settings: Settings, *, host: str, port: int, with_phone: bool) -> 
                 await _stop_phone(simulated)
 
 
-async def run_phone(invitation: str, *, address: str, name: str, language: str, verify_tls: bool) -> int:
-    """The simulated phone, until the inspection ends or it is stopped; the exit code."""
+async def run_phone(
+    settings: Settings, invitation: str, *, address: str, name: str, language: str, verify_tls: bool
+) -> int:
+    """The simulated phone, until the inspection ends or it is stopped; the exit code.
+
+    Without an `invitation`: the demonstration's own, of the data folder in the settings.
+    """
+    if not invitation:
+        current_language.set(settings.language)
+        try:
+            invitation = (settings.data / LINK_FILE).read_text()
+        except FileNotFoundError:
+            print(f"yunkan demo: {translate(_NO_LINK, folder=settings.data)}", file=sys.stderr)
+            return 1
+        # Our own service on this machine, whose certificate is its own.
+        verify_tls = False
     if "://" in invitation:
         parts = urlsplit(invitation)
         address, invitation = f"{parts.scheme}://{parts.netloc}", parts.path.rpartition("/")[2]
@@ -87,7 +107,11 @@ def welcome(access: DemoAccess, address: str, *, is_reachable: bool) -> str:
         hint = translate(N_("The phone will warn about the self-signed certificate once: go on."))
     else:
         hint = translate(N_("For a real phone in the same network: make run HOST=0.0.0.0"))
-    sign_ins = [f"  {translate(roles[one.role])}: {one.username} / {one.password}" for one in access.sign_ins]
+    changed = translate(N_("(password changed or account switched off)"))
+    sign_ins = [
+        f"  {translate(roles[one.role])}: {one.username} / {one.password or changed}"
+        for one in access.sign_ins
+    ]
     return "\n".join(
         [
             "",
@@ -103,6 +127,23 @@ def welcome(access: DemoAccess, address: str, *, is_reachable: bool) -> str:
             f"  {stop}",
         ]
     )
+
+
+_NO_LINK = N_(
+    "There is no demonstration in {folder}. Start one with “make run”, or name an invitation's link with --invitation."
+)
+
+
+def _keep_link(files: Files, link: str) -> None:
+    files.write(LINK_FILE, link.encode())
+    files.absolute(LINK_FILE).chmod(0o600)
+
+
+def _reachable(host: str) -> list[str]:
+    """The addresses by which others reach a service bound to `host`, the most likely first."""
+    if host in LOOPBACK:
+        return []
+    return own_addresses() if host == EVERYWHERE else [host]
 
 
 def _for_trial(settings: Settings, host: str, port: int, reachable: list[str]) -> Settings:
