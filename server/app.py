@@ -137,7 +137,7 @@ async def _open(app: web.Application) -> AsyncIterator[None]:
     await heads.restore()
     await ensure_keys(app[LIVE])
     sealer = app[SEALER] = Sealer(app[LIVE], app[ROOMS])
-    await sealer.start()
+    sealer.start()
     heads = app[HEADS] = HeadKeeper(settings, app[CLOCK], database)
     heads.start()
     accesses = app[ACCESSES] = AccessRecorder(database, app[CLOCK])

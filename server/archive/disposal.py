@@ -1,7 +1,7 @@
 """How long evidence is kept, what holds it back, and its end: proposed by one, approved by another, then destroyed.
 
 Whose time has not come, or who is under a hold, cannot be proposed nor approved. What was approved is work to be done,
-found by the sealer's task, and every step may be repeated after a kill.
+found by the sealer's task under the lease of sealing, and every step may be repeated after a kill.
 """
 
 from __future__ import annotations
@@ -14,26 +14,30 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import structlog
-from sqlalchemy import delete, select, update
+from sqlalchemy import ColumnElement, and_, delete, exists, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from server.accounts.rules import Actor, system_actor
 from server.archive.access import record_access
+from server.archive.leases import Lease, LeaseLost, claim
 from server.archive.models import Disposal, Hold, Seal
 from server.archive.package_metadata import retention_text
 from server.archive.packages import NotSealed
+from server.archive.retries import pause_after, told
+from server.archive.threads import to_its_end
 from server.cases.models import Case, Evidence
 from server.cases.rules import MATTERS
 from server.clock import Clock
 from server.errors import N_, Conflict, Forbidden, Invalid, NotFound
 from server.evidence import certificates, disposal, keys, officelog
 from server.evidence.chain import GENESIS
+from server.evidence.errors import EvidenceError
 from server.inspections.lookup import get_inspection, require
 from server.inspections.models import Event, Inspection, Invitation
 from server.live.context import Live
 from server.live.models import Part, Participant, PhoneRecording, Snapshot
-from server.officelog.entries import append_entry, find_entry
+from server.officelog.entries import append_once
 from server.web.languages import speaking
 
 log = structlog.get_logger("disposal")
@@ -232,27 +236,85 @@ def _check_reason(reason: str) -> str:
     return reason
 
 
-async def finish_disposals(live: Live, downloads: Mapping[str, int]) -> int:
-    """Everything that is approved, not done and not being downloaded; how many. What fails is tried again later."""
+async def finish_disposals(live: Live, downloads: Mapping[str, int]) -> set[str]:
+    """Everything that is approved, due and not being downloaded: those that somebody else is not at. Which ones."""
     async with live.database.reading() as session:
-        due = list(
-            await session.scalars(
-                select(Disposal.inspection_id).where(
-                    Disposal.approved_at.is_not(None), Disposal.done_at.is_(None)
-                )
-            )
-        )
-    done = 0
+        due = list(await session.scalars(select(Disposal.inspection_id).where(_is_due(live.clock.now()))))
+    worked_on = set()
     for inspection_id in [each for each in due if not downloads.get(each)]:
-        try:
-            await _dispose(live, inspection_id)
-            done += 1
-        except Exception:
-            log.exception("disposal", inspection=inspection_id)
-    return done
+        approved = exists().where(Disposal.inspection_id == Seal.inspection_id, _is_due(live.clock.now()))
+        lease = await claim(live.database, live.clock, live.settings.worker, inspection_id, approved)
+        if lease is not None:
+            await _work(live, lease)
+            worked_on.add(inspection_id)
+    return worked_on
 
 
-async def _dispose(live: Live, inspection_id: str) -> None:
+def _is_due(now: datetime) -> ColumnElement[bool]:
+    waited = or_(Disposal.retry_at.is_(None), Disposal.retry_at <= now)
+    return and_(Disposal.approved_at.is_not(None), Disposal.done_at.is_(None), waited)
+
+
+async def _work(live: Live, lease: Lease) -> None:
+    try:
+        async with lease.kept():
+            await _dispose(live, lease)
+    except LeaseLost:
+        log.warning("lease_lost", inspection=lease.inspection_id)
+        return
+    except Exception as error:
+        await _failed(live, lease.inspection_id, error)
+    await lease.release()
+
+
+async def _failed(live: Live, inspection_id: str, error: Exception) -> None:
+    problem = told(error, N_("The evidence could not be disposed of: {detail}"))
+    async with live.database.transaction() as session:
+        row = await session.get_one(Disposal, inspection_id)
+        pause = pause_after(row.attempts)
+        row.problem, row.attempts, row.retry_at = problem, row.attempts + 1, live.clock.now() + pause
+    log.error(
+        "disposal_failed",
+        inspection=inspection_id,
+        reason=str(error),
+        retry_s=pause.total_seconds(),
+        exc_info=None if isinstance(error, EvidenceError) else error,
+    )
+
+
+async def _dispose(live: Live, lease: Lease) -> None:
+    inspection_id = lease.inspection_id
+    order = await _order(live, inspection_id)
+    office = await asyncio.to_thread(keys.load, live.settings.key_folder)
+    # Years later the certificate of the sealing may be over: what nobody could check must not be the last word.
+    reason = certificates.why_not(office.certificate, office.chain[1:], [office.root], order.at)
+    if reason is not None:
+        raise disposal.CannotDispose(detail=reason)
+    await lease.renew()
+    destroying = asyncio.to_thread(
+        disposal.dispose, order, office, reached=lambda _step: lease.renew_from_thread()
+    )
+    made = await to_its_end(destroying)
+    for place in ("copies", "incoming"):
+        folder = live.files.absolute(f"{place}/{inspection_id}")
+        await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+    digest = hashlib.sha256(made.to_bytes()).hexdigest()
+    async with live.database.transaction() as session:
+        await lease.hold(session)
+        await _forget(session, inspection_id)
+        done_at = datetime.fromisoformat(made.at).astimezone(UTC)
+        await session.execute(
+            update(Disposal)
+            .where(Disposal.inspection_id == inspection_id)
+            .values(done_at=done_at, certificate=digest, problem=None, attempts=0)
+        )
+        await record_access(session, live.clock, system_actor(), inspection_id, DONE, {"certificate": digest})
+        at = live.clock.now()
+        await append_once(session, officelog.DISPOSAL, inspection_id, at, certificate=digest, root=made.root)
+    log.info("disposed", inspection=inspection_id, certificate=digest)
+
+
+async def _order(live: Live, inspection_id: str) -> disposal.DisposalOrder:
     async with live.database.reading() as session:
         decided = await session.get_one(Disposal, inspection_id)
         case = await session.scalar(
@@ -260,41 +322,16 @@ async def _dispose(live: Live, inspection_id: str) -> None:
         )
     with speaking(live.settings.language):
         policy = retention_text(case.matter if case else "")
-    office = await asyncio.to_thread(keys.load, live.settings.key_folder)
-    # Years later the certificate of the sealing may be over: what nobody could check must not be the last word.
-    reason = certificates.why_not(office.certificate, office.chain[1:], [office.root], live.clock.now())
-    if reason is not None:
-        raise disposal.CannotDispose(detail=reason)
-    approvers = (
-        f"{decided.proposed_by_name} ({decided.proposed_by})",
-        f"{decided.approved_by_name} ({decided.approved_by})",
-    )
-    order = disposal.DisposalOrder(
+    return disposal.DisposalOrder(
         folder=live.files.absolute(f"inspections/{inspection_id}"),
         policy=policy,
         reason=decided.reason,
-        approvers=approvers,
+        approvers=(
+            f"{decided.proposed_by_name} ({decided.proposed_by})",
+            f"{decided.approved_by_name} ({decided.approved_by})",
+        ),
         at=live.clock.now(),
     )
-    made = await asyncio.to_thread(disposal.dispose, order, office)
-    for place in ("copies", "incoming"):
-        folder = live.files.absolute(f"{place}/{inspection_id}")
-        await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
-    digest = hashlib.sha256(made.to_bytes()).hexdigest()
-    async with live.database.transaction() as session:
-        await _forget(session, inspection_id)
-        await session.execute(
-            update(Disposal)
-            .where(Disposal.inspection_id == inspection_id)
-            .values(done_at=datetime.fromisoformat(made.at).astimezone(UTC), certificate=digest)
-        )
-        await record_access(session, live.clock, system_actor(), inspection_id, DONE, {"certificate": digest})
-        if await find_entry(session, officelog.DISPOSAL, inspection_id) is None:
-            at = live.clock.now()
-            await append_entry(
-                session, officelog.DISPOSAL, inspection_id, at, certificate=digest, root=made.root
-            )
-    log.info("disposed", inspection=inspection_id, certificate=digest)
 
 
 async def _forget(session: AsyncSession, inspection_id: str) -> None:

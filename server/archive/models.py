@@ -15,8 +15,8 @@ from server.ids import ID_LENGTH
 class Seal(Base):
     """The seal of one concluded inspection; a row without `sealed_at` is work to be done.
 
-    `lease_until` and `lease_by`: which worker is at it. `retry_at`: not before then. `problem`: why the last attempt
-    failed, as `{"text": message id, "params": {…}}`. `stamps`: how many authorities have stamped.
+    `lease_until` and `lease_by`: who works on the folder (`archive.leases`). `retry_at`: not before then. `problem`:
+    why the last attempt failed, as `{"text": message id, "params": {…}}`. `stamps`: how many authorities have stamped.
     """
 
     __tablename__ = "seals"
@@ -59,7 +59,10 @@ class Hold(Base):
 
 
 class Disposal(Base):
-    """The end of an inspection's evidence: proposed, approved by another person, done. The event fence reads it."""
+    """The end of an inspection's evidence: proposed, approved by another person, done. The event fence reads it.
+
+    `problem`, `attempts`, `retry_at`: of the work that follows the approval, as in `Seal`, whose lease it takes.
+    """
 
     __tablename__ = "disposals"
 
@@ -73,6 +76,9 @@ class Disposal(Base):
     approved_by_name: Mapped[str] = mapped_column(String(80), default="")
     done_at: Mapped[datetime | None]
     certificate: Mapped[Sha256 | None]
+    problem: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    attempts: Mapped[int] = mapped_column(default=0, server_default="0")
+    retry_at: Mapped[datetime | None]
 
 
 class Access(Base):

@@ -18,7 +18,7 @@ from server.evidence import keys, officelog
 from server.evidence.errors import EvidenceError
 from server.evidence.sealing import Sealed
 from server.officelog import mirror
-from server.officelog.entries import append_entry, find_entry, find_last, lock
+from server.officelog.entries import append_entry, append_once, find_entry, find_last, lock
 from server.officelog.heads import find_newest_head, head_over, is_due, prove_entries, sign_head, sign_if_due
 from server.officelog.mirror import Mirror
 from server.officelog.models import OfficeEntry, OfficeHead
@@ -48,9 +48,8 @@ async def open_index(session: AsyncSession, inspection_id: str) -> int:
 async def enter_seal(session: AsyncSession, sealed: Sealed, now: datetime) -> None:
     """A signed seal becomes an entry, once however often it is told."""
     seal = sealed.seal
-    if await find_entry(session, officelog.SEAL, seal.inspection) is None:
-        digest = hashlib.sha256(sealed.seal_bytes).hexdigest()
-        await append_entry(session, officelog.SEAL, seal.inspection, now, seal=digest, root=seal.root)
+    digest = hashlib.sha256(sealed.seal_bytes).hexdigest()
+    await append_once(session, officelog.SEAL, seal.inspection, now, seal=digest, root=seal.root)
 
 
 async def prove_seal(

@@ -33,10 +33,6 @@ class Disposed(Gone):
     text = N_("This evidence was disposed of. Seal and certificate are kept in the package.")
 
 
-SHOWN = 50
-"""Lines of the access log on the inspection's page."""
-
-
 class NotSealed(Conflict):
     code = "not_sealed"
     text = N_("This inspection is not sealed yet. Its package can be had as soon as it is.")

@@ -1,7 +1,7 @@
 """Sealing as work derived from state: every concluded inspection without a seal is closed, sealed and stamped.
 
-Nobody orders it. A worker finds what is to be done, takes it by a conditional UPDATE with a lease, and every step may
-be repeated after a kill: the close event is appended once, and what was signed stays as it is.
+Nobody orders it. A worker finds what is to be done, takes it by a conditional UPDATE with a lease that it renews before
+each step, and every step may be repeated after a kill: the close event is appended once, and what was signed stays.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Coroutine
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import structlog
 from sqlalchemy import ColumnElement, and_, exists, insert, or_, select, update
@@ -24,10 +24,13 @@ from server.archive.disposal import finish_disposals
 from server.archive.documents import add_documents, record_row
 from server.archive.four_properties import add_report
 from server.archive.index import read_index
-from server.archive.models import Seal
+from server.archive.leases import Lease, LeaseLost, claim, is_free
+from server.archive.models import Disposal, Seal
 from server.archive.office_log import enter_seal, open_index, prove_seal
 from server.archive.package_metadata import read_metadata
-from server.archive.stamping import stamp
+from server.archive.retries import pause_after, told
+from server.archive.stamping import Round
+from server.archive.threads import to_its_end
 from server.archive.unclaimed import claimed_paths, find_unclaimed, set_aside
 from server.errors import N_
 from server.evidence import durable, keys, receipts
@@ -46,15 +49,13 @@ from server.settings import Settings
 from server.web.languages import speaking
 
 log = structlog.get_logger("sealing")
-Result = TypeVar("Result")
+Work = Callable[[Lease], Coroutine[Any, Any, dict[str, Any]]]
+"""What is done under a lease; it returns what the row then says."""
 
 POLL_S = 2.0
-LEASE = timedelta(minutes=15)
-"""Longer than the largest folder takes; a worker that starts again gives up its own at once."""
 LOOK_AGAIN = timedelta(seconds=5)
 ROOM_CLOSES_WITHIN = timedelta(seconds=60)
 """Of the end: recordings are finished and the checklist is kept by then."""
-FIRST_RETRY, LONGEST_RETRY = timedelta(seconds=10), timedelta(hours=1)
 
 
 class NotYet(Exception):
@@ -65,49 +66,54 @@ class NotYet(Exception):
 
 
 class Sealer:
-    """One task of a worker. `reached` is told each step that is durable, for tests that kill there."""
+    """What a worker does beside serving. `reached` is told each step that is durable, for tests that kill there."""
 
     def __init__(self, live: Live, rooms: Rooms) -> None:
         self._live = live
         self._rooms = rooms
-        self._task: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
         self.reached: Callable[[str], None] = lambda _step: None
         self.downloads: Counter[str] = Counter()
         """Inspections whose packages are being sent: nothing is added to those folders meanwhile."""
 
-    async def start(self) -> None:
-        """Gives up the leases that this worker held when it was killed, and begins."""
-        async with self._live.database.transaction() as session:
-            await session.execute(
-                update(Seal).where(Seal.lease_by == self._live.settings.worker).values(lease_until=None)
-            )
-        self._task = asyncio.create_task(self._run(), name="sealer")
+    def start(self) -> None:
+        """Two tasks: an authority that does not answer holds up stamps, and no seal."""
+        for name, round_ in (("sealer", self._seal_due), ("stamper", self._stamp_due)):
+            self._tasks.append(asyncio.create_task(self._run(round_), name=name))
 
     async def close(self) -> None:
         """What a thread is writing is finished first."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def _run(self) -> None:
+    async def _run(self, round_: Callable[[], Coroutine[Any, Any, set[str]]]) -> None:
         while True:
             try:
-                await self.run_once()
+                await round_()
             except Exception:
                 log.exception("sealer")
             await asyncio.sleep(POLL_S)
 
     async def run_once(self) -> int:
         """Everything that is due now; how many inspections were worked on."""
+        return len(await self._seal_due() | await self._stamp_due())
+
+    async def _seal_due(self) -> set[str]:
+        """Seals what has none, and ends what is to end. The inspections that were worked on."""
         await ensure_keys(self._live)
         await self._discover()
-        done = 0
-        for inspection_id in await self._due():
-            if self.downloads[inspection_id] or not await self._claim(inspection_id):
-                continue
-            await self._work(inspection_id)
-            done += 1
-        return done + await finish_disposals(self._live, self.downloads)
+        worked_on = await self._work_on(Seal.sealed_at.is_(None), self._seal_one)
+        return worked_on | await finish_disposals(self._live, self.downloads)
+
+    async def _stamp_due(self) -> set[str]:
+        """Reports and stamps that sealed inspections lack. An authority that is away is asked once in a round."""
+        authorities = self._live.settings.authorities
+        lacks = or_(Seal.reported_at.is_(None), Seal.stamps < len(authorities))
+        round_ = Round(authorities, self._live.clock)
+        return await self._work_on(
+            and_(Seal.sealed_at.is_not(None), lacks), lambda lease: self._complete(lease, round_)
+        )
 
     async def _discover(self) -> None:
         """Concluded and without a row: a row, due now."""
@@ -129,88 +135,84 @@ class Sealer:
             except IntegrityError:
                 continue  # another worker was first
 
-    def _is_due(self) -> ColumnElement[bool]:
-        now = self._live.clock.now()
-        return and_(
-            Seal.retry_at <= now,
-            or_(Seal.lease_until.is_(None), Seal.lease_until < now),
-            or_(
-                Seal.sealed_at.is_(None),
-                Seal.reported_at.is_(None),
-                Seal.stamps < len(self._live.settings.authorities),
-            ),
-        )
+    def _is_due(self, lacks: ColumnElement[bool]) -> ColumnElement[bool]:
+        """To what is to end nothing is added any more."""
+        ends = exists().where(Disposal.inspection_id == Seal.inspection_id, Disposal.approved_at.is_not(None))
+        return and_(Seal.retry_at <= self._live.clock.now(), lacks, ~ends)
 
-    async def _due(self) -> list[str]:
-        async with self._live.database.reading() as session:
-            return list(
-                await session.scalars(
-                    select(Seal.inspection_id).where(self._is_due()).order_by(Seal.retry_at)
-                )
+    async def _work_on(self, lacks: ColumnElement[bool], work: Work) -> set[str]:
+        """Does the work on each inspection that lacks it and that nobody else is at."""
+        live = self._live
+        due = select(Seal.inspection_id).where(self._is_due(lacks), is_free(live.clock))
+        async with live.database.reading() as session:
+            found = list(await session.scalars(due.order_by(Seal.retry_at)))
+        worked_on = set()
+        for inspection_id in found:
+            if self.downloads[inspection_id]:
+                continue
+            lease = await claim(
+                live.database, live.clock, live.settings.worker, inspection_id, self._is_due(lacks)
             )
+            if lease is not None:
+                await self._work(lease, work)
+                worked_on.add(inspection_id)
+        return worked_on
 
-    async def _claim(self, inspection_id: str) -> bool:
-        settings = self._live.settings
-        async with self._live.database.transaction() as session:
-            taken = await session.execute(
-                update(Seal)
-                .where(Seal.inspection_id == inspection_id, self._is_due())
-                .values(lease_until=self._live.clock.now() + LEASE, lease_by=settings.worker)
-            )
-        return bool(taken.rowcount == 1)  # type: ignore[attr-defined]
+    async def _work(self, lease: Lease, work: Work) -> None:
+        try:
+            await lease.release(**await self._outcome(lease, work))
+        except LeaseLost:
+            log.warning("lease_lost", inspection=lease.inspection_id)
 
-    async def _release(self, inspection_id: str, **values: Any) -> None:
-        async with self._live.database.transaction() as session:
-            await session.execute(
-                update(Seal).where(Seal.inspection_id == inspection_id).values(lease_until=None, **values)
-            )
-
-    async def _work(self, inspection_id: str) -> None:
+    async def _outcome(self, lease: Lease, work: Work) -> dict[str, Any]:
+        """What the row says of the work afterwards. LeaseLost."""
         now = self._live.clock.now()
         try:
-            await self._seal(inspection_id)
-            await self._report(inspection_id)
-            stamps = await stamp(
-                self._live.files.absolute(f"inspections/{inspection_id}"),
-                self._live.settings.authorities,
-                self._live.clock,
-            )
-            await self._release(inspection_id, stamps=stamps, problem=None, attempts=0)
+            async with lease.kept():
+                return await work(lease)
         except NotYet as waiting:
-            await self._release(
-                inspection_id, awaited_until=waiting.until, retry_at=now + LOOK_AGAIN, problem=None
-            )
+            return {"awaited_until": waiting.until, "retry_at": now + LOOK_AGAIN, "problem": None}
+        except LeaseLost:
+            raise
         except Exception as error:
-            await self._failed(inspection_id, error, now)
+            return await self._failed(lease.inspection_id, error, now)
 
-    async def _failed(self, inspection_id: str, error: Exception, now: datetime) -> None:
-        text, params = N_("The evidence could not be sealed: {detail}"), {"detail": repr(error)}
-        if isinstance(error, EvidenceError):
-            text, params = error.text, {name: str(value) for name, value in error.params.items()}
+    async def _failed(self, inspection_id: str, error: Exception, now: datetime) -> dict[str, Any]:
+        """What the row says of it."""
         async with self._live.database.reading() as session:
             row = await session.get_one(Seal, inspection_id)
-        delay = min(FIRST_RETRY * 2 ** min(row.attempts, 10), LONGEST_RETRY)
+        pause = pause_after(row.attempts)
         log.error(
             "stamping_failed" if row.sealed_at else "sealing_failed",
             inspection=inspection_id,
             reason=str(error),
-            retry_s=delay.total_seconds(),
+            retry_s=pause.total_seconds(),
             exc_info=None if isinstance(error, EvidenceError) else error,
         )
-        await self._release(
-            inspection_id,
-            problem={"text": text, "params": params},
-            attempts=row.attempts + 1,
-            retry_at=now + delay,
-        )
+        problem = told(error, N_("The evidence could not be sealed: {detail}"))
+        return {"problem": problem, "attempts": row.attempts + 1, "retry_at": now + pause}
 
-    async def _seal(self, inspection_id: str) -> None:
-        live = self._live
-        async with live.database.reading() as session:
-            if (await session.get_one(Seal, inspection_id)).sealed_at is not None:
-                return
+    async def _reached(self, lease: Lease, step: str) -> None:
+        self.reached(step)
+        await lease.renew()
+
+    async def _seal_one(self, lease: Lease) -> dict[str, Any]:
+        await self._seal(lease)
+        await self._report(lease)
+        return {"problem": None, "attempts": 0}
+
+    async def _complete(self, lease: Lease, round_: Round) -> dict[str, Any]:
+        await self._report(lease)
+        folder = self._live.files.absolute(f"inspections/{lease.inspection_id}")
+        stamps = await round_.stamp(folder)
+        await self._reached(lease, "stamped")
+        return {"stamps": stamps, "problem": None, "attempts": 0}
+
+    async def _seal(self, lease: Lease) -> None:
+        """LeaseLost between any two steps, the one before the signature among them."""
+        live, inspection_id = self._live, lease.inspection_id
         await self._close(inspection_id)
-        self.reached("closed")
+        await self._reached(lease, "closed")
         async with live.database.reading() as session:
             inspection = await session.get_one(Inspection, inspection_id)
             lines = await read_lines(session, inspection_id)
@@ -220,15 +222,15 @@ class Sealer:
             unclaimed = await self._unclaimed(session, inspection_id)
             opened = await open_index(session, inspection_id)
             given = await read_receipts(session, inspection_id)
-        await asyncio.to_thread(set_aside, unclaimed)
         office = await asyncio.to_thread(keys.load, live.settings.key_folder)
         folder = live.files.absolute(f"inspections/{inspection_id}")
+        await to_its_end(asyncio.to_thread(set_aside, unclaimed))
         if given:
             await asyncio.to_thread(durable.write, folder / receipts.PATH, receipts.dump_receipts(given))
-        await _to_its_end(
+        await to_its_end(
             asyncio.to_thread(add_documents, folder, lines, index, office, live.settings.font_folder)
         )
-        self.reached("documents")
+        await self._reached(lease, "documents")
         order = SealingOrder(
             folder=folder,
             inspection=inspection_id,
@@ -239,10 +241,16 @@ class Sealer:
             sm2=sm2_signer(live.settings),
             sm3=live.settings.sm3,
         )
-        sealed = await _to_its_end(asyncio.to_thread(seal_folder, order, office, reached=self.reached))
-        proved_under = await self._enter(sealed, office)
+
+        def reached(step: str) -> None:
+            self.reached(step)
+            lease.renew_from_thread()
+
+        sealed = await to_its_end(asyncio.to_thread(seal_folder, order, office, reached=reached))
+        proved_under = await self._enter(lease, sealed, office)
         record = await asyncio.to_thread(record_row, folder)
         async with live.database.transaction() as session:
+            await lease.hold(session)
             await session.merge(record)
             await session.execute(
                 update(Seal)
@@ -259,35 +267,37 @@ class Sealer:
                     attempts=0,
                 )
             )
-        self.reached("recorded")
+        await self._reached(lease, "recorded")
         log.info("sealed", inspection=inspection_id, root=sealed.seal.root, files=sealed.seal.files)
 
-    async def _report(self, inspection_id: str) -> None:
+    async def _report(self, lease: Lease) -> None:
         """The four-property report: a check of its own, so the seal does not wait for it."""
-        live = self._live
+        live, inspection_id = self._live, lease.inspection_id
         async with live.database.reading() as session:
             if (await session.get_one(Seal, inspection_id)).reported_at is not None:
                 return
         office = await asyncio.to_thread(keys.load, live.settings.key_folder)
         folder, now = live.files.absolute(f"inspections/{inspection_id}"), live.clock.now()
         report = asyncio.to_thread(add_report, folder, [office.root], now, live.settings.language)
-        await _to_its_end(report)
+        await to_its_end(report)
         async with live.database.transaction() as session:
+            await lease.hold(session)
             await session.execute(
                 update(Seal).where(Seal.inspection_id == inspection_id).values(reported_at=now)
             )
+        await self._reached(lease, "reported")
 
-    async def _enter(self, sealed: Sealed, office: keys.OfficeKeys) -> int:
+    async def _enter(self, lease: Lease, sealed: Sealed, office: keys.OfficeKeys) -> int:
         """The seal in the office's log, and the proof of it in the package; how many entries its head covers."""
-        live, inspection_id = self._live, sealed.seal.inspection
+        live, inspection_id = self._live, lease.inspection_id
         async with live.database.transaction() as session:
             await enter_seal(session, sealed, live.clock.now())
-        self.reached("entered")
+        await self._reached(lease, "entered")
         async with live.database.transaction() as session:
             proof = await prove_seal(session, office, inspection_id, live.clock.now())
         folder = live.files.absolute(f"inspections/{inspection_id}")
-        await _to_its_end(asyncio.to_thread(add_office_proof, folder, proof, office.log))
-        self.reached("proved")
+        await to_its_end(asyncio.to_thread(add_office_proof, folder, proof, office.log))
+        await self._reached(lease, "proved")
         return proof.head.size
 
     async def _close(self, inspection_id: str) -> None:
@@ -330,16 +340,6 @@ def sm2_signer(settings: Settings) -> Sm2Signer | None:
     if not settings.sm2_certificate:
         return None
     return Sm2Signer(Path(settings.sm2_certificate), Path(settings.sm2_key))
-
-
-async def _to_its_end(work: Coroutine[Any, Any, Result]) -> Result:
-    """A thread cannot be stopped: who is cancelled meanwhile waits until it is through with the files."""
-    task = asyncio.ensure_future(work)
-    try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await asyncio.gather(task, return_exceptions=True)
-        raise
 
 
 async def ensure_keys(live: Live) -> None:

@@ -13,21 +13,34 @@ from server.officelog.authority import AuthorityUnreachable, ask
 TIMEOUT_S = 20.0
 
 
-async def stamp(folder: Path, authorities: list[tuple[str, Path]], clock: Clock) -> int:
-    """How many authorities have stamped, all of them after this. AuthorityUnreachable, timestamps.BadStamp."""
-    pending = await asyncio.to_thread(sealing.pending_stamps, folder, len(authorities))
-    failure: EvidenceError | None = None
-    done = len(authorities) - len(pending)
-    for number in pending:
-        address, root = authorities[number - 1]
-        try:
-            await _ask(folder, number, address, root, clock)
-            done += 1
-        except EvidenceError as error:  # the other authority may still answer
-            failure = error
-    if failure is not None:
-        raise failure
-    return done
+class Round:
+    """One round over all that is pending: an authority that does not answer is not asked again in it."""
+
+    def __init__(self, authorities: list[tuple[str, Path]], clock: Clock) -> None:
+        self._authorities = authorities
+        self._clock = clock
+        self._away: dict[str, AuthorityUnreachable] = {}
+
+    async def stamp(self, folder: Path) -> int:
+        """How many authorities have stamped, all of them after this. AuthorityUnreachable, timestamps.BadStamp."""
+        wanted = len(self._authorities)
+        pending = await asyncio.to_thread(sealing.pending_stamps, folder, wanted)
+        failure: EvidenceError | None = None
+        done = wanted - len(pending)
+        for number in pending:
+            address, root = self._authorities[number - 1]
+            try:
+                if address in self._away:
+                    raise self._away[address]
+                await _ask(folder, number, address, root, self._clock)
+                done += 1
+            except EvidenceError as error:  # the other authority may still answer
+                failure = error
+                if isinstance(error, AuthorityUnreachable):
+                    self._away[address] = error
+        if failure is not None:
+            raise failure
+        return done
 
 
 async def _ask(folder: Path, number: int, address: str, root: Path, clock: Clock) -> None:

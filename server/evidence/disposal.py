@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -91,8 +92,13 @@ class DisposalOrder:
     at: datetime
 
 
-def dispose(order: DisposalOrder, office: keys.OfficeKeys) -> Disposal:
-    """Destroys the content of a sealed folder. May be repeated after a kill; CannotDispose leaves all as it was."""
+def dispose(
+    order: DisposalOrder, office: keys.OfficeKeys, *, reached: Callable[[str], None] = lambda _step: None
+) -> Disposal:
+    """Destroys the content of a sealed folder. May be repeated after a kill; CannotDispose leaves all as it was.
+
+    `reached` is told each step that is on disk; what it raises stops the disposal there.
+    """
     if len(set(order.approvers)) < 2:
         raise CannotDispose(detail="two different people must approve")
     sealed = sealing.find_sealed(order.folder)
@@ -122,15 +128,19 @@ def dispose(order: DisposalOrder, office: keys.OfficeKeys) -> Disposal:
     durable.write(
         order.folder / CERTIFICATE_SIGNATURE, cms.sign(disposal.to_bytes(), office.seal_key, office.chain)
     )
+    reached("certificate")
     closed = [Leaf(leaf.leaf, None, None) for leaf in leaves]
     durable.write(order.folder / sealing.LEAVES, leaves_to_bytes(closed))
+    reached("leaves")
     # Digests of guessable content, and what describes people, go with the content.
     for name in ("data", "metadata"):
         shutil.rmtree(order.folder / name, ignore_errors=True)
     (order.folder / bag.MANIFEST).unlink(missing_ok=True)
     (order.folder / sm.DIGESTS).unlink(missing_ok=True)
     durable.sync_folder(order.folder)
+    reached("content")
     bag.write_tag_manifest(order.folder)
+    reached("tagmanifest")
     return disposal
 
 

@@ -63,6 +63,15 @@ async def append_entry(
     return entry
 
 
+async def append_once(
+    session: AsyncSession, kind: str, inspection_id: str, at: datetime, **details: Any
+) -> OfficeEntry:
+    """The entry of a kind about an inspection, however often and from how many sides it is told at once."""
+    await lock(session)
+    found = await find_entry(session, kind, inspection_id)
+    return found or await append_entry(session, kind, inspection_id, at, **details)
+
+
 async def find_last(session: AsyncSession) -> OfficeEntry | None:
     """The newest entry."""
     found: OfficeEntry | None = await session.scalar(

@@ -5,11 +5,13 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, ForeignKey, Index, LargeBinary, String, Text
+from sqlalchemy import JSON, ForeignKey, Index, LargeBinary, String, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from server.db.base import Base, Sha256
 from server.ids import ID_LENGTH
+
+_ONCE = text("kind IN ('open', 'close', 'seal', 'disposal')")
 
 
 class OfficeEntry(Base):
@@ -21,7 +23,17 @@ class OfficeEntry(Base):
     """
 
     __tablename__ = "office_entries"
-    __table_args__ = (Index("ix_office_entries_inspection", "inspection_id", "kind"),)
+    __table_args__ = (
+        Index("ix_office_entries_inspection", "inspection_id", "kind"),
+        Index(
+            "uq_office_entries_once",
+            "inspection_id",
+            "kind",
+            unique=True,
+            sqlite_where=_ONCE,
+            postgresql_where=_ONCE,
+        ),
+    )
 
     index: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     kind: Mapped[str] = mapped_column(String(20))

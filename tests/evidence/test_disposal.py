@@ -54,21 +54,20 @@ def test_what_is_not_sealed_is_not_disposed_of(package: Made) -> None:
         disposal.dispose(order(package), package.office)
 
 
-def test_a_disposal_that_was_cut_short_is_completed_as_it_began(
-    package: Made, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.parametrize("step", ["certificate", "leaves", "content"])
+def test_a_disposal_that_was_cut_short_is_completed_as_it_began(package: Made, step: str) -> None:
     class Killed(Exception):
         pass
 
-    def kill(*_: object, **__: object) -> None:
-        raise Killed
+    def kill(reached: str) -> None:
+        if reached == step:
+            raise Killed
 
-    with monkeypatch.context() as patched:
-        patched.setattr(disposal.shutil, "rmtree", kill)  # type: ignore[attr-defined]
-        with pytest.raises(Killed):
-            disposal.dispose(order(package), package.office)
-    with pytest.raises(BadDisposal, match="still there"):
-        disposal.check(package.folder, [package.office.root])
+    with pytest.raises(Killed):
+        disposal.dispose(order(package), package.office, reached=kill)
+    if step != "content":
+        with pytest.raises(BadDisposal, match="still there"):
+            disposal.check(package.folder, [package.office.root])
     disposal.dispose(order(package, reason="another"), package.office)
     assert disposal.check(package.folder, [package.office.root]).reason == "due"
 

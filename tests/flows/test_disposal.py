@@ -1,31 +1,39 @@
 """The end of evidence: not before its time, not under a hold, by two people, and with a certificate that is kept."""
 
+import asyncio
 import hashlib
 
 import pytest
 from aiohttp import web
+from aiohttp.test_utils import TestServer
 from sqlalchemy import func, select
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
 
-from server.archive.disposal import kept_until
+from server.archive.access import list_accesses
+from server.archive.disposal import DONE, kept_until
 from server.archive.keys import SEALER
-from server.archive.models import Seal
+from server.archive.models import Disposal, Seal
+from server.archive.sealing import Sealer
 from server.cases.rules import MATTERS
 from server.clock import parse_rfc3339
 from server.evidence import disposal, keys
 from server.evidence.metadata import BASE_PATH, parse_base
+from server.inspections.keys import JOURNAL
 from server.inspections.log import check
 from server.inspections.models import Event
-from server.officelog.entries import find_entry
+from server.live.keys import LIVE, ROOMS
+from server.officelog.entries import append_entry, append_once, find_entry
+from server.officelog.models import OfficeEntry
 from server.settings import Settings
-from server.web.keys import DATABASE, FILES
-from tests.cast import Appointment, Office
+from server.web.keys import CLOCK, DATABASE, FILES
+from tests.cast import Appointment, Office, appoint
 from tests.clock import SettableClock
 from tests.flows.browsing import look, send_form, shown, sign_in
 from tests.flows.conftest import Client
 from tests.flows.held import hold_whole
 from tests.flows.programs import get
-from tests.flows.test_sealing import until
+from tests.flows.test_sealing import PATIENCE_S, hold, until
 
 TEN_YEARS = 365 * 10 + 4
 
@@ -76,12 +84,15 @@ async def test_evidence_ends_when_its_time_has_come_and_two_people_say_so(
     await send_form(client, f"{page}/disposal/approve", {})
     await send_form(client, f"{page}/disposal/withdraw", {}, status=409)
     await send_form(client, f"{page}/holds", {"reason": "太晚"}, status=409)
-    await app[SEALER].run_once()
-    assert (
-        folder / "data"
-    ).exists()  # the certificate of the seal is over by now: first there must be a new one
+    # The certificate of the seal is over by now: first there must be a new one, and the page says so.
+    failed = await attempted(app, held.id)
+    assert (failed.attempts, failed.done_at) == (1, None)
+    assert (folder / "data").exists()
+    assert "is not valid at" in shown(await look(client, page))
+    assert await app[SEALER].run_once() == 0, "not before its time"
     keys.rotate(settings.key_folder, "seal", clock.now())
-    await app[SEALER].run_once()
+    clock.advance(minutes=1)
+    assert (await attempted(app, held.id)).problem is None
     assert not (folder / "data").exists()
     roots = [keys.load(settings.key_folder).root]
     made = disposal.check(folder, roots)
@@ -119,6 +130,71 @@ async def test_evidence_ends_when_its_time_has_come_and_two_people_say_so(
     assert hashlib.sha256((folder / "disposal.json").read_bytes()).hexdigest() in entry.record
     assert seal.root == made.root
     assert await app[SEALER].run_once() == 0
+
+
+async def attempted(app: web.Application, inspection_id: str) -> Disposal:
+    """The disposal once it was tried, whoever did it: the application's own sealer is about as well."""
+    async with asyncio.timeout(PATIENCE_S):
+        while True:
+            await app[SEALER].run_once()
+            async with app[DATABASE].reading() as session:
+                row = await session.get_one(Disposal, inspection_id)
+                seal = await session.get_one(Seal, inspection_id)
+            if seal.lease_until is None and (
+                row.done_at or (row.problem and row.retry_at > app[CLOCK].now())
+            ):
+                return row
+            await asyncio.sleep(0.02)
+
+
+async def test_of_workers_at_once_one_destroys_and_the_log_says_it_once(
+    client: Client, app: web.Application, office: Office, clock: SettableClock, settings: Settings
+) -> None:
+    ids = [(await appoint(app[DATABASE], app[JOURNAL], office, roles=())).id for _ in range(5)]
+    for inspection_id in ids:
+        await hold(app, office, inspection_id)
+        await until(app, office, client, inspection_id, state="sealed")
+    async with app[DATABASE].transaction() as session:
+        for inspection_id in ids:
+            session.add(
+                Disposal(
+                    inspection_id=inspection_id, reason="保管期满", proposed_at=clock.now(), approved_at=clock.now(),
+                    proposed_by=office.zhou.id, proposed_by_name="周敏", approved_by=office.admin.id,
+                    approved_by_name="管理员",
+                )
+            )  # fmt: skip
+    workers = [Sealer(app[LIVE], app[ROOMS]) for _ in range(3)]
+    await asyncio.gather(*(worker.run_once() for worker in workers for _ in range(2)))
+    roots = [keys.load(settings.key_folder).root]
+    for inspection_id in ids:
+        row = await attempted(app, inspection_id)
+        folder = app[FILES].absolute(f"inspections/{inspection_id}")
+        digest = hashlib.sha256((folder / "disposal.json").read_bytes()).hexdigest()
+        disposal.check(folder, roots)
+        async with app[DATABASE].reading() as session:
+            entered = await session.scalars(
+                select(OfficeEntry).where(
+                    OfficeEntry.inspection_id == inspection_id, OfficeEntry.kind == "disposal"
+                )
+            )
+            (entry,) = entered
+            done = [each for each in await list_accesses(session, inspection_id) if each.type == DONE]
+        assert digest in entry.record
+        assert (row.certificate, len(done)) == (digest, 1)
+
+
+async def test_the_office_log_takes_no_second_disposal(app: web.Application, server: TestServer) -> None:
+    async def say(session: AsyncSession) -> OfficeEntry:
+        return await append_once(session, "disposal", "x", app[CLOCK].now(), certificate="ab" * 32)
+
+    async def once() -> int:
+        async with app[DATABASE].transaction() as session:
+            return (await say(session)).index
+
+    assert len(set(await asyncio.gather(*(once() for _ in range(8))))) == 1
+    with pytest.raises(IntegrityError):
+        async with app[DATABASE].transaction() as session:
+            await append_entry(session, "disposal", "x", app[CLOCK].now(), certificate="cd" * 32)
 
 
 async def test_the_fence_lets_no_other_log_go(

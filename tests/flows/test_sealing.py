@@ -6,8 +6,11 @@ import json
 import signal
 import subprocess
 import sys
+import threading
 import zipfile
+from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,15 +19,16 @@ import pytest
 import structlog
 from aiohttp import ClientSession, web
 from aiohttp.test_utils import TestServer
-from sqlalchemy import select, text, update
+from sqlalchemy import func, select, text, update
 from sqlalchemy.exc import DBAPIError
 
 from server.accounts.rules import system_actor
 from server.app import build
-from server.archive import stamping
+from server.archive import leases, stamping
 from server.archive.access import EXPORTED, list_accesses
 from server.archive.keys import SEALER
 from server.archive.models import Seal
+from server.archive.sealing import Sealer, ensure_keys
 from server.clock import rfc3339
 from server.db import Database
 from server.errors import Gone
@@ -38,7 +42,7 @@ from server.inspections.errors import LogClosed
 from server.inspections.keys import JOURNAL
 from server.inspections.log import Journal, check
 from server.inspections.models import Event
-from server.live.keys import ROOMS
+from server.live.keys import LIVE, ROOMS
 from server.live.models import Part, Slot
 from server.officelog.models import OfficeEntry
 from server.settings import Settings
@@ -362,7 +366,139 @@ async def test_a_lease_keeps_another_worker_away_until_it_is_over(
     assert await app[SEALER].run_once() == 1
 
 
-STEPS = ("closed", "documents", "leaves", "seal", "signature", "tagmanifest", "entered", "recorded")
+class Paused:
+    """A sealer's `reached` that waits in the sealing thread at one step, until it may go on."""
+
+    def __init__(self, step: str) -> None:
+        self._step = step
+        self.there, self.go_on = threading.Event(), threading.Event()
+
+    def __call__(self, step: str) -> None:
+        if step == self._step:
+            self.there.set()
+            assert self.go_on.wait(PATIENCE_S)
+
+
+async def prepare_sealers(
+    app: web.Application, office: Office, monkeypatch: pytest.MonkeyPatch, renew_every_s: float = 3600
+) -> tuple[Sealer, Sealer]:
+    """Two of the same worker's name, the application's own at rest, and the keys made."""
+    await app[SEALER].close()
+    monkeypatch.setattr(leases, "RENEW_EVERY_S", renew_every_s)
+    await ensure_keys(app[LIVE])
+    return Sealer(app[LIVE], app[ROOMS]), Sealer(app[LIVE], app[ROOMS])
+
+
+def require_verified(app: web.Application, settings: Settings, inspection_id: str) -> Path:
+    """Both verifiers pass the folder as it lies there."""
+    folder = app[FILES].absolute(f"inspections/{inspection_id}")
+    root = str(settings.key_folder / "root.pem")
+    assert yunkan("verify", str(folder), "--root", root) == 0
+    shell(folder, f"{sys.executable} -I -S verify.py --root {root}")
+    return folder
+
+
+async def test_of_sealers_at_once_each_inspection_is_sealed_by_one(
+    app: web.Application, office: Office, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sealers = await prepare_sealers(app, office, monkeypatch)
+    ids = [(await appoint(app[DATABASE], app[JOURNAL], office, roles=())).id for _ in range(4)]
+    for inspection_id in ids:
+        await hold(app, office, inspection_id)
+    steps: list[str] = []
+    for sealer in sealers:
+        sealer.reached = steps.append
+    await asyncio.gather(*(sealer.run_once() for sealer in sealers for _ in range(2)))
+    counts = Counter(steps)
+    assert (counts["closed"], counts["signature"], counts["recorded"], counts["reported"]) == (4, 4, 4, 4)
+    for inspection_id in ids:
+        require_verified(app, settings, inspection_id)
+    async with app[DATABASE].reading() as session:
+        entered = await session.execute(
+            select(OfficeEntry.inspection_id, func.count())
+            .where(OfficeEntry.kind == "seal")
+            .group_by("inspection_id")
+        )
+        assert {row[0]: row[1] for row in entered} == dict.fromkeys(ids, 1)
+
+
+@pytest.mark.parametrize("step", ["leaves", "tags", "keys"])
+async def test_a_sealer_whose_lease_was_taken_over_writes_nothing_more(
+    app: web.Application,
+    office: Office,
+    appointment: Appointment,
+    settings: Settings,
+    clock: SettableClock,
+    step: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    slow, quick = await prepare_sealers(app, office, monkeypatch)
+    await hold(app, office, appointment.id)
+    slow.reached = paused = Paused(step)
+    late = asyncio.create_task(slow.run_once())
+    assert await asyncio.to_thread(paused.there.wait, PATIENCE_S)
+    assert await quick.run_once() == 0, "somebody is at it"
+    clock.advance(seconds=leases.LEASE.total_seconds() + 1)
+    assert await quick.run_once() == 1
+    folder = require_verified(app, settings, appointment.id)
+    sealed = [(folder / name).read_bytes() for name in ("seal.json", "seal.p7s", "tagmanifest-sha256.txt")]
+    paused.go_on.set()
+    with structlog.testing.capture_logs() as logged:
+        await late
+    assert "lease_lost" in [entry["event"] for entry in logged]
+    require_verified(app, settings, appointment.id)
+    assert sealed == [
+        (folder / name).read_bytes() for name in ("seal.json", "seal.p7s", "tagmanifest-sha256.txt")
+    ]
+    async with app[DATABASE].reading() as session:
+        seal = await session.get_one(Seal, appointment.id)
+    assert (seal.lease_until, seal.problem) == (None, None)
+
+
+async def test_a_lease_is_renewed_while_a_step_takes_long(
+    app: web.Application,
+    office: Office,
+    appointment: Appointment,
+    clock: SettableClock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    slow, quick = await prepare_sealers(app, office, monkeypatch, renew_every_s=0.02)
+    await hold(app, office, appointment.id)
+    slow.reached = paused = Paused("tags")
+    work = asyncio.create_task(slow.run_once())
+    assert await asyncio.to_thread(paused.there.wait, PATIENCE_S)
+    for _ in range(3):
+        clock.advance(seconds=leases.LEASE.total_seconds() - 1)
+        async with asyncio.timeout(PATIENCE_S):
+            while True:
+                async with app[DATABASE].reading() as session:
+                    until_ = (await session.get_one(Seal, appointment.id)).lease_until
+                if until_ is not None and until_ > clock.now() + leases.LEASE / 2:
+                    break
+                await asyncio.sleep(0.01)
+        assert await quick.run_once() == 0
+    paused.go_on.set()
+    assert await work == 1
+
+
+async def test_a_service_that_stops_gives_its_leases_up(
+    app: web.Application, office: Office, appointment: Appointment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stopped, next_one = await prepare_sealers(app, office, monkeypatch)
+    await hold(app, office, appointment.id)
+    stopped.reached = paused = Paused("tags")
+    stopped.start()
+    assert await asyncio.to_thread(paused.there.wait, PATIENCE_S)
+    closing = asyncio.create_task(stopped.close())
+    paused.go_on.set()
+    await closing
+    assert await next_one.run_once() == 1
+
+
+STEPS = (
+    "closed", "documents", "events", "leaves", "manifest", "tags", "seal", "keys", "signature", "tagmanifest",
+    "entered", "proved", "recorded", "reported", "stamped",
+)  # fmt: skip
 KILLED = """
 import asyncio, os, signal, sys
 from pathlib import Path
@@ -377,12 +513,15 @@ def reached(step):
         os.kill(os.getpid(), signal.SIGKILL)
 
 async def main():
-    settings = Settings(data=Path(sys.argv[1]), database_url=sys.argv[2], reserve_bytes=0)
+    settings = Settings(
+        data=Path(sys.argv[1]), database_url=sys.argv[2], reserve_bytes=0,
+        timestamp_urls=sys.argv[4], timestamp_roots=sys.argv[5],
+    )
     app = build(settings)
     start = Sealer.start
-    async def starting(self):
+    def starting(self):
         self.reached = reached
-        await start(self)
+        start(self)
     Sealer.start = starting
     runner = web.AppRunner(app)
     await runner.setup()
@@ -392,11 +531,17 @@ asyncio.run(main())
 """
 
 
-@pytest.mark.parametrize("step", STEPS)
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize(
+    ("database_url", "step"),
+    [("sqlite", step) for step in STEPS]
+    + [("postgresql", step) for step in ("closed", "keys", "entered", "recorded")],
+    indirect=["database_url"],
+)
 async def test_a_kill_at_any_step_ends_in_one_seal_after_the_next_start(
-    settings: Settings, clock: SettableClock, step: str, tmp_path: Path
+    settings: Settings, clock: SettableClock, step: str, tmp_path: Path, authority: Authority
 ) -> None:
+    stamped = {"timestamp_urls": authority.url, "timestamp_roots": str(authority.folder / "root.pem")}
+    settings = replace(settings, **stamped)
     database, journal = Database(settings.database), Journal(clock, lambda _: None)
     office = await found_office(database, journal)
     appointment = await appoint(database, journal, office, roles=())
@@ -406,23 +551,31 @@ async def test_a_kill_at_any_step_ends_in_one_seal_after_the_next_start(
         await inspections.conclude(session, journal, office.zhou, appointment.id, "pass", "")
     killed = await asyncio.to_thread(
         subprocess.run,
-        [sys.executable, "-c", KILLED, str(settings.data), settings.database_url, step],
+        [
+            sys.executable, "-c", KILLED, str(settings.data), settings.database_url, step,
+            authority.url, str(authority.folder / "root.pem"),
+        ],
         cwd=Path(__file__).parents[2], capture_output=True, check=False, timeout=PATIENCE_S,
     )  # fmt: skip
     assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
     folder = settings.data / "inspections" / appointment.id
     before = (folder / "seal.p7s").read_bytes() if (folder / "seal.p7s").exists() else None
     assert (before is not None) == (step in STEPS[STEPS.index("signature") :])
-    runner = web.AppRunner(build(settings, clock))
+    clock.advance(seconds=leases.LEASE.total_seconds())
+    app = build(settings, clock)
+    runner = web.AppRunner(app)
     await runner.setup()
     async with asyncio.timeout(PATIENCE_S):
         while True:
             async with database.reading() as session:
                 seal = await session.get(Seal, appointment.id, populate_existing=True)
-            if seal is not None and seal.sealed_at is not None and seal.lease_until is None:
+            if seal is not None and (seal.stamps, seal.lease_until) == (1, None):
                 break
             await asyncio.sleep(0.02)
     await runner.cleanup()
+    assert seal.sealed_at is not None
+    assert seal.reported_at is not None
+    assert seal.problem is None
     assert before in (None, (folder / "seal.p7s").read_bytes())
     async with database.reading() as session:
         closes = await session.scalars(select(Event.seq).where(Event.type == "evidence.closed"))
@@ -435,7 +588,7 @@ async def test_a_kill_at_any_step_ends_in_one_seal_after_the_next_start(
         assert list(entered) == ["open", "close", "seal"]
     await database.close()
     assert has_office_proof(folder)
-    assert yunkan("verify", str(folder), "--root", str(settings.key_folder / "root.pem")) == 0
+    require_verified(app, settings, appointment.id)
 
 
 async def test_the_first_start_makes_keys_and_says_what_to_pin(
