@@ -70,16 +70,17 @@ def _problem(seal: Seal | None) -> str | None:
 @operation(
     "The sealed package as a zip: a BagIt bag that strangers can check",
     gives="application/zip",
-    errors=(401, 403, 404, 409),
+    errors=(401, 403, 404, 409, 503),
 )
 async def package(request: web.Request) -> web.StreamResponse:
-    """Constant memory whatever its size. Stamps that come in meanwhile wait until it is sent."""
+    """Constant memory whatever its size. What comes in meanwhile, such as a stamp, is in the next one."""
     actor, sealer = current_actor(request), request.app[SEALER]
     inspection_id = request.match_info["inspection"]
     sealer.downloads[inspection_id] += 1
     try:
         async with request.app[DATABASE].transaction() as session:
             export = await packages.export(session, actor, inspection_id, request.app[CLOCK])
+        pieces = await packages.stream(request.app[FILES], export)
         name = quote(f"{export.name}.zip")
         response = web.StreamResponse(
             headers={
@@ -91,7 +92,7 @@ async def package(request: web.Request) -> web.StreamResponse:
             }
         )
         await response.prepare(request)
-        async for piece in packages.stream(request.app[FILES], export):
+        async for piece in pieces:
             await response.write(piece)
         await response.write_eof()
         return response

@@ -126,6 +126,8 @@ async def copy_package(request: web.Request) -> web.StreamResponse:
         await record_access(session, request.app[CLOCK], actor, inspection_id, EXPORTED, {"copy": made.id})
     sealer.downloads[inspection_id] += 1
     try:
+        path = copies.copy_path(inspection_id, copy_id)
+        pieces = await packages.stream_folder(request.app[FILES], path, name, made.at)
         response = web.StreamResponse(
             headers={
                 **SECURITY_HEADERS,
@@ -136,8 +138,7 @@ async def copy_package(request: web.Request) -> web.StreamResponse:
             }
         )
         await response.prepare(request)
-        path = copies.copy_path(inspection_id, copy_id)
-        async for piece in packages.stream_folder(request.app[FILES], path, name, made.at):
+        async for piece in pieces:
             await response.write(piece)
         await response.write_eof()
         return response

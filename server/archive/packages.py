@@ -15,7 +15,7 @@ from server.accounts.rules import Actor
 from server.archive.access import EXPORTED, list_accesses, record_access
 from server.archive.models import Access, Disposal, Seal
 from server.clock import Clock
-from server.errors import N_, Conflict, Gone
+from server.errors import N_, Conflict, Gone, Unavailable
 from server.evidence import package
 from server.inspections.lookup import get_inspection, require
 from server.inspections.models import Inspection
@@ -31,6 +31,10 @@ SHOWN = 50
 class Disposed(Gone):
     code = "disposed"
     text = N_("This evidence was disposed of. Seal and certificate are kept in the package.")
+
+
+class BeingChanged(Unavailable):
+    code = "being_changed"
 
 
 class NotSealed(Conflict):
@@ -126,14 +130,20 @@ async def get_record(session: AsyncSession, actor: Actor, inspection_id: str) ->
 
 
 async def stream(files: Files, export: Export) -> AsyncIterator[bytes]:
-    """The zip in pieces of about a megabyte, made in a thread while it is sent."""
+    """The zip in pieces of about a megabyte, made in a thread while it is sent. BeingChanged."""
     path = f"inspections/{export.inspection_id}"
-    async for piece in stream_folder(files, path, export.name, export.sealed_at):
-        yield piece
+    return await stream_folder(files, path, export.name, export.sealed_at)
 
 
 async def stream_folder(files: Files, path: str, name: str, at: datetime) -> AsyncIterator[bytes]:
-    """The folder at `path` as a zip with one folder `name` in it, its files dated `at`."""
-    pieces: Iterator[bytes] = package.stream(files.absolute(path), name, at)
+    """The package at `path` as it is now, as a zip with one folder `name` in it, its files dated `at`. BeingChanged."""
+    try:
+        pieces = await asyncio.to_thread(package.stream, files.absolute(path), name, at)
+    except package.BeingChanged as error:
+        raise BeingChanged from error
+    return _stepped(pieces)
+
+
+async def _stepped(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
     while piece := await asyncio.to_thread(next, pieces, b""):
         yield piece

@@ -74,7 +74,7 @@ class Sealer:
         self._tasks: list[asyncio.Task[None]] = []
         self.reached: Callable[[str], None] = lambda _step: None
         self.downloads: Counter[str] = Counter()
-        """Inspections whose packages are being sent: nothing is added to those folders meanwhile."""
+        """Inspections whose packages are being sent: they are not destroyed meanwhile."""
 
     def start(self) -> None:
         """Two tasks: an authority that does not answer holds up stamps, and no seal."""
@@ -148,8 +148,6 @@ class Sealer:
             found = list(await session.scalars(due.order_by(Seal.retry_at)))
         worked_on = set()
         for inspection_id in found:
-            if self.downloads[inspection_id]:
-                continue
             lease = await claim(
                 live.database, live.clock, live.settings.worker, inspection_id, self._is_due(lacks)
             )

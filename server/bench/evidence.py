@@ -24,7 +24,7 @@ from server.cases.models import Case, Enterprise
 from server.clock import SystemClock, rfc3339
 from server.db import Database
 from server.db.migrate import upgrade
-from server.evidence import keys, metadata, package, sealing
+from server.evidence import bag, keys, metadata, package, sealing
 from server.evidence.chain import GENESIS, Entry, canonical_line, link_of
 from server.evidence.verify import Trust, verify
 from server.ids import new_id
@@ -258,6 +258,9 @@ def _zip(folder: Path, megabytes: int) -> tuple[float, float]:
     (folder / "data").mkdir(parents=True)
     with (folder / "data/large.mp4").open("wb") as file:
         file.truncate(megabytes * 10**6)
+    large = bag.FileDigest("data/large.mp4", megabytes * 10**6, "0" * 64)
+    (folder / bag.MANIFEST).write_bytes(bag.manifest([large]))
+    bag.write_tag_manifest(folder)
     code = "import sys; from server.bench.evidence import zip_here; zip_here(sys.argv[1])"
     done = subprocess.run(  # noqa: S603 - this very program
         [sys.executable, "-c", code, str(folder)], capture_output=True, check=True, text=True

@@ -1,16 +1,20 @@
 """A sealed package passes: both verifiers, the stock commands as the instructions have them, folder and zip."""
 
+import itertools
 import re
 import subprocess
 import tracemalloc
 import zipfile
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from server.evidence import certificates, package
+from server.evidence import bag, certificates, sealing, timestamps
+from server.evidence import package as zipping
 from server.evidence.verify import Trust, verify
+from tests.evidence.authority import Authority, ask
 from tests.evidence.inspection import Made
 from tests.evidence.verifiers import ask_both, ask_ours, json_of, problems_of, run_standalone
 
@@ -133,7 +137,7 @@ def test_a_root_is_pinned_by_its_fingerprint_too(original: Made) -> None:
 
 def test_the_zip_passes_and_holds_the_same_bytes(original: Made, tmp_path: Path) -> None:
     path = tmp_path / "package.zip"
-    path.write_bytes(b"".join(package.stream(original.folder, "inspection-1", AT)))
+    path.write_bytes(b"".join(zipping.stream(original.folder, "inspection-1", AT)))
     with zipfile.ZipFile(path) as archive:
         assert archive.testzip() is None
         for name in archive.namelist():
@@ -146,24 +150,79 @@ def test_the_zip_passes_and_holds_the_same_bytes(original: Made, tmp_path: Path)
 
 def test_a_zip_that_stock_tools_unpack_passes_the_enclosed_verifier(original: Made, tmp_path: Path) -> None:
     path = tmp_path / "package.zip"
-    path.write_bytes(b"".join(package.stream(original.folder, "勘验-1", AT)))
+    path.write_bytes(b"".join(zipping.stream(original.folder, "勘验-1", AT)))
     subprocess.run(["python3", "-m", "zipfile", "-e", str(path), str(tmp_path / "out")], check=True)
     code, text = run_standalone(tmp_path / "out/勘验-1/verify.py")
     assert code == 0, text
 
 
 def test_the_same_folder_gives_the_same_zip(original: Made) -> None:
-    first = b"".join(package.stream(original.folder, "a", AT))
-    assert first == b"".join(package.stream(original.folder, "a", AT))
+    first = b"".join(zipping.stream(original.folder, "a", AT))
+    assert first == b"".join(zipping.stream(original.folder, "a", AT))
+
+
+def test_what_is_added_while_it_is_sent_is_in_the_next_zip(
+    package: Made, authority: Authority, tmp_path: Path
+) -> None:
+    def kept(pieces: Iterator[bytes], name: str) -> set[str]:
+        (tmp_path / name).write_bytes(b"".join(pieces))
+        assert problems_of(ask_ours(tmp_path / name, package.office)) == []
+        with zipfile.ZipFile(tmp_path / name) as archive:
+            archive.extractall(tmp_path / f"{name}.d")
+            assert run_standalone(tmp_path / f"{name}.d/a/verify.py")[0] == 0
+            return {path.removeprefix("a/") for path in archive.namelist()}
+
+    pieces = zipping.stream(package.folder, "a", AT)
+    first = next(pieces)
+    sealing.add_report(package.folder, b"{}", b"report")
+    asked = timestamps.request((package.folder / "seal.p7s").read_bytes())
+    reply = ask(authority, asked.body)
+    sealing.add_stamp(package.folder, 2, reply, asked, authority.root, datetime.now(UTC))
+    added = {sealing.FOUR_PROPERTIES, sealing.FOUR_PROPERTIES_TEXT, *sealing.stamp_names(2)}
+    before = kept(itertools.chain([first], pieces), "before.zip")
+    after = kept(zipping.stream(package.folder, "a", AT), "after.zip")
+    assert after - before == added
+
+
+def test_a_file_that_no_manifest_names_yet_is_not_sent(package: Made) -> None:
+    (package.folder / sealing.FOUR_PROPERTIES).write_bytes(b"half a rep")
+    (package.folder / "proofs/.office-log.json.0a1b2c3d").write_bytes(b"{")
+    held = zipping.hold(package.folder)
+    assert sealing.FOUR_PROPERTIES not in held.tags
+    assert not [path for path in held.tags if "/." in path]
+
+
+def test_a_change_is_waited_for_until_the_manifest_names_it(
+    package: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(zipping, "ATTEMPTS", 2)
+    (package.folder / sealing.KEY_LOG).write_bytes(b"another history")
+    with monkeypatch.context() as waiting, pytest.raises(zipping.BeingChanged, match=sealing.KEY_LOG):
+        waiting.setattr(zipping.time, "sleep", lambda _s: None)  # type: ignore[attr-defined]
+        zipping.stream(package.folder, "a", AT)
+    monkeypatch.setattr(zipping.time, "sleep", lambda _s: bag.write_tag_manifest(package.folder))  # type: ignore[attr-defined]
+    assert zipping.hold(package.folder).tags[sealing.KEY_LOG] == b"another history"
+
+
+def test_a_package_whose_content_is_being_destroyed_is_not_sent_by_halves(
+    package: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(zipping, "PAUSE_S", 0)
+    next(path for path in sorted(package.folder.glob("data/media/*"))).unlink()
+    with pytest.raises(zipping.BeingChanged, match="data/media"):
+        zipping.stream(package.folder, "a", AT)
 
 
 def test_zipping_takes_constant_memory(tmp_path: Path) -> None:
     size = 96 << 20
-    with (tmp_path / "large").open("wb") as file:
+    (tmp_path / "data").mkdir()
+    with (tmp_path / "data/large").open("wb") as file:
         file.truncate(size)
+    (tmp_path / bag.MANIFEST).write_bytes(bag.manifest([bag.FileDigest("data/large", size, "0" * 64)]))
+    bag.write_tag_manifest(tmp_path)
     tracemalloc.start()
     try:
-        total = sum(len(piece) for piece in package.stream(tmp_path, "a", AT))
+        total = sum(len(piece) for piece in zipping.stream(tmp_path, "a", AT))
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()

@@ -224,6 +224,44 @@ class TestWithAnAuthority:
         told = await until(app, office, client, appointment.id, stamps=1)
         assert (told["stamps_pending"], told["problem"]) == (0, None)
 
+    async def test_every_package_that_is_had_right_after_the_seal_passes(
+        self,
+        client: Client,
+        app: web.Application,
+        office: Office,
+        appointment: Appointment,
+        authority: Authority,
+        settings: Settings,
+        tmp_path: Path,
+    ) -> None:
+        """Report and stamp come while packages are being taken."""
+        await hold(app, office, appointment.id)
+        taken: dict[str, bytes] = {}
+
+        async def take() -> None:
+            while True:
+                path = f"/api/v1/inspections/{appointment.id}/package"
+                async with client.get(path, headers=office.bearer("auditor")) as response:
+                    assert response.status in (200, 409), await response.text()
+                    if response.status == 200:
+                        data = await response.read()
+                        taken.setdefault(hashlib.sha256(data).hexdigest(), data)
+
+        takers = [asyncio.create_task(take()) for _ in range(3)]
+        await until(app, office, client, appointment.id, stamps=1)
+        for taker in takers:
+            taker.cancel()
+        await asyncio.gather(*takers, return_exceptions=True)
+        assert not [taker for taker in takers if not taker.cancelled()]
+        await download(client, appointment.id, office.bearer("auditor"), tmp_path / "last.zip")
+        taken["last"] = (tmp_path / "last.zip").read_bytes()
+        root = str(settings.key_folder / "root.pem")
+        for name, data in taken.items():
+            (tmp_path / "package.zip").write_bytes(data)
+            assert yunkan("verify", str(tmp_path / "package.zip"), "--root", root) == 0
+            folder = unpacked(tmp_path / "package.zip", tmp_path / name)
+            shell(folder, f"{sys.executable} -I -S verify.py --root {root}")
+
 
 async def test_nothing_follows_the_closing_event(
     client: Client, app: web.Application, office: Office, appointment: Appointment
