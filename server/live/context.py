@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
 from server.clock import Clock
 from server.db import Database
 from server.inspections.log import Journal
+from server.live.locks import Locks
 from server.live.turn import ice_servers
 from server.media import MediaEngine
 from server.settings import Settings
@@ -23,6 +24,8 @@ class Live:
     files: Files
     journal: Journal
     engine: MediaEngine
+    uploads: Locks = field(default_factory=Locks)
+    """One worker for each recording that a phone sends."""
 
     def ice_servers(self, participant: str) -> list[dict[str, Any]]:
         """The TURN servers with credentials for this participant; empty unless the settings name some."""

@@ -184,7 +184,7 @@ async def progress(request: web.Request) -> web.Response:
     "Send the next piece of an announced recording",
     gives=RecordingReply,
     query={"offset": "where the piece begins, in bytes"},
-    errors=(401, 403, 404, 409, 410, 413, 422),
+    errors=(401, 403, 404, 409, 410, 413, 422, 503),
 )
 async def receive(request: web.Request) -> web.Response:
     actor = participant(request)

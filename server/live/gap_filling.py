@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
+import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -22,7 +23,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from server import media
 from server.accounts.rules import Actor
-from server.errors import N_, Conflict, Gone, Invalid, NotFound, TooLarge
+from server.errors import N_, Conflict, Gone, Invalid, NotFound, TooLarge, Unavailable
 from server.ids import new_id
 from server.inspections.continuity import find_ledger, missing, read_ledgers
 from server.inspections.errors import LogClosed
@@ -32,6 +33,7 @@ from server.live.context import Live
 from server.live.join import NotRunning
 from server.live.models import Part, Participant, PhoneRecording, Slot
 from server.live.recording import record_part
+from server.storage.files import sha256_of, sync_folder
 
 log = structlog.get_logger("gap_filling")
 
@@ -47,6 +49,8 @@ MOST_CHUNKS = 240
 LARGEST_RECORDING = 32 << 20
 MOST_BYTES = 2 << 30
 """Of one participant in one inspection."""
+MOST_CRASHES = 3
+"""A file that has broken its reader so often is taken for one that does."""
 
 
 class UploadOver(Gone):
@@ -81,6 +85,13 @@ class WrongDigest(Invalid):
 class BadRecording(Invalid):
     code = "bad_recording"
     text = N_("This is not a recording that can be shown: {detail}")
+
+
+class NotOpenedNow(Unavailable):
+    """The whole is here and kept; an empty piece at its end asks again."""
+
+    code = "recording_not_opened"
+    text = N_("The recording has arrived but cannot be looked at just now. Please try again shortly.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,33 +213,49 @@ async def receive(
 ) -> PhoneRecording:
     """One piece, durable when this returns. The last one makes the part; so does an empty one after all are here.
 
-    WrongOffset, WrongDigest; BadRecording if the whole cannot be opened (it is forgotten then).
+    WrongOffset, WrongDigest; BadRecording if the whole cannot be opened (it is forgotten then); NotOpenedNow.
     """
-    row = await find_recording(live, actor, recording_id)
-    if row.state == "accepted":
-        return row
-    if row.state == "refused":
-        raise BadRecording(detail="refused before")
-    if offset != row.received_bytes:
-        raise WrongOffset(offset=row.received_bytes)
-    path = live.files.absolute(incoming_path(row))
-    if row.received_bytes < row.size_bytes:
-        _check_piece(row, offset, digest, data)
-        await asyncio.to_thread(_write_at, path, offset, data)
-        async with live.database.transaction() as session:
-            moved = await session.execute(
-                update(PhoneRecording)
-                .where(PhoneRecording.id == row.id, PhoneRecording.received_bytes == offset)
-                .values(received_bytes=offset + len(data))
+    async with live.uploads.of(recording_id):
+        row = await find_recording(live, actor, recording_id)
+        if row.state == "accepted":
+            return row
+        if row.state == "refused":
+            raise BadRecording(detail="refused before")
+        if offset != row.received_bytes:
+            raise WrongOffset(offset=row.received_bytes)
+        if row.received_bytes < row.size_bytes:
+            await _take_piece(live, row, digest, data)
+        elif data:
+            raise WrongOffset(offset=row.received_bytes)
+        if offset + len(data) == row.size_bytes:
+            await _accept(live, actor, row)
+        return await find_recording(live, actor, recording_id)
+
+
+async def _take_piece(live: Live, row: PhoneRecording, digest: str | None, data: bytes) -> None:
+    offset = row.received_bytes
+    _check_piece(row, offset, digest, data)
+    await asyncio.to_thread(_write_at, live.files.absolute(incoming_path(row)), offset, data)
+    if not await _change(live, row, offset, received_bytes=offset + len(data)):
+        async with live.database.reading() as session:
+            now = await session.get_one(PhoneRecording, row.id)
+        raise WrongOffset(offset=now.received_bytes)
+
+
+async def _change(live: Live, row: PhoneRecording, at: int, **values: Any) -> bool:
+    """Whether the row was changed: only while it is being received, and `at` bytes of it are here."""
+    async with live.database.transaction() as session:
+        changed = await session.execute(
+            update(PhoneRecording)
+            .where(
+                PhoneRecording.id == row.id,
+                PhoneRecording.state == "receiving",
+                PhoneRecording.received_bytes == at,
             )
-        if moved.rowcount != 1:  # type: ignore[attr-defined]
-            raise WrongOffset(offset=(await find_recording(live, actor, recording_id)).received_bytes)
-        if offset + len(data) < row.size_bytes:
-            return await find_recording(live, actor, recording_id)
-    elif data:
-        raise WrongOffset(offset=row.received_bytes)
-    await _accept(live, actor, row, path)
-    return await find_recording(live, actor, recording_id)
+            .values(**values)
+            .execution_options(synchronize_session=False)
+        )
+    return bool(changed.rowcount == 1)  # type: ignore[attr-defined]
 
 
 def _check_piece(row: PhoneRecording, offset: int, digest: str | None, data: bytes) -> None:
@@ -263,62 +290,110 @@ def _write_at(path: Path, offset: int, data: bytes) -> None:
         os.close(descriptor)
 
 
-async def _accept(live: Live, actor: Actor, row: PhoneRecording, incoming: Path) -> None:
+async def _accept(live: Live, actor: Actor, row: PhoneRecording) -> None:
     """Whole: the original is kept as it came, a copy that can be seeked becomes the part."""
-    suffix = row.media_type.partition("/")[2]
-    folder = live.folder(row.inspection_id)
-    target = live.files.absolute(f"{folder}/media/{row.slot_id}-phone-{row.id}.{suffix}")
-    original = original_path(row)
+    source = await asyncio.to_thread(_find_whole, live, row)
+    if source is None:
+        # What was acknowledged is not there (a disk that was put back): the phone still has it.
+        await _change(live, row, row.size_bytes, received_bytes=0)
+        raise WrongOffset(offset=0)
+    copy = live.files.absolute(f"{incoming_path(row)}.{secrets.token_hex(4)}.copy")
     try:
-        copy, original_sha256 = await asyncio.to_thread(_keep, live, row, incoming, target, original)
+        file = await _copy(live, row, source, copy)
+        await _enter(live, actor, row, file, _Move(source, copy, *_places(live, row)))
+    except LogClosed as error:
+        await asyncio.to_thread(source.unlink, missing_ok=True)
+        raise UploadOver from error
+    finally:
+        await asyncio.to_thread(copy.unlink, missing_ok=True)
+
+
+def _find_whole(live: Live, row: PhoneRecording) -> Path | None:
+    """The file as it came. A kill between its move and the transaction's end left it in the inspection's folder."""
+    for path in (incoming_path(row), original_path(row)):
+        whole = live.files.absolute(path)
+        if whole.is_file() and whole.stat().st_size >= row.size_bytes:
+            os.truncate(whole, row.size_bytes)
+            return whole
+    return None
+
+
+async def _copy(live: Live, row: PhoneRecording, source: Path, copy: Path) -> media.PhoneFile:
+    """BadRecording for what is none, and for what broke its reader time after time; else NotOpenedNow."""
+    try:
+        return await asyncio.to_thread(media.copy_seekable, source, row.media_type, copy)
     except media.NotARecording as error:
-        async with live.database.transaction() as session:
-            await session.execute(
-                update(PhoneRecording).where(PhoneRecording.id == row.id).values(state="refused")
-            )
-        await asyncio.to_thread(incoming.unlink, missing_ok=True)
-        log.warning("phone_recording_refused", recording=row.id, reason=str(error))
+        await _refuse(live, row, source, str(error))
         raise BadRecording(detail=str(error)) from error
-    part = _part(live, row, target, copy)
+    except media.ReaderFailed as error:
+        if row.crashes + 1 >= MOST_CRASHES:
+            await _refuse(live, row, source, str(error))
+            raise BadRecording(detail=str(error)) from error
+        await _change(live, row, row.size_bytes, crashes=row.crashes + 1)
+        log.warning("phone_recording_broke_its_reader", recording=row.id, reason=str(error))
+        raise NotOpenedNow from error
+    except (media.NotReadNow, OSError) as error:
+        log.warning("phone_recording_not_read_now", recording=row.id, reason=str(error))
+        raise NotOpenedNow from error
+
+
+async def _refuse(live: Live, row: PhoneRecording, source: Path, reason: str) -> None:
+    if await _change(live, row, row.size_bytes, state="refused"):
+        await asyncio.to_thread(source.unlink, missing_ok=True)
+    log.warning("phone_recording_refused", recording=row.id, reason=reason)
+
+
+def _places(live: Live, row: PhoneRecording) -> tuple[Path, Path]:
+    """Where an accepted recording and its copy are kept: in the inspection's folder, which is to be sealed."""
+    suffix = row.media_type.partition("/")[2]
+    name = f"{row.slot_id}-phone-{row.id}.{suffix}"
+    part = live.files.absolute(f"{live.folder(row.inspection_id)}/media/{name}")
+    return live.files.absolute(original_path(row)), part
+
+
+@dataclass(frozen=True, slots=True)
+class _Move:
+    source: Path
+    copy: Path
+    original: Path
+    part: Path
+
+    def make(self) -> None:
+        """Blocks. May be repeated after a kill."""
+        for here, there in ((self.source, self.original), (self.copy, self.part)):
+            there.parent.mkdir(parents=True, exist_ok=True)
+            here.replace(there)
+            sync_folder(there.parent)
+
+
+async def _enter(live: Live, actor: Actor, row: PhoneRecording, file: media.PhoneFile, move: _Move) -> None:
+    """Row, part, event, evidence and the files' move into the inspection's folder, in one transaction.
+
+    The event comes before the move: it holds the log's lock, so that nobody closes and seals meanwhile (LogClosed
+    before anything is moved). The second of two finds it done.
+    """
+    original_sha256 = await asyncio.to_thread(sha256_of, move.source)
     extra = {
         "source": "phone",
         "recording": row.id,
         "original": {"sha256": original_sha256, "size_bytes": row.size_bytes},
     }
-    try:
-        await _enter(live, actor, row, part, extra)
-    except LogClosed as error:
-        for late in (target, live.files.absolute(original), incoming):
-            await asyncio.to_thread(late.unlink, missing_ok=True)
-        raise UploadOver from error
-    await asyncio.to_thread(incoming.unlink, missing_ok=True)
-
-
-async def _enter(live: Live, actor: Actor, row: PhoneRecording, part: Part, extra: dict[str, Any]) -> None:
-    """Row, part, event and evidence in one transaction; the second of two finds it done."""
+    part = _part(live, row, move.part, file)
     async with live.database.transaction() as session:
         moved = await session.execute(
             update(PhoneRecording)
             .where(PhoneRecording.id == row.id, PhoneRecording.state == "receiving")
             .values(state="accepted")
         )
-        if moved.rowcount == 1:  # type: ignore[attr-defined]
-            session.add(part)
-            await session.flush()
-            await session.execute(
-                update(PhoneRecording).where(PhoneRecording.id == row.id).values(part_id=part.id)
-            )
-            await record_part(session, live, part, actor, kind="phone-part", extra=extra)
-
-
-def _keep(
-    live: Live, row: PhoneRecording, incoming: Path, target: Path, original: str
-) -> tuple[media.PhoneFile, str]:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    data = incoming.read_bytes()[: row.size_bytes]
-    incoming.write_bytes(data)
-    copy = media.copy_seekable(incoming, row.media_type, target)
-    return copy, live.files.write(original, data).sha256
+        if moved.rowcount != 1:  # type: ignore[attr-defined]
+            return
+        session.add(part)
+        await session.flush()
+        await session.execute(
+            update(PhoneRecording).where(PhoneRecording.id == row.id).values(part_id=part.id)
+        )
+        await record_part(session, live, part, actor, kind="phone-part", extra=extra)
+        await asyncio.to_thread(move.make)
 
 
 def _part(live: Live, row: PhoneRecording, target: Path, copy: media.PhoneFile) -> Part:

@@ -96,6 +96,8 @@ class PhoneRecording(Base):
     received_bytes: Mapped[int] = mapped_column(BigInteger, default=0)
     state: Mapped[str] = mapped_column(String(20), default="receiving")
     """`receiving`, `accepted` or `refused`."""
+    crashes: Mapped[int] = mapped_column(default=0)
+    """How often the program that reads it broke."""
     part_id: Mapped[str | None] = mapped_column(ForeignKey("parts.id"))
     announced_at: Mapped[datetime]
 

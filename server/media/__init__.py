@@ -3,7 +3,7 @@
 from .engine import MediaEngine
 from .errors import FrameGone, MediaError, NoPicture, NotSupported, OfferRejected
 from .model import MediaConfig, Part, PartSegment, Picture, SlotObserver, SlotStats, VideoShape
-from .phone_file import NotARecording, PhoneFile, copy_seekable
+from .phone_file import NotARecording, NotReadNow, PhoneFile, ReaderFailed, copy_seekable
 from .repair import repair_part
 from .session import Session
 from .slot import Slot
@@ -15,12 +15,14 @@ __all__ = [
     "MediaError",
     "NoPicture",
     "NotARecording",
+    "NotReadNow",
     "NotSupported",
     "OfferRejected",
     "Part",
     "PartSegment",
     "PhoneFile",
     "Picture",
+    "ReaderFailed",
     "Session",
     "Slot",
     "SlotObserver",

@@ -6,11 +6,13 @@ a file made to break the decoder breaks only this. It imports nothing of the hou
 
     python phone_copy.py SOURCE MEDIA_TYPE TARGET
 
-prints {"duration_s", "video": [width, height] or null}, or {"refused": why}.
+prints {"duration_s", "video": [width, height] or null}; or {"refused": why} if it is not a recording, {"trouble": why}
+if the machine has no room for the copy now, {"failed": why} if it is not known which of the two.
 """
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import resource
@@ -26,6 +28,12 @@ CODECS = {
 }
 LARGEST_SIDE = 4096
 MEMORY_BYTES = 2 << 30
+CPU_S = 60
+"""A file that keeps its reader busy for longer is made for it; of a machine that is busy otherwise it says nothing."""
+_OF_THE_MACHINE = frozenset(
+    {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EMFILE, errno.ENFILE, errno.EACCES}
+)
+_OF_EITHER = frozenset({errno.EIO, errno.ENOMEM})
 _DEMUXERS = {"webm": "matroska", "mp4": "mov"}
 _SEEKABLE: dict[str, dict[str, str]] = {"webm": {"cues_to_front": "0"}, "mp4": {"movflags": "faststart"}}
 
@@ -35,7 +43,7 @@ class NotARecording(Exception):
 
 
 def copy(source: Path, media_type: str, target: Path) -> dict[str, Any]:
-    """Check `source` and write `target`. NotARecording says what is wrong."""
+    """Check `source` and write `target`. NotARecording says what is wrong; OSError, MemoryError."""
     container = media_type.partition("/")[2]
     try:
         _check_magic(source, container)
@@ -45,6 +53,8 @@ def copy(source: Path, media_type: str, target: Path) -> dict[str, Any]:
         with av.open(str(source), format=_DEMUXERS[container]) as reading:
             duration_s = _copy(reading, target, container)
     except (av.FFmpegError, ValueError) as error:
+        if isinstance(error, MemoryError) or getattr(error, "errno", None) in _OF_THE_MACHINE | _OF_EITHER:
+            raise
         raise NotARecording(str(error)) from error
     video = next(([width, height] for kind, width, height in streams if kind == "video"), None)
     if media_type.startswith("video/") != (video is not None):
@@ -105,12 +115,16 @@ def _copy(reading: Any, target: Path, container: str) -> float:
 
 def main(source: str, media_type: str, target: str) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
+    resource.setrlimit(resource.RLIMIT_CPU, (CPU_S, CPU_S + 1))
     try:
         answer = copy(Path(source), media_type, Path(target))
         with Path(target).open("rb") as file:
             os.fsync(file.fileno())
     except NotARecording as error:
         answer = {"refused": str(error)}
+    except (OSError, MemoryError) as error:
+        of_the_machine = isinstance(error, OSError) and error.errno in _OF_THE_MACHINE
+        answer = {"trouble" if of_the_machine else "failed": repr(error)}
     json.dump(answer, sys.stdout)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -14,9 +15,18 @@ from . import phone_copy
 from .part import sha256_of, sync_folder
 from .phone_copy import NotARecording
 
-__all__ = ["NotARecording", "PhoneFile", "copy_seekable"]
+__all__ = ["NotARecording", "NotReadNow", "PhoneFile", "ReaderFailed", "copy_seekable"]
 
 PATIENCE_S = 120
+_ENDED_FROM_OUTSIDE = frozenset({signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP})
+
+
+class NotReadNow(Exception):
+    """The machine's trouble, not the file's: no room, no memory, no time, a service that stops."""
+
+
+class ReaderFailed(Exception):
+    """The program that reads it broke. Whether by the file's fault, only a further attempt can tell."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +42,10 @@ class PhoneFile:
 
 
 def copy_seekable(source: Path, media_type: str, target: Path) -> PhoneFile:
-    """Check `source` and write `target`, whole or not at all. NotARecording says what is wrong. Blocking."""
+    """Check `source` and write `target`, whole or not at all. Blocking.
+
+    NotARecording says what is wrong; NotReadNow, ReaderFailed: try again.
+    """
     partial = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
     try:
         answer = _read_apart(source, media_type, partial)
@@ -54,12 +67,20 @@ def copy_seekable(source: Path, media_type: str, target: Path) -> PhoneFile:
 def _read_apart(source: Path, media_type: str, target: Path) -> dict[str, Any]:
     command = [sys.executable, "-I", phone_copy.__file__, str(source), media_type, str(target)]
     try:
-        done = subprocess.run(command, capture_output=True, timeout=PATIENCE_S, check=True)  # noqa: S603 - our own program
+        done = subprocess.run(command, capture_output=True, timeout=PATIENCE_S, check=False)  # noqa: S603 - our own program
     except subprocess.TimeoutExpired as error:
-        raise NotARecording(f"not read within {PATIENCE_S} s") from error
-    except subprocess.CalledProcessError as error:
-        raise NotARecording(f"the program that reads it ended with {error.returncode}") from error
+        raise NotReadNow(f"not read within {PATIENCE_S} s") from error
+    except OSError as error:
+        raise NotReadNow(f"the program that reads it did not start: {error}") from error
+    if -done.returncode in _ENDED_FROM_OUTSIDE:
+        raise NotReadNow(f"the program that reads it was ended by signal {-done.returncode}")
+    if done.returncode != 0:
+        raise ReaderFailed(f"the program that reads it ended with {done.returncode}")
     answer: dict[str, Any] = json.loads(done.stdout)
     if "refused" in answer:
         raise NotARecording(answer["refused"])
+    if "trouble" in answer:
+        raise NotReadNow(answer["trouble"])
+    if "failed" in answer:
+        raise ReaderFailed(answer["failed"])
     return answer

@@ -92,6 +92,12 @@ class Files:
             raise StorageFull
 
 
+def sha256_of(path: Path) -> str:
+    """In hex. Blocks."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def sync_folder(folder: Path) -> None:
     """Make a rename or a new name in `folder` durable."""
     descriptor = os.open(folder, os.O_RDONLY)

@@ -2,9 +2,14 @@
 
 import asyncio
 import base64
+import errno
 import hashlib
 import io
-from dataclasses import dataclass
+import itertools
+import secrets
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,6 +18,7 @@ import av
 import pytest
 from aiohttp import web
 
+from server import media
 from server.accounts.rules import system_actor
 from server.clock import rfc3339
 from server.ids import new_id
@@ -20,6 +26,8 @@ from server.inspections import service as inspections
 from server.inspections.keys import JOURNAL
 from server.inspections.log import check
 from server.inspections.models import Inspection
+from server.live import gap_filling
+from server.live.locks import Locks
 from server.live.models import Part, PhoneRecording, Slot
 from server.storage.files import Files
 from server.web.keys import DATABASE, FILES
@@ -244,17 +252,186 @@ async def test_pieces_that_all_arrived_before_a_kill_are_accepted_later(
     assert (status, answer["state"]) == (200, "accepted")
 
 
+class Reader:
+    """Stands where the program that reads a phone's file is called: broken and slow as told, never the same twice."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.calls = 0
+        self.broken: list[Exception] = []
+        self.before: Callable[[], object] = lambda: None
+        self._read = media.copy_seekable
+        monkeypatch.setattr(media, "copy_seekable", self)
+
+    def __call__(self, source: Path, media_type: str, target: Path) -> media.PhoneFile:
+        self.calls += 1
+        self.before()
+        if self.broken:
+            raise self.broken.pop(0)
+        copied = self._read(source, media_type, target)
+        with target.open("ab") as file:
+            file.write(secrets.token_bytes(16))
+        data = target.read_bytes()
+        return replace(copied, size_bytes=len(data), sha256=hashlib.sha256(data).hexdigest())
+
+
+@pytest.fixture
+def reader(monkeypatch: pytest.MonkeyPatch) -> Reader:
+    return Reader(monkeypatch)
+
+
+def kept(app: web.Application, appointment: Appointment) -> list[str]:
+    """What of phones' recordings lies in the inspection's folder."""
+    data = app[FILES].absolute(f"inspections/{appointment.id}/data")
+    return sorted(path.name for name in ("media", "originals") for path in (data / name).glob("*"))
+
+
+def collected(app: web.Application, appointment: Appointment) -> list[Path]:
+    return sorted(app[FILES].absolute(f"incoming/{appointment.id}").glob("*"))
+
+
+async def part_of(app: web.Application, recording: str) -> Part:
+    async with app[DATABASE].reading() as session:
+        row = await session.get_one(PhoneRecording, recording)
+        return await session.get_one(Part, row.part_id)
+
+
 async def test_two_ends_of_one_upload_make_one_part(
-    phone: Phone, app: web.Application, recorded: bytes
+    phone: Phone,
+    app: web.Application,
+    appointment: Appointment,
+    recorded: bytes,
+    reader: Reader,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    all_wait = threading.Event()
+    waiting = itertools.count(1)
+    find = Locks.of
+
+    def counted(locks: Locks, name: str) -> asyncio.Lock:
+        if next(waiting) == 3:
+            all_wait.set()
+        return find(locks, name)
+
     _, announced = await phone.announce(recorded)
     last = pieces(recorded)[-1]
     head = recorded[: -len(last)]
     await phone.send(announced["id"], head)
-    await asyncio.gather(*(phone.put(announced["id"], len(head), last) for _ in range(3)))
-    async with app[DATABASE].reading() as session:
-        row = await session.get_one(PhoneRecording, announced["id"])
-        assert (await session.get_one(Part, row.part_id)).source == "phone"
+    monkeypatch.setattr(Locks, "of", counted)
+    reader.before = lambda: all_wait.wait(30)
+    answers = await asyncio.gather(*(phone.put(announced["id"], len(head), last) for _ in range(3)))
+    assert [(status, answer["state"]) for status, answer in answers] == [(200, "accepted")] * 3
+    assert reader.calls == 1
+    part = await part_of(app, announced["id"])
+    stored = app[FILES].absolute(part.path).read_bytes()
+    assert (hashlib.sha256(stored).hexdigest(), len(stored)) == (part.sha256, part.size_bytes)
+    assert len(kept(app, appointment)) == 2
+    assert collected(app, appointment) == []
+
+
+@pytest.mark.parametrize("trouble", [media.NotReadNow("no time"), OSError(errno.ENOSPC, "no room")], ids=str)
+async def test_trouble_of_the_machine_refuses_no_recording(
+    phone: Phone,
+    app: web.Application,
+    appointment: Appointment,
+    recorded: bytes,
+    reader: Reader,
+    trouble: Exception,
+) -> None:
+    reader.broken = [trouble] * 5
+    _, announced = await phone.announce(recorded)
+    await phone.send(announced["id"], recorded[:CHUNK])
+    for offset in (*range(CHUNK, len(recorded), CHUNK), *[len(recorded)] * 4):
+        status, answer = await phone.put(announced["id"], offset, recorded[offset : offset + CHUNK])
+    assert (status, code(answer)) == (503, "recording_not_opened")
+    assert (await phone.announce(recorded))[1]["state"] == "receiving"
+    assert kept(app, appointment) == []
+    status, answer = await phone.put(announced["id"], len(recorded), b"")
+    assert (status, answer["state"]) == (200, "accepted")
+
+
+async def test_what_breaks_its_reader_three_times_is_refused_for_good(
+    phone: Phone, app: web.Application, appointment: Appointment, recorded: bytes, reader: Reader
+) -> None:
+    reader.broken = [media.ReaderFailed("ended with -11")] * 3
+    _, announced = await phone.announce(recorded)
+    answers = [
+        await phone.put(announced["id"], offset, recorded[offset : offset + CHUNK])
+        for offset in (*range(0, len(recorded), CHUNK), len(recorded), len(recorded))
+    ]
+    assert [(status, code(answer)) for status, answer in answers[-3:]] == [
+        (503, "recording_not_opened"),
+        (503, "recording_not_opened"),
+        (422, "bad_recording"),
+    ]
+    assert (await phone.announce(recorded))[1]["state"] == "refused"
+    assert collected(app, appointment) == []
+
+
+async def test_a_log_that_closes_while_a_recording_is_read_leaves_no_stranger_in_the_folder(
+    phone: Phone, app: web.Application, appointment: Appointment, recorded: bytes, reader: Reader
+) -> None:
+    loop = asyncio.get_running_loop()
+    seen: list[list[str]] = []
+
+    async def close() -> None:
+        async with app[DATABASE].transaction() as session:
+            (await session.get_one(Inspection, appointment.id)).log_closed = True
+
+    def before() -> None:
+        asyncio.run_coroutine_threadsafe(close(), loop).result(30)
+        seen.append(kept(app, appointment))
+
+    reader.before = before
+    _, announced = await phone.announce(recorded)
+    head = recorded[: -len(pieces(recorded)[-1])]
+    await phone.send(announced["id"], head)
+    status, answer = await phone.put(announced["id"], len(head), recorded[len(head) :])
+    assert (status, code(answer)) == (410, "upload_over")
+    assert seen == [[]]
+    assert kept(app, appointment) == []
+    assert collected(app, appointment) == []
+
+
+async def test_a_kill_between_the_move_and_the_entry_costs_nothing(
+    phone: Phone,
+    app: web.Application,
+    appointment: Appointment,
+    recorded: bytes,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    moves: list[list[str]] = []
+    make = gap_filling._Move.make
+
+    def watched(move: gap_filling._Move) -> None:
+        moves.append(kept(app, appointment))
+        make(move)
+        raise OSError(errno.EIO, "killed between the move and the end of the transaction")
+
+    monkeypatch.setattr(gap_filling._Move, "make", watched)
+    _, announced = await phone.announce(recorded)
+    head = recorded[: -len(pieces(recorded)[-1])]
+    await phone.send(announced["id"], head)
+    status, _ = await phone.put(announced["id"], len(head), recorded[len(head) :])
+    assert status == 500
+    monkeypatch.undo()
+    status, answer = await phone.put(announced["id"], len(recorded), b"")
+    assert (status, answer["state"], moves) == (200, "accepted", [[]])
+    assert len(kept(app, appointment)) == 2
+    assert collected(app, appointment) == []
+
+
+async def test_acknowledged_pieces_that_are_not_there_any_more_are_asked_for_again(
+    phone: Phone, app: web.Application, appointment: Appointment, recorded: bytes, reader: Reader
+) -> None:
+    reader.broken = [media.NotReadNow("no time")]
+    _, announced = await phone.announce(recorded)
+    for offset in range(0, len(recorded), CHUNK):
+        await phone.put(announced["id"], offset, recorded[offset : offset + CHUNK])
+    (path,) = collected(app, appointment)
+    path.unlink()
+    status, answer = await phone.put(announced["id"], len(recorded), b"")
+    assert (status, code(answer), answer["error"]["offset"]) == (409, "wrong_offset", 0)
+    assert (await phone.send(announced["id"], recorded))["state"] == "accepted"
 
 
 async def test_a_piece_that_is_not_what_its_digest_says_is_refused(phone: Phone, recorded: bytes) -> None:

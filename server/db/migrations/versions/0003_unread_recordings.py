@@ -1,0 +1,23 @@
+"""Phones' recordings: how often reading one broke the program that does it
+
+Revision: 0003
+After: 0002
+"""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0003"
+down_revision = "0002"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    with op.batch_alter_table("phone_recordings", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("crashes", sa.Integer(), nullable=False, server_default="0"))
+
+
+def downgrade() -> None:
+    with op.batch_alter_table("phone_recordings", schema=None) as batch_op:
+        batch_op.drop_column("crashes")
