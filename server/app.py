@@ -138,7 +138,6 @@ async def _open(app: web.Application) -> AsyncIterator[None]:
     await ensure_keys(app[LIVE])
     sealer = app[SEALER] = Sealer(app[LIVE], app[ROOMS])
     sealer.start()
-    heads = app[HEADS] = HeadKeeper(settings, app[CLOCK], database)
     heads.start()
     accesses = app[ACCESSES] = AccessRecorder(database, app[CLOCK])
     accesses.start()

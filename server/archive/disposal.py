@@ -20,6 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from server.accounts.rules import Actor, system_actor
 from server.archive.access import record_access
+from server.archive.index import read_index
 from server.archive.leases import Lease, LeaseLost, claim
 from server.archive.models import Disposal, Hold, Seal
 from server.archive.package_metadata import retention_text
@@ -30,9 +31,10 @@ from server.cases.models import Case, Evidence
 from server.cases.rules import MATTERS
 from server.clock import Clock
 from server.errors import N_, Conflict, Forbidden, Invalid, NotFound
-from server.evidence import certificates, disposal, keys, officelog
+from server.evidence import certificates, disposal, durable, keys, officelog
 from server.evidence.chain import GENESIS
 from server.evidence.errors import EvidenceError
+from server.ids import new_id
 from server.inspections.lookup import get_inspection, require
 from server.inspections.models import Event, Inspection, Invitation
 from server.live.context import Live
@@ -134,10 +136,15 @@ async def place_hold(
     found = await session.get(Disposal, inspection.id, with_for_update=True)
     if found is not None and found.approved_at is not None:
         raise AlreadyProposed
-    session.add(
-        Hold(inspection_id=inspection.id, reason=reason, placed_at=clock.now(), placed_by_name=actor.name)
+    hold = Hold(
+        id=new_id(),
+        inspection_id=inspection.id,
+        reason=reason,
+        placed_at=clock.now(),
+        placed_by_name=actor.name,
     )
-    await record_access(session, clock, actor, inspection.id, HELD, {"reason": reason})
+    session.add(hold)
+    await record_access(session, clock, actor, inspection.id, HELD, {"hold": hold.id, "reason": reason})
 
 
 async def lift_hold(
@@ -302,6 +309,7 @@ async def _dispose(live: Live, lease: Lease) -> None:
     async with live.database.transaction() as session:
         await lease.hold(session)
         await _forget(session, inspection_id)
+        await _keep_rows(live, session, await session.get_one(Disposal, inspection_id))
         done_at = datetime.fromisoformat(made.at).astimezone(UTC)
         await session.execute(
             update(Disposal)
@@ -332,6 +340,20 @@ async def _order(live: Live, inspection_id: str) -> disposal.DisposalOrder:
         ),
         at=live.clock.now(),
     )
+
+
+async def _keep_rows(live: Live, session: AsyncSession, decided: Disposal) -> None:
+    """What is left of the rows, as a file: the folder has lost its index, and its page shall come back."""
+    inspection = await session.get_one(Inspection, decided.inspection_id, populate_existing=True)
+    deciders = [each for each in (decided.proposed_by, decided.approved_by) if each is not None]
+    left = await read_index(session, inspection, live.settings.language, deciders)
+    path = live.files.absolute(rows_path(inspection.id))
+    await asyncio.to_thread(durable.write, path, left.to_bytes())
+
+
+def rows_path(inspection_id: str) -> str:
+    """Outside of the inspection's folder, which is a bag."""
+    return f"disposed/{inspection_id}.json"
 
 
 async def _forget(session: AsyncSession, inspection_id: str) -> None:

@@ -106,8 +106,10 @@ def from_row(kind: type[Base], row: dict[str, Any], **more: Any) -> Base:
     return kind(**values)
 
 
-async def read_index(session: AsyncSession, inspection: Inspection, language: str) -> Index:
-    """All rows around an inspection, as they are now."""
+async def read_index(
+    session: AsyncSession, inspection: Inspection, language: str, staff: Iterable[str] = ()
+) -> Index:
+    """All rows around an inspection, as they are now; `staff`: ids of more people who belong to it."""
     case = await session.get_one(Case, inspection.case_id)
     rows: dict[str, list[dict[str, Any]]] = {}
 
@@ -127,7 +129,7 @@ async def read_index(session: AsyncSession, inspection: Inspection, language: st
     )
     await take(Invitation, Invitation.inspection_id == inspection.id)
     people = await take(Participant, Participant.inspection_id == inspection.id)
-    known = _staff_ids(reviewers, people, (case.created_by, inspection.created_by))
+    known = _staff_ids(reviewers, people, (case.created_by, inspection.created_by, *staff))
     await take(Staff, Staff.id.in_(known), Staff.office_id == inspection.office_id)
     for kind in (Slot, Part, Snapshot, Evidence):
         await take(kind, kind.inspection_id == inspection.id)

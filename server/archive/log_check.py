@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import exists, select
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
 
 from server.archive.models import Access, Seal
 from server.clock import rfc3339
@@ -71,12 +72,16 @@ async def _not_entered(session: AsyncSession) -> list[Fault]:
 
 
 async def _other_ends(session: AsyncSession) -> list[Fault]:
-    """Logs whose end, as it was entered, is not what stands in the database now."""
+    """Logs whose end, as it was entered, is not what stands in the database now. Of a disposal none stands."""
+    ending = aliased(OfficeEntry)
+    disposed = exists().where(
+        ending.inspection_id == OfficeEntry.inspection_id, ending.kind == officelog.DISPOSAL
+    )
     faults: list[Fault] = []
     closes = await session.execute(
         select(OfficeEntry, Inspection.last_seq, Inspection.head)
         .join(Inspection, Inspection.id == OfficeEntry.inspection_id)
-        .where(OfficeEntry.kind == officelog.CLOSE)
+        .where(OfficeEntry.kind == officelog.CLOSE, ~disposed)
         .order_by(OfficeEntry.index)
     )
     accesses = await session.execute(

@@ -89,6 +89,7 @@ class Access(Base):
     """
 
     __tablename__ = "accesses"
+    __table_args__ = (Index("ix_accesses_at", "at"),)
 
     inspection_id: Mapped[str] = mapped_column(String(ID_LENGTH), primary_key=True)
     seq: Mapped[int] = mapped_column(primary_key=True)

@@ -10,6 +10,8 @@ import structlog
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from server.archive import access_mirror
+from server.archive.access_mirror import AccessMirror
 from server.archive.models import Access
 from server.clock import Clock
 from server.db import Database
@@ -118,7 +120,8 @@ async def fresh_head(session: AsyncSession, office: keys.OfficeKeys, now: dateti
 class HeadKeeper:
     """One task of a worker: signs the hourly head, even when nothing has happened, and has heads stamped.
 
-    `problem`: what is wrong with keys or files, for the page that shows the heads.
+    `problem`: what is wrong with keys or files, for the page that shows the heads; `accesses_problem`: with the files
+    of the access logs, which keep nothing from being signed.
     """
 
     def __init__(self, settings: Settings, clock: Clock, database: Database) -> None:
@@ -129,7 +132,9 @@ class HeadKeeper:
         self._pause_s = FIRST_PAUSE_S
         self._stamp_at_s = 0.0
         self._mirror = Mirror(settings.data / mirror.FOLDER)
+        self._accesses = AccessMirror(settings.data / access_mirror.FOLDER)
         self.problem: EvidenceError | None = None
+        self.accesses_problem: EvidenceError | None = None
 
     def start(self) -> None:
         self._task = asyncio.create_task(self._run(), name="head keeper")
@@ -150,8 +155,10 @@ class HeadKeeper:
     async def run_once(self) -> None:
         """What is due now. Where the files tell of another history nothing is signed before that is settled."""
         if await self._write_files():
-            await self.sign_if_due()
+            if await self.sign_if_due() is not None:
+                self._accesses.look_at_all()
             await self._write_files()
+        await self._write_accesses()
         if self._settings.authorities and self._clock.monotonic_s() >= self._stamp_at_s:
             await self._stamp()
 
@@ -178,11 +185,18 @@ class HeadKeeper:
         return head
 
     async def restore(self) -> None:
-        """Entries that the files have and the database has lost. Before anything else; mirror.BadMirror."""
+        """Lines that the files have and the database has lost. Before anything else; mirror.BadMirror."""
         async with self._database.transaction() as session:
             restored = await mirror.restore(session, self._settings.data / mirror.FOLDER)
         if restored:
             log.warning("office_log_restored", entries=restored)
+        async with self._database.transaction() as session:
+            accesses = await access_mirror.restore(session, self._settings.data / access_mirror.FOLDER)
+        if accesses.lines:
+            log.warning("access_logs_restored", lines=accesses.lines)
+        for chain, error in accesses.refused:
+            log.error("access_log_file_does_not_hold", chain=chain, **error.params)
+            self.accesses_problem = error
 
     async def _write_files(self) -> bool:
         try:
@@ -194,6 +208,15 @@ class HeadKeeper:
                 log.error("office_log_files_differ", **error.params)
             self.problem = error
             return False
+
+    async def _write_accesses(self) -> None:
+        try:
+            async with self._database.reading() as session:
+                await self._accesses.update(session)
+        except mirror.MirrorDiffers as error:
+            if self.accesses_problem is None:
+                log.error("access_log_files_differ", **error.params)
+            self.accesses_problem = error
 
     async def _stamp(self) -> None:
         failure = await stamp_heads(self._database, self._settings.authorities, self._clock)

@@ -12,6 +12,7 @@ from server.accounts.rules import Actor
 from server.archive.access import list_accesses
 from server.archive.keys import HEADS
 from server.evidence import officelog
+from server.evidence.errors import EvidenceError
 from server.inspections.lookup import require
 from server.inspections.models import Inspection
 from server.officelog.models import HeadStamp, OfficeEntry, OfficeHead
@@ -33,11 +34,14 @@ async def office_log(request: web.Request) -> web.Response:
             "missing": await find_unsealed(session, actor),
             "accesses": await list_accesses(session, actor.office_id),
             "stamps_wanted": wanted,
-            "problem": None,
+            "problem": _words(request.app[HEADS].problem),
+            "accesses_problem": _words(request.app[HEADS].accesses_problem),
         }
-    if (problem := request.app[HEADS].problem) is not None:
-        context["problem"] = translate(problem.text, **problem.params)
     return render(request, "archive/office_log.html", context)
+
+
+def _words(problem: EvidenceError | None) -> str | None:
+    return None if problem is None else translate(problem.text, **problem.params)
 
 
 async def find_unsealed(session: AsyncSession, actor: Actor) -> list[tuple[OfficeEntry, Inspection | None]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,19 +16,25 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from server.accounts.models import Office, Staff
+from server.archive import access_mirror
+from server.archive.access_mirror import NO_PASSWORD
+from server.archive.disposal import rows_path
 from server.archive.documents import record_row
 from server.archive.index import BadIndex, Index, from_row, load_index
-from server.archive.models import Seal
+from server.archive.models import Disposal
+from server.archive.models import Seal as SealRow
 from server.cases.models import Case, Enterprise, Evidence, Material
 from server.cases.papers import BrokenPaper, UnknownPaper, recognise
 from server.db import Database
 from server.db.base import Base
 from server.errors import N_, Conflict
-from server.evidence import receipts, sealing
+from server.evidence import disposal, receipts, sealing
 from server.evidence.canonical import parse, parse_time
+from server.evidence.certificates import from_pem
 from server.evidence.chain import link_of
-from server.evidence.disposal import CERTIFICATE
+from server.evidence.errors import EvidenceError
 from server.evidence.officelog import OfficeProof
+from server.evidence.seal import Seal
 from server.evidence.verify import Trust, verify
 from server.ids import new_id, new_token, token_hash
 from server.inspections.models import Event, Inspection, InspectionReviewer, Invitation
@@ -38,7 +44,6 @@ from server.live.receipts import as_row
 from server.officelog import mirror
 from server.storage.files import Files
 
-NO_PASSWORD = "-"  # noqa: S105 - the hash of no password: nobody can sign in with it
 _ORDER: tuple[type[Base], ...] = (
     Inspection,
     InspectionReviewer,
@@ -65,17 +70,26 @@ class Outcome:
 
     restored: list[str] = field(default_factory=list)
     disposed: list[str] = field(default_factory=list)
+    """With a page again."""
     unsealed: list[str] = field(default_factory=list)
     refused: list[tuple[str, str]] = field(default_factory=list)
     cases: int = 0
     nameless_papers: int = 0
     office_entries: int = 0
     """Lines of the office's log, from its files."""
+    access_lines: int = 0
+    """Lines of access logs, from theirs."""
+    refused_logs: list[tuple[str, EvidenceError]] = field(default_factory=list)
+    """Access logs whose file does not hold."""
+
+
+class DoesNotHold(Exception):
+    """A folder that is left out; the text says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Package:
-    """A folder that holds."""
+    """A folder that holds; what it has in rows and lines. Of one that was disposed of: what is left."""
 
     folder: Path
     index: Index
@@ -83,36 +97,80 @@ class _Package:
     lines: Sequence[bytes]
     stamps: int
     office_head: int | None
-    record: Evidence
+    record: Evidence | None
+    disposal: disposal.Disposal | None = None
+
+
+Progress = Callable[[int, int], None]
+"""Told how many of how many folders are through."""
 
 
 async def reindex(
-    database: Database, files: Files, roots: Sequence[x509.Certificate], now: datetime
+    database: Database,
+    files: Files,
+    roots: Sequence[x509.Certificate],
+    now: datetime,
+    progress: Progress = lambda done, total: None,
 ) -> Outcome:
-    """NotEmpty unless the database is. `roots`: the office's; without any, each package's own is taken."""
+    """NotEmpty unless the database is. `roots`: the office's; without any, each package's own is taken.
+
+    One folder after the other is verified, read and put back, in the order in which they were sealed: what all of them
+    hold together need not fit into memory.
+    """
     await _require_empty(database)
     outcome = Outcome()
-    found: list[_Package] = []
-    for folder in await asyncio.to_thread(_folders, files):
-        package = await asyncio.to_thread(_open, folder, Trust(now=now, roots=roots), outcome)
-        if package is not None:
-            found.append(package)
-    for package in sorted(found, key=lambda each: (each.seal.seal.sealed_at, each.folder.name)):
+    folders = await asyncio.to_thread(_folders, files, outcome)
+    for number, folder in enumerate(folders, start=1):
         try:
+            package = await asyncio.to_thread(_open, folder, files, Trust(now=now, roots=roots))
             async with database.transaction() as session:
                 await _restore(session, package)
-        except (BadIndex, SQLAlchemyError) as error:  # rows of another release, or that contradict each other
-            outcome.refused.append((package.folder.name, str(error)))
+        except (DoesNotHold, BadIndex, SQLAlchemyError, OSError) as error:
+            # Also rows of another release, or that contradict each other.
+            outcome.refused.append((folder.name, str(error)))
         else:
-            outcome.restored.append(package.folder.name)
+            (outcome.disposed if package.disposal else outcome.restored).append(folder.name)
+        progress(number, len(folders))
     async with database.transaction() as session:
         outcome.office_entries = await mirror.restore(session, files.absolute(mirror.FOLDER))
+    await _restore_accesses(database, files, outcome)
     async with database.transaction() as session:
         for case_id in list(await session.scalars(select(Case.id).where(Case.state == "inspecting"))):
             await settle_case(session, case_id)
         outcome.nameless_papers = await _adopt_papers(session, files)
         outcome.cases = int(await session.scalar(select(func.count()).select_from(Case)) or 0)
     return outcome
+
+
+async def _restore_accesses(database: Database, files: Files, outcome: Outcome) -> None:
+    """Access logs, and with them holds, decisions and the list of viewing copies. Certificates have the last word."""
+    async with database.transaction() as session:
+        accesses = await access_mirror.restore(session, files.absolute(access_mirror.FOLDER))
+        outcome.access_lines = accesses.lines
+        outcome.refused_logs += accesses.refused
+        for inspection_id in outcome.disposed:
+            certificate = files.absolute(f"inspections/{inspection_id}/{disposal.CERTIFICATE}")
+            await _settle_disposal(session, await asyncio.to_thread(certificate.read_bytes))
+
+
+async def _settle_disposal(session: AsyncSession, certificate: bytes) -> None:
+    """A row also where the access log's file was lost with the database."""
+    told = disposal.Disposal.parse(certificate)
+    row = await session.get(Disposal, told.inspection)
+    at = parse_time(told.at)
+    if row is None:
+        (proposed, approved) = (_approver(each) for each in told.approvers[:2])
+        row = Disposal(inspection_id=told.inspection, reason=told.reason)
+        row.proposed_at, row.proposed_by_name, row.proposed_by = at, *proposed
+        row.approved_at, row.approved_by_name, row.approved_by = at, *approved
+        session.add(row)
+    row.done_at, row.certificate = at, hashlib.sha256(certificate).hexdigest()
+
+
+def _approver(text: str) -> tuple[str, str]:
+    """Name and id, from `name (id)`."""
+    name, _, rest = text.rpartition(" (")
+    return name, rest.removesuffix(")")
 
 
 async def _require_empty(database: Database) -> None:
@@ -122,40 +180,79 @@ async def _require_empty(database: Database) -> None:
                 raise NotEmpty
 
 
-def _folders(files: Files) -> list[Path]:
-    folder = files.absolute("inspections")
-    return sorted(path for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
+def _folders(files: Files, outcome: Outcome) -> list[Path]:
+    """Those with a seal, in the order in which their rows were written down; the others go into the outcome. Blocks."""
+    folder, found = files.absolute("inspections"), []
+    for path in sorted(path for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []:
+        if not (path / sealing.SIGNATURE).exists():
+            outcome.unsealed.append(path.name)
+            continue
+        try:
+            found.append((_written_at(path), path))
+        except (ValueError, OSError) as error:
+            outcome.refused.append((path.name, str(error)))
+    return [path for _, path in sorted(found)]
 
 
-def _open(folder: Path, trust: Trust, outcome: Outcome) -> _Package | None:
-    """Verified and read; what it is otherwise goes into the outcome."""
-    if (folder / CERTIFICATE).exists():
-        outcome.disposed.append(folder.name)
-        return None
-    if not (folder / sealing.SIGNATURE).exists():
-        outcome.unsealed.append(folder.name)
-        return None
+def _written_at(folder: Path) -> str:
+    if (folder / disposal.CERTIFICATE).exists():
+        return disposal.Disposal.parse((folder / disposal.CERTIFICATE).read_bytes()).at
+    return Seal.parse((folder / sealing.SEAL).read_bytes()).sealed_at
+
+
+def _open(folder: Path, files: Files, trust: Trust) -> _Package:
+    """Verified and read. DoesNotHold, BadIndex, OSError. Blocks."""
+    if (folder / disposal.CERTIFICATE).exists():
+        return _open_disposed(folder, files, trust)
     report = verify(folder, trust)
     if report.exit_code:
         failed = [f for step in report.steps for f in step.findings if f.result == "failed"]
         reason = report.unreadable or failed[0]
-        outcome.refused.append((folder.name, reason.message()))
-        return None
+        raise DoesNotHold(reason.message())
+    index, seal = load_index(folder), _seal_of(folder)
+    if index.one(Inspection)["head"] != seal.seal.head:
+        raise BadIndex("it is of another inspection")
+    return _package(
+        folder, index, seal, (folder / sealing.EVENTS).read_bytes().splitlines(), record_row(folder)
+    )
+
+
+def _open_disposed(folder: Path, files: Files, trust: Trust) -> _Package:
+    """The certificate is checked, and the rows are those that were left."""
     try:
-        index, seal = load_index(folder), sealing.find_sealed(folder)
-        assert seal is not None  # noqa: S101 - it was verified
-        inspection = index.one(Inspection)
-        if (inspection["id"], inspection["head"]) != (seal.seal.inspection, seal.seal.head):
-            raise BadIndex("it is of another inspection")
-        if folder.name != seal.seal.inspection:
-            raise BadIndex("the folder has another inspection's name")
-        record = record_row(folder)
-    except (BadIndex, OSError) as error:
-        outcome.refused.append((folder.name, str(error)))
-        return None
-    lines = (folder / sealing.EVENTS).read_bytes().splitlines()
+        roots = list(trust.roots) or from_pem((folder / "root.pem").read_bytes())
+        made = disposal.check(folder, roots)
+    except ValueError as error:
+        raise DoesNotHold(str(error)) from error
+    rows = files.absolute(rows_path(folder.name))
+    if not rows.exists():
+        raise DoesNotHold(f"it was disposed of, and {rows_path(folder.name)} is not there")
+    index = Index.parse(rows.read_bytes())
+    return _package(folder, index, _seal_of(folder), (), None, made)
+
+
+def _seal_of(folder: Path) -> sealing.Sealed:
+    seal = sealing.find_sealed(folder)
+    if seal is None:
+        raise DoesNotHold("it is not sealed")
+    return seal
+
+
+def _package(
+    folder: Path,
+    index: Index,
+    seal: sealing.Sealed,
+    lines: Sequence[bytes],
+    record: Evidence | None,
+    made: disposal.Disposal | None = None,
+) -> _Package:
+    """BadIndex unless folder, seal and index are of the same inspection."""
+    if index.one(Inspection)["id"] != seal.seal.inspection:
+        raise BadIndex("it is of another inspection")
+    if folder.name != seal.seal.inspection:
+        raise BadIndex("the folder has another inspection's name")
     stamps = sealing.MAX_STAMPS - len(sealing.pending_stamps(folder, sealing.MAX_STAMPS))
-    return _Package(folder, index, seal, lines, stamps, _office_head(folder), record)
+    return _Package(folder, index, seal, lines, stamps, _office_head(folder), record, made)
 
 
 def _office_head(folder: Path) -> int | None:
@@ -181,7 +278,8 @@ async def _restore(session: AsyncSession, package: _Package) -> None:
         await session.flush()
     session.add_all(_event(line) for line in package.lines)
     session.add_all(_receipts(package.folder))
-    session.add(package.record)
+    if package.record is not None:
+        session.add(package.record)
     session.add(_seal(package))
 
 
@@ -206,10 +304,10 @@ def _event(line: bytes) -> Event:
     )
 
 
-def _seal(package: _Package) -> Seal:
+def _seal(package: _Package) -> SealRow:
     seal = package.seal.seal
     sealed_at = parse_time(seal.sealed_at)
-    return Seal(
+    return SealRow(
         inspection_id=seal.inspection,
         retry_at=sealed_at,
         sealed_at=sealed_at,

@@ -25,13 +25,17 @@ LOST = (
     N_(
         "- passwords, sign-in sessions and API tokens: make a token with `yunkan token create`, and new passwords;"
     ),
-    N_("- staff who had nothing to do with a sealed inspection;"),
+    N_(
+        "- staff who had nothing to do with a sealed inspection, and user names of those who only decided on an end;"
+    ),
     N_("- links of invitations: nobody can join by an old one;"),
     N_("- cases without a sealed inspection;"),
     N_("- what happened to a case after its last seal: that it was closed, how later papers were called;"),
     N_(
-        "- the access logs, and with them the list of viewing copies: put them back from a copy of the database;"
+        "- what was done in the last seconds before the loss: the files of access logs, and the holds that they "
+        "tell of, are late by so much;"
     ),
+    N_("- holds on, and decisions about, inspections that did not come back themselves;"),
     N_("- logs of inspections that were not sealed: their recordings are in their folders."),
 )
 
@@ -69,21 +73,31 @@ async def _reindex(settings: Settings, root: Path | None) -> int:
     await asyncio.to_thread(upgrade, settings.database)
     database = Database(settings.database)
     try:
-        outcome = await reindex(database, files, roots, datetime.now(UTC))
+        outcome = await reindex(database, files, roots, datetime.now(UTC), _progress)
     finally:
         await database.close()
     _tell(outcome, bool(roots))
-    return 1 if outcome.refused else 0
+    return 1 if outcome.refused or outcome.refused_logs else 0
+
+
+def _progress(done: int, total: int) -> None:
+    """On the terminal one line that counts, elsewhere a line for every hundred folders."""
+    words = translate(N_("{done} of {total} folders"), done=done, total=total)
+    if sys.stderr.isatty():
+        print(f"\r{words}", end="\n" if done == total else "", file=sys.stderr, flush=True)
+    elif done % 100 == 0 or done == total:
+        print(words, file=sys.stderr, flush=True)
 
 
 def _tell(outcome: Outcome, is_pinned: bool) -> None:
     numbers = {"inspections": len(outcome.restored), "cases": outcome.cases}
     print(translate(N_("{inspections} inspections of {cases} cases are back."), **numbers))
     print(translate(N_("{n} entries of the office's log are back."), n=outcome.office_entries))
+    print(translate(N_("{n} lines of access logs are back."), n=outcome.access_lines))
     if not is_pinned:
         print(translate(N_("No root of the office is here: each package was checked against its own.")))
     for text, ids in (
-        (N_("Disposed of, only the certificate is kept: {ids}"), outcome.disposed),
+        (N_("Disposed of; page and certificate are back: {ids}"), outcome.disposed),
         (N_("Not sealed, so without a log: {ids}"), outcome.unsealed),
     ):
         if ids:
@@ -91,6 +105,9 @@ def _tell(outcome: Outcome, is_pinned: bool) -> None:
     for inspection, reason in outcome.refused:
         told = N_("Left out, because it does not hold: {inspection}: {reason}")
         print(translate(told, inspection=inspection, reason=reason))
+    for chain, error in outcome.refused_logs:
+        told = N_("The access log of {chain} is left out: {reason}")
+        print(translate(told, chain=chain, reason=translate(error.text, **error.params)))
     if outcome.nameless_papers:
         print(translate(N_("{n} papers are back without their names."), n=outcome.nameless_papers))
     for line in LOST:

@@ -7,13 +7,9 @@ the authorities answered. They are written after the database, some seconds late
 from __future__ import annotations
 
 import asyncio
-import fcntl
-import os
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import BinaryIO
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -26,6 +22,7 @@ from server.evidence.errors import EvidenceError
 from server.officelog.entries import find_last, read_leaves
 from server.officelog.heads import CLOCKS_DIFFER_BY, find_newest_head
 from server.officelog.models import HeadStamp, OfficeEntry, OfficeHead
+from server.storage.line_files import LineFiles, read_lines
 
 FOLDER = "office-log"
 """In the data folder."""
@@ -50,8 +47,7 @@ class Mirror:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._known: dict[str, tuple[int, int]] = {}
-        """File -> (its bytes, its lines), so that it is not counted anew each time."""
+        self._files = LineFiles(folder)
         self._stamps_since: datetime | None = None
 
     async def update(self, session: AsyncSession) -> None:
@@ -75,7 +71,7 @@ class Mirror:
         place: InstrumentedAttribute[int],
         first: int,
     ) -> None:
-        lines, last = await asyncio.to_thread(self._end, name)
+        lines, last = await asyncio.to_thread(self._files.end, name)
         query = select(text).where(place >= first + max(0, lines - 1)).order_by(place).limit(AT_ONCE)
         found = list(await session.scalars(query))
         if lines:
@@ -83,39 +79,7 @@ class Mirror:
                 raise MirrorDiffers(line=lines, file=name)
             found = found[1:]
         if found:
-            await asyncio.to_thread(self._append, name, lines, [line.encode() for line in found])
-
-    def _end(self, name: str) -> tuple[int, bytes]:
-        """How many whole lines the file has, and the last of them. A line that a kill cut short is taken away."""
-        with self._alone():
-            return self._count(name)
-
-    def _count(self, name: str) -> tuple[int, bytes]:
-        path = self._folder / name
-        if not path.exists():
-            return 0, b""
-        size = path.stat().st_size
-        known_size, lines = self._known.get(name, (0, 0))
-        with path.open("r+b") as file:
-            if known_size > size:
-                known_size, lines = 0, 0
-            file.seek(known_size)
-            rest = file.read()
-            whole = rest.rfind(b"\n") + 1
-            if whole < len(rest):
-                file.truncate(known_size + whole)
-            lines += rest.count(b"\n")
-            self._known[name] = (known_size + whole, lines)
-            return lines, _last_line(file, known_size + whole)
-
-    def _append(self, name: str, after: int, lines: Sequence[bytes]) -> None:
-        with self._alone():
-            if self._count(name)[0] != after:
-                return  # another worker was first
-            with (self._folder / name).open("ab") as file:
-                file.write(b"".join(line + b"\n" for line in lines))
-                file.flush()
-                os.fsync(file.fileno())
+            await asyncio.to_thread(self._files.append, name, lines, [line.encode() for line in found])
 
     def _stamps_there(self) -> set[str]:
         folder = self._folder / STAMPS
@@ -126,13 +90,6 @@ class Mirror:
         durable.write(self._folder / STAMPS / f"{stem}.pem", stamp.root_pem.encode())
         durable.write(self._folder / STAMPS / f"{stem}.tsr", stamp.reply)
 
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
-        self._folder.mkdir(parents=True, exist_ok=True)
-        with (self._folder / ".lock").open("a") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            yield
-
 
 async def restore(session: AsyncSession, folder: Path) -> int:
     """What the files have and the database has lost, to be called before anything is appended; how many entries.
@@ -140,7 +97,7 @@ async def restore(session: AsyncSession, folder: Path) -> int:
     The database may be empty, or be a copy from some time ago. BadMirror, before anything is written, if the files do
     not hold or are not the continuation of what is there.
     """
-    lines = await asyncio.to_thread(_lines, folder / ENTRIES)
+    lines = await asyncio.to_thread(read_lines, folder / ENTRIES)
     last = await find_last(session)
     if len(lines) <= (last.index + 1 if last else 0):
         return 0
@@ -155,7 +112,7 @@ async def restore(session: AsyncSession, folder: Path) -> int:
             raise BadMirror(line=number, file=ENTRIES, detail="the database has another entry there")
         entries.append(entry)
         roots[tree.size] = tree.root()
-    heads = _heads(await asyncio.to_thread(_lines, folder / HEADS), roots)
+    heads = _heads(await asyncio.to_thread(read_lines, folder / HEADS), roots)
     newest = await find_newest_head(session)
     session.add_all([*entries[len(there) :], *heads[newest.number if newest else 0 :]])
     await session.flush()
@@ -219,17 +176,3 @@ def _stamps(folder: Path, heads: Sequence[OfficeHead]) -> list[HeadStamp]:
             authority = int(path.name.split(".")[1])
             found.append(HeadStamp(head=head.number, authority=authority, at=at, reply=reply, root_pem=pem))
     return found
-
-
-def _lines(path: Path) -> list[bytes]:
-    return path.read_bytes().splitlines() if path.exists() else []
-
-
-def _last_line(file: BinaryIO, end: int) -> bytes:
-    """The last whole line before `end`, without its newline."""
-    step, begin, tail = 1 << 12, end, b""
-    while begin > 0 and tail.count(b"\n") < 2:
-        begin = max(0, begin - step)
-        file.seek(begin)
-        tail = file.read(end - begin)
-    return tail.rstrip(b"\n").rpartition(b"\n")[2]
