@@ -1,14 +1,14 @@
 """Phones' recordings: how often reading one broke the program that does it
 
-Revision: 0003
-After: 0002
+Revision: 0004
+After: 0003
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0003"
-down_revision = "0002"
+revision = "0004"
+down_revision = "0003"
 branch_labels = None
 depends_on = None
 
