@@ -33,6 +33,8 @@ class AnswerItem(Message, tag="answer"):
     item: Name
     result: Literal["pass", "minor", "fail", "unverifiable", "none"]
     note: Annotated[str, msgspec.Meta(max_length=1000)] = ""
+    was: Annotated[int, msgspec.Meta(ge=0)] | None = None
+    """The event of the answer that this one replaces as its author saw it; 0: none. Absent: whatever stands."""
 
 
 class Mute(Message, tag="mute"):

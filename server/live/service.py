@@ -9,19 +9,20 @@ from typing import Any
 import structlog
 from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from server import media
 from server.accounts.rules import Actor, system_actor
 from server.cases.models import Case
 from server.cases.service import attach_evidence
 from server.clock import rfc3339
-from server.errors import N_, Gone, Invalid, NotFound, StorageFull
+from server.errors import N_, Conflict, Gone, Invalid, NotFound, StorageFull
 from server.evidence.chain import canonical_json
 from server.ids import new_id
 from server.inspections import service as inspections
 from server.inspections.checklists import Template, get_template
 from server.inspections.continuity import note_gaps
-from server.inspections.models import Inspection
+from server.inspections.models import Event, Inspection
 from server.live.context import Live
 from server.live.gap_filling import keep_tokens
 from server.live.join import NotRunning
@@ -72,6 +73,13 @@ class NoPicture(NotRunning):
 class ItemUnknown(Invalid):
     code = "item_unknown"
     text = N_("The checklist has no such item.")
+
+
+class AnsweredMeanwhile(Conflict):
+    """`seq`, `result`, `note`, `by`, `at`: the answer that stands, which this one's author had not seen."""
+
+    code = "answered_meanwhile"
+    text = N_("{by} has answered this item meanwhile. Look at that answer, then answer again.")
 
 
 async def publish(live: Live, rooms: Rooms, actor: Actor, source: str, offer: str) -> media.Session:
@@ -201,9 +209,9 @@ async def hear(live: Live, room: Room, actor: Actor, message: ClientMessage) -> 
         case Chat(text=text):
             actor.require("room.chat")
             return await _append(live, actor, "chat.sent", {"text": text})
-        case AnswerItem(item=item, result=result, note=note):
+        case AnswerItem():
             actor.require("room.answer")
-            return await _answer(live, actor, item, result, note)
+            return await _answer(live, actor, message)
         case Mute(slot=slot, kind=kind, muted=muted):
             known = room.hub.state.slots.get(slot)
             if known is None or known.participant != actor.id:
@@ -245,16 +253,36 @@ async def end(live: Live, rooms: Rooms, actor: Actor, inspection_id: str) -> Non
     await rooms.finish(inspection_id)
 
 
-async def _answer(live: Live, actor: Actor, item: str, result: str, note: str) -> int:
+async def _answer(live: Live, actor: Actor, answer: AnswerItem) -> int:
     async with live.database.transaction() as session:
         inspection = await session.get_one(Inspection, actor.inspection_id, with_for_update=True)
         if inspection.state not in ("scheduled", "live"):
             raise NotRunning
-        if template_of(inspection).find_item(item) is None:
+        if template_of(inspection).find_item(answer.item) is None:
             raise ItemUnknown
-        body = {"item": item, "result": result, "note": note}
+        if answer.was is not None:
+            await _require_seen(session, inspection.id, answer.item, answer.was)
+        body = {"item": answer.item, "result": answer.result, "note": answer.note}
         event = await live.journal.append(session, inspection.id, "checklist.answered", actor, body)
     return event.seq
+
+
+async def _require_seen(session: AsyncSession, inspection_id: str, item: str, was: int) -> None:
+    """AnsweredMeanwhile if the item has an answer that is newer than event `was`."""
+    newer = await session.scalars(
+        select(Event)
+        .where(Event.inspection_id == inspection_id, Event.type == "checklist.answered", Event.seq > was)
+        .order_by(Event.seq.desc())
+    )
+    last = next((event for event in newer if event.body["item"] == item), None)
+    if last is not None and (was or last.body["result"] != "none"):
+        raise AnsweredMeanwhile(
+            seq=last.seq,
+            result=last.body["result"],
+            note=last.body["note"],
+            by=last.actor["name"],
+            at=rfc3339(last.at),
+        )
 
 
 async def _locate(live: Live, actor: Actor, fix: Location) -> int:

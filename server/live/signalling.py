@@ -166,7 +166,13 @@ async def _listen(
         except YunkanError as error:
             text = translate(error.text, **error.params)
             await connection.say(
-                {"type": "error", "re": re or id_of(frame.data), "code": error.code, "message": text}
+                {
+                    **error.params,
+                    "type": "error",
+                    "re": re or id_of(frame.data),
+                    "code": error.code,
+                    "message": text,
+                }
             )
             continue
         except Exception:

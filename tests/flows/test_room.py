@@ -10,7 +10,7 @@ from sqlalchemy import select
 from server.accounts.rules import system_actor
 from server.inspections.keys import JOURNAL
 from server.inspections.log import check
-from server.inspections.service import cancel_invitation, renew_invitation
+from server.inspections.service import cancel_invitation, invite, renew_invitation
 from server.live.keys import ROOMS
 from server.live.models import Participant
 from server.media import SlotStats
@@ -231,6 +231,31 @@ async def test_an_enterprise_cannot_answer_the_checklist(client: Client, appoint
     phone = await enter(client, appointment, "enterprise")
     answer = await phone.say(type="answer", item="doorplate", result="pass")
     assert answer["code"] == "forbidden"
+
+
+async def test_of_two_reviewers_the_first_answer_wins_and_the_second_is_told(
+    client: Client, app: web.Application, office: Office, appointment: Appointment
+) -> None:
+    async with app[DATABASE].transaction() as session:
+        guest = await invite(session, app[JOURNAL], office.zhou, appointment.id, "reviewer", "李静")
+    zhou = await enter(client, appointment, "reviewer")
+    li = await RoomClient.connect(client, await join(client, guest.token, name="李静"))
+    first = await zhou.say(type="answer", item="doorplate", result="pass", note="清楚", was=0)
+    assert first["type"] == "ack"
+    second = await li.say(type="answer", item="doorplate", result="fail", was=0)
+    assert (second["type"], second["code"]) == ("error", "answered_meanwhile")
+    assert (second["result"], second["note"], second["seq"]) == ("pass", "清楚", first["seq"])
+    assert second["by"] == "田继业"
+    assert "田继业" in second["message"]
+    # Somebody else's answer to another item is no reason, and who has seen this one may replace it.
+    assert (await zhou.say(type="answer", item="signboard", result="pass", was=0))["type"] == "ack"
+    third = await li.say(type="answer", item="doorplate", result="fail", was=first["seq"])
+    assert third["type"] == "ack"
+    # An answer that was taken back stands in nobody's way.
+    assert (await li.say(type="answer", item="doorplate", result="none", was=third["seq"]))["type"] == "ack"
+    assert (await zhou.say(type="answer", item="doorplate", result="pass", was=0))["type"] == "ack"
+    # A client that says nothing of it takes what comes.
+    assert (await li.say(type="answer", item="doorplate", result="minor"))["type"] == "ack"
 
 
 async def test_without_a_token_the_room_stays_shut(client: Client, appointment: Appointment) -> None:

@@ -90,7 +90,7 @@ test("the last answer of a checklist item counts and names who gave it", () => {
     event("checklist.answered", { item: "door", result: "fail", note: "no plate" }, 3),
     event("checklist.answered", { item: "door", result: "pass", note: "" }, 7),
   );
-  assert.deepEqual(state.answers, { door: { result: "pass", note: "", by: "Li Jing", at: at(7) } });
+  assert.deepEqual(state.answers, { door: { result: "pass", note: "", by: "Li Jing", at: at(7), seq: state.lastSeq } });
 });
 
 test("chat and snapshots keep their order and their author", () => {

@@ -4,15 +4,20 @@ import { resultWord } from "../lib/event-words.js";
 /**
  * The checklist of an inspection around the server's markup (`console/_checklist.html`).
  *
- * In: `data-editable` (else read-only), `update(answers)` with the room's answers `{item: {result, note, by, at}}`.
+ * In: `data-editable` (else read-only), `update(answers)` with the room's answers `{item: {result, note, by, at, seq}}`.
  * Out: `check-list:select` `{item, title}` when an item is opened (or null when closed), and `check-list:answer`
- * `{item, result, note, waitUntil(promise)}`; the promise decides between "Saved" and the error's words.
+ * `{item, result, note, was, waitUntil(promise)}`; `was` is the `seq` of the answer that the person saw and replaces (0: none).
+ * The promise brings the new `seq`, or fails with words; the code `answered_meanwhile` comes with the answer that stands.
  */
 class CheckList extends HTMLElement {
   #answers = {};
-  /** Items with an answer on its way, and notes typed and not sent. */
+  /** Answers that the server's own answer told, until their events arrive. */
+  #learned = new Map();
+  /** Items with an answer on its way or refused, and results chosen meanwhile, which follow it. */
   #saving = new Map();
-  #dirty = new Set();
+  #next = new Map();
+  /** Notes typed and not sent, with the answer (`seq`) that stood when the typing began. */
+  #dirty = new Map();
   #abort;
 
   connectedCallback() {
@@ -70,12 +75,25 @@ class CheckList extends HTMLElement {
     if (!row) return;
     if (event.target.closest("[data-open-item]")) this.#open(row, !row.hasAttribute("data-open"));
     const choice = event.target.closest("[data-value]");
-    if (choice && this.editable) {
-      // Pressing the chosen result again takes it back.
-      const result = this.#shown(row.dataset.item).result === choice.dataset.value ? "none" : choice.dataset.value;
-      this.#save(row, result);
-    }
+    if (choice && this.editable) this.#choose(row, choice.dataset.value);
     if (event.target.closest("[data-retry]")) this.#save(row, this.#saving.get(row.dataset.item)?.result);
+  }
+
+  #choose(row, value) {
+    const { item } = row.dataset;
+    const chosen = this.#shown(item).result;
+    // The second click of a double click is not another answer.
+    if (this.#isSaving(item)) {
+      if (value !== chosen) this.#next.set(item, value);
+      return;
+    }
+    // Pressing the chosen result again takes it back.
+    this.#save(row, chosen === value ? "none" : value);
+  }
+
+  #isSaving(item) {
+    const pending = this.#saving.get(item);
+    return pending !== undefined && !pending.error;
   }
 
   #open(row, open) {
@@ -84,6 +102,11 @@ class CheckList extends HTMLElement {
       other.toggleAttribute("data-open", isOpen);
       other.querySelector("[data-open-item]").setAttribute("aria-expanded", String(isOpen));
       other.querySelector("[data-body]").hidden = !isOpen;
+      // Who turns away from an answer that somebody else gave lets it stand.
+      if (!isOpen && this.#saving.get(other.dataset.item)?.meanwhile) {
+        this.#saving.delete(other.dataset.item);
+        this.#renderItem(other);
+      }
     }
     if (open) row.scrollIntoView({ block: "nearest" });
     const item = open ? row.dataset.item : null;
@@ -94,13 +117,15 @@ class CheckList extends HTMLElement {
   #typed(event) {
     const row = event.target.closest("[data-item]");
     if (!row || !this.editable) return;
-    this.#dirty.add(row.dataset.item);
+    if (!this.#dirty.has(row.dataset.item)) this.#dirty.set(row.dataset.item, this.#standing(row.dataset.item));
     this.#renderItem(row);
   }
 
   #noteLeft(event) {
     const row = event.target.closest("[data-item]");
-    if (row && this.#dirty.has(row.dataset.item)) this.#save(row, this.#shown(row.dataset.item).result);
+    if (!row || !this.#dirty.has(row.dataset.item)) return;
+    if (this.#isSaving(row.dataset.item)) this.#next.set(row.dataset.item, this.#shown(row.dataset.item).result);
+    else this.#save(row, this.#shown(row.dataset.item).result);
   }
 
   #key(event) {
@@ -119,13 +144,24 @@ class CheckList extends HTMLElement {
   /** The answer on its way, else the one the room knows. */
   #shown(item) {
     const pending = this.#saving.get(item);
-    return pending ?? this.#answers[item] ?? { result: "none", note: "" };
+    return (pending?.meanwhile ? null : pending) ?? this.#known(item) ?? { result: "none", note: "" };
+  }
+
+  #known(item) {
+    const [learned, told] = [this.#learned.get(item), this.#answers[item]];
+    return learned && learned.seq > (told?.seq ?? 0) ? learned : told;
+  }
+
+  /** The `seq` of the answer that stands as far as this page knows, or 0. */
+  #standing(item) {
+    return this.#known(item)?.seq ?? 0;
   }
 
   async #save(row, result = "none") {
     const { item } = row.dataset;
     const note = row.querySelector("textarea")?.value.trim() ?? "";
-    const pending = { result, note, error: null };
+    const was = this.#saving.get(item)?.meanwhile ? this.#standing(item) : (this.#dirty.get(item) ?? this.#standing(item));
+    const pending = { result, note, error: null, meanwhile: false };
     this.#saving.set(item, pending);
     this.#dirty.delete(item);
     this.#renderItem(row);
@@ -134,17 +170,30 @@ class CheckList extends HTMLElement {
       settled = promise;
     };
     this.dispatchEvent(
-      new CustomEvent("check-list:answer", { bubbles: true, detail: { item, result, note, waitUntil } }),
+      new CustomEvent("check-list:answer", { bubbles: true, detail: { item, result, note, was, waitUntil } }),
     );
     try {
-      await settled;
-      if (this.#saving.get(item) === pending) this.#saving.delete(item);
-      // The event that says so may come a moment after the acknowledgement.
-      this.#answers = { ...this.#answers, [item]: { ...this.#answers[item], result, note } };
+      const { seq } = (await settled) ?? {};
+      this.#saving.delete(item);
+      if (seq) this.#learned.set(item, { result, note, seq });
     } catch (error) {
-      pending.error = error.message || t("The answer was not saved.");
+      this.#refuse(item, pending, error);
     }
     this.#renderItem(row);
+    const next = this.#next.get(item);
+    this.#next.delete(item);
+    if (next !== undefined && !pending.error) this.#save(row, next);
+  }
+
+  #refuse(item, pending, error) {
+    pending.error = error.message || t("The answer was not saved.");
+    if (error.code !== "answered_meanwhile") return;
+    const { seq, result, note, by, at } = error;
+    this.#learned.set(item, { seq, result, note, by, at });
+    pending.meanwhile = true;
+    pending.error = t("{name} answered meanwhile: {result}. Your answer “{own}” was not saved.", {
+      name: by, result: resultWord(t, result), own: resultWord(t, pending.result),
+    });
   }
 
   #render() {
@@ -177,6 +226,7 @@ class CheckList extends HTMLElement {
     const state = row.querySelector("[data-saving]");
     const retry = row.querySelector("[data-retry]");
     retry.hidden = !pending?.error;
+    retry.querySelector("span:last-child").textContent = pending?.meanwhile ? t("Answer again") : t("Try again");
     if (pending?.error) state.textContent = pending.error;
     else if (pending) state.textContent = t("Saving…");
     else if (this.#dirty.has(row.dataset.item)) state.textContent = t("Saved when you leave the field");

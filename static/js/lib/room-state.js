@@ -139,7 +139,7 @@ const FOLDS = {
   "checklist.answered": (state, event, body) => ({
     answers: {
       ...state.answers,
-      [body.item]: { result: body.result, note: body.note ?? "", by: event.actor?.name ?? null, at: event.at },
+      [body.item]: { result: body.result, note: body.note ?? "", by: event.actor?.name ?? null, at: event.at, seq: event.seq },
     },
   }),
   "device.reported": (state, event, body) => ({ reports: [...state.reports, { ...body, at: event.at }] }),

@@ -127,7 +127,7 @@ export class Room extends EventTarget {
       presence: () => this.#tell("presence", message.participants),
       media: () => this.#tell("media", message.slots),
       ack: () => this.#settle(message.re, "resolve", message),
-      error: () => this.#settle(message.re, "reject", failure(message.code, message.message)),
+      error: () => this.#settle(message.re, "reject", failure(message.code, message.message, message)),
       bye: () => this.#bye(message),
     }[message.type];
     handler?.();
@@ -213,6 +213,6 @@ async function askWhy(address, token) {
   return { code, reason: body?.error?.code ?? null };
 }
 
-function failure(code, message = code) {
-  return Object.assign(new Error(message), { code });
+function failure(code, message = code, details = {}) {
+  return Object.assign(new Error(message), details, { code });
 }

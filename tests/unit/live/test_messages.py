@@ -8,6 +8,8 @@ from server.live.messages import AnswerItem, Chat, UnknownMessage, id_of, parse
 def test_a_message_becomes_a_value() -> None:
     assert parse('{"type": "chat", "id": "c1", "text": "你好"}') == Chat(id="c1", text="你好")
     assert parse('{"type": "answer", "item": "x", "result": "pass"}') == AnswerItem(item="x", result="pass")
+    seen = parse('{"type": "answer", "item": "x", "result": "pass", "was": 0}')
+    assert seen == AnswerItem(item="x", result="pass", was=0)
 
 
 @pytest.mark.parametrize(
