@@ -19,13 +19,22 @@ from server.cases.rules import MATTERS, STATES, has_good_check_digit, licence_ki
 from server.cases.service import get_case, list_cases, list_evidence, require
 from server.clock import TIME_ZONE
 from server.inspections.checklists import get_template, in_language
-from server.inspections.lookup import cases_of, list_of_case, list_with_cases
+from server.inspections.lookup import (
+    cases_of,
+    count_inspections,
+    list_of_case,
+    list_present,
+    list_with_cases,
+)
 from server.inspections.models import Inspection
 from server.live.keys import ROOMS
 from server.live.rooms import Online
 from server.web.bodies import integer
 from server.web.keys import CLOCK, DATABASE, FILES, LANGUAGE
 from server.web.templates import render
+
+TO_DO_SHOWN = 50
+"""Of each kind, the oldest first; how many there are is said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +60,19 @@ async def desk(request: web.Request) -> web.Response:
             states=("scheduled", "live", "ended", "concluded", "cancelled"),
             starts_from=midnight,
             starts_before=midnight + timedelta(days=1),
+            limit=None,
         )
         context = {
             "now": now,
             "disk": await asyncio.to_thread(request.app[FILES].room_left),
             "present": await _present(request, session, who),
             "today": today,
-            "to_conclude": await list_with_cases(session, who, states=("ended",)),
-            "overdue": await list_with_cases(session, who, states=("scheduled",), starts_before=midnight),
+            "to_conclude": await list_with_cases(session, who, states=("ended",), limit=TO_DO_SHOWN),
+            "overdue": await list_with_cases(
+                session, who, states=("scheduled",), starts_before=midnight, limit=TO_DO_SHOWN
+            ),
+            "to_do_count": await count_inspections(session, who, states=("ended",))
+            + await count_inspections(session, who, states=("scheduled",), starts_before=midnight),
             "coming": await list_with_cases(
                 session, who, states=("scheduled",), starts_from=midnight + timedelta(days=1), limit=5
             ),
@@ -143,7 +157,7 @@ async def _present(request: web.Request, session: AsyncSession, who: Actor) -> l
     rooms = request.app[ROOMS]
     found = [
         _presence(inspection, case, rooms.online(inspection.id))
-        for inspection, case in await list_with_cases(session, who, states=("scheduled", "live"))
+        for inspection, case in await list_present(session, who, rooms.occupied())
     ]
     present = [entry for entry in found if entry.online or entry.inspection.state == "live"]
     return sorted(

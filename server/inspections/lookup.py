@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import exists, or_, select
+from sqlalchemy import ColumnElement, exists, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from server.accounts.models import Staff
@@ -14,6 +14,7 @@ from server.cases.models import Case
 from server.errors import Forbidden
 from server.inspections.errors import InspectionNotFound
 from server.inspections.models import Inspection, InspectionReviewer
+from server.inspections.rules import JOINABLE
 
 
 def require(actor: Actor, action: str) -> None:
@@ -48,21 +49,61 @@ async def list_with_cases(
     states: Sequence[str],
     starts_from: datetime | None = None,
     starts_before: datetime | None = None,
-    limit: int = 100,
+    limit: int | None = 100,
 ) -> list[tuple[Inspection, Case]]:
     """The office's inspections in some states, with their cases, by the appointed time. Bounds are [from, before)."""
+    wanted = _appointed(actor, states, starts_from, starts_before)
+    return await _with_cases(session, *wanted, limit=limit)
+
+
+async def count_inspections(
+    session: AsyncSession,
+    actor: Actor,
+    *,
+    states: Sequence[str],
+    starts_from: datetime | None = None,
+    starts_before: datetime | None = None,
+) -> int:
+    """How many `list_with_cases` would find without a limit."""
+    wanted = _appointed(actor, states, starts_from, starts_before)
+    return await session.scalar(select(func.count()).select_from(Inspection).where(*wanted)) or 0
+
+
+async def list_present(
+    session: AsyncSession, actor: Actor, occupied: Sequence[str]
+) -> list[tuple[Inspection, Case]]:
+    """The office's inspections that are live, and of those not over the `occupied` ones, with their cases."""
+    not_over = _appointed(actor, JOINABLE, None, None)
+    return await _with_cases(
+        session, *not_over, or_(Inspection.state == "live", Inspection.id.in_(occupied)), limit=None
+    )
+
+
+def _appointed(
+    actor: Actor, states: Sequence[str], starts_from: datetime | None, starts_before: datetime | None
+) -> list[ColumnElement[bool]]:
     actor.require("inspection.view")
+    wanted: list[ColumnElement[bool]] = [
+        Inspection.office_id == actor.office_id,
+        Inspection.state.in_(states),
+    ]
+    if starts_from is not None:
+        wanted.append(Inspection.starts_at >= starts_from)
+    if starts_before is not None:
+        wanted.append(Inspection.starts_at < starts_before)
+    return wanted
+
+
+async def _with_cases(
+    session: AsyncSession, *wanted: ColumnElement[bool], limit: int | None
+) -> list[tuple[Inspection, Case]]:
     query = (
         select(Inspection, Case)
         .join(Case, Case.id == Inspection.case_id)
-        .where(Inspection.office_id == actor.office_id, Inspection.state.in_(states))
+        .where(*wanted)
         .order_by(Inspection.starts_at, Inspection.id)
         .limit(limit)
     )
-    if starts_from is not None:
-        query = query.where(Inspection.starts_at >= starts_from)
-    if starts_before is not None:
-        query = query.where(Inspection.starts_at < starts_before)
     return [(row[0], row[1]) for row in await session.execute(query)]
 
 

@@ -410,6 +410,10 @@ class Rooms:
     def find(self, inspection_id: str) -> Room | None:
         return self._rooms.get(inspection_id)
 
+    def occupied(self) -> list[str]:
+        """The inspections in whose rooms somebody is now."""
+        return [inspection_id for inspection_id, room in self._rooms.items() if room.hub.connections]
+
     def online(self, inspection_id: str) -> list[Online]:
         """Who is connected now."""
         room = self._rooms.get(inspection_id)

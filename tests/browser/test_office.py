@@ -43,6 +43,25 @@ async def test_the_desk_shows_who_has_come_without_a_reload_and_keeps_the_focus(
         await expect(fragment.get_by_role("link", name="Somebody")).to_be_focused()
         await expect(fragment).to_have_attribute("data-state", "stale", timeout=20_000)
         await expect(fragment.get_by_role("link", name="another")).to_be_visible()
+        await expect(fragment.get_by_role("status")).to_contain_text("服务暂无响应")
+
+
+async def test_a_desk_whose_session_has_run_out_says_so_and_leads_back(
+    service: Service, cast: Cast, browser: Chromium
+) -> None:
+    async with browser.desk(service.address) as context:
+        page = await context.new_page()
+        await sign_in(page)
+        fragment = page.locator("fresh-fragment")
+        kept = await context.cookies()
+        await context.clear_cookies()
+        told = fragment.get_by_role("status")
+        await expect(told).to_contain_text("您已退出登录", timeout=20_000)
+        await expect(fragment.get_by_text("目前没有人等待")).to_be_visible()
+        assert (await told.get_by_role("link").get_attribute("href")) == "/sign-in?next=%2F"
+        # Signed in again in another window: the desk goes on by itself.
+        await context.add_cookies(kept)
+        await expect(told).to_have_count(0, timeout=20_000)
 
 
 async def test_a_link_is_copied_whole_and_the_button_says_so(

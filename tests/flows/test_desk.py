@@ -1,14 +1,17 @@
 """The desk: who is there now, what is on today, what is to be done."""
 
+import re
 from datetime import timedelta
 
 import pytest
 from aiohttp import web
 
+from server.cases.service import create_case
 from server.clock import TIME_ZONE
 from server.inspections.keys import JOURNAL
+from server.inspections.service import schedule
 from server.web.keys import DATABASE, FILES
-from tests.cast import Appointment, Office, appoint, found_office
+from tests.cast import FENGHE, Appointment, Office, appoint, found_office
 from tests.clock import SettableClock
 from tests.flows.browsing import Client, look, shown, sign_in
 from tests.flows.programs import make_case, post
@@ -65,6 +68,36 @@ async def test_a_live_inspection_stays_on_the_desk_even_when_nobody_is_in_the_ro
     words = await look(client, "/desk/now", who=office.bearer("reviewer"))
     assert 'data-state="live"' in words
     assert "Nobody is in the room at the moment." in words
+
+
+async def test_a_hundred_appointments_that_nobody_kept_hide_nobody_who_waits(
+    client: Client,
+    office: Office,
+    app: web.Application,
+    clock: SettableClock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    database, journal, who = app[DATABASE], app[JOURNAL], office.bearer("reviewer")
+    async with database.transaction() as session:
+        case = await create_case(session, office.zhou, FENGHE, clock.now())
+        for _ in range(100):
+            await schedule(session, journal, office.zhou, case.id)
+    monkeypatch.setattr("server.desk.views.TO_DO_SHOWN", 20)
+    page = await look(client, "/", who=who)
+    assert page.partition('id="today-title"')[2].partition("</section>")[0].count("data-inspection=") == 100
+    clock.advance(days=1)
+    waiting, running = await appoint(database, journal, office), await appoint(database, journal, office)
+    phone = await RoomClient.connect(client, await join(client, waiting.invitations["enterprise"]))
+    await phone.hear("hello")
+    await live(app, office, running.id)
+    page = await look(client, "/", who=who)
+    for words in (page, await look(client, "/desk/now", who=who)):
+        assert sorted(re.findall(r'class="now__entry" data-state="(\w+)"', words)) == ["live", "waiting"]
+    todo = page.partition('id="to-do-title"')[2].partition("</section>")[0]
+    assert "100" in part(page, "to-do")
+    assert todo.count("Appointment is over") == 20
+    assert "The oldest are shown" in todo
+    await phone.socket.close()
 
 
 async def test_an_auditor_sees_who_is_there_and_gets_no_button_to_make_cases(

@@ -1,12 +1,17 @@
+import { h, icon } from "../dom.js";
+import { formatTime, t } from "../lib/i18n.js";
+
 /**
  * <fresh-fragment data-url="/desk/now" data-seconds="5">server-rendered HTML</fresh-fragment>: asks the server for the
  * same fragment again and again while the page is looked at. `data-state`: "fresh" | "stale" (the server did not
- * answer) | "signed-out". Dispatches `fresh-fragment:change` when the content differs.
+ * answer) | "signed-out"; the last two are said in words above what was shown last. Dispatches `fresh-fragment:change` when the content differs.
  */
 class FreshFragment extends HTMLElement {
   #leave;
   #timer;
   #shown = "";
+  #freshAt = new Date();
+  #notice = null;
 
   connectedCallback() {
     this.#leave = new AbortController();
@@ -29,19 +34,36 @@ class FreshFragment extends HTMLElement {
     if (!document.hidden) {
       try {
         const response = await fetch(this.dataset.url, { signal: this.#leave.signal, headers: { Accept: "text/html" } });
-        if (response.redirected || response.status === 401) this.dataset.state = "signed-out";
+        if (response.redirected || response.status === 401) this.#age("signed-out");
         else if (response.ok) this.#show(await response.text());
-        else this.dataset.state = "stale";
+        else this.#age("stale");
       } catch (error) {
         if (error.name === "AbortError") return;
-        this.dataset.state = "stale";
+        this.#age("stale");
       }
     }
     this.#plan();
   }
 
+  /** What is shown is not what is: say why, since when, and what to do. */
+  #age(state) {
+    if (this.dataset.state === state) return;
+    this.dataset.state = state;
+    this.#notice?.remove();
+    const time = formatTime(this.#freshAt.toISOString());
+    const words = state === "stale" ? t("The service does not answer. This is how it was at {time}.", { time })
+      : t("You are no longer signed in. This is how it was at {time}.", { time });
+    const next = encodeURIComponent(location.pathname + location.search);
+    const link = state === "stale" ? null : h("a", { href: `/sign-in?next=${next}` }, t("Sign in again"));
+    this.#notice = h("div", { class: "notice", role: "status", data: { tone: "warn", age: state } }, icon("info"), h("p", {}, words, " ", link));
+    this.prepend(this.#notice);
+  }
+
   #show(html) {
     this.dataset.state = "fresh";
+    this.#freshAt = new Date();
+    this.#notice?.remove();
+    this.#notice = null;
     if (html === this.#shown) return;
     const isFirst = this.#shown === "";
     this.#shown = html;

@@ -122,18 +122,24 @@ class InspectionConsole extends HTMLElement {
     on("command-bar:sound", () => this.#setSound({ wanted: !(this.#sound.wanted && this.#sound.allowed), allowed: true }));
     on("command-bar:end", () => this.#askToEnd());
     on("console-stage:action", ({ action }) => {
-      if (action === "rejoin") this.#session.start();
+      if (action === "rejoin") this.#rejoin();
       if (action === "sound") this.#setSound({ wanted: true, allowed: true });
     });
     on("participant-list:promote", ({ slot }) => { this.#chosen = slot; this.#render(); });
     on("check-list:select", () => this.#renderItem());
     on("status-line:clear-item", () => this.#checks.close());
-    on("check-list:answer", ({ item, result, note, waitUntil }) => waitUntil(this.#send({ type: "answer", item, result, note })));
+    on("check-list:answer", ({ waitUntil, ...answer }) => waitUntil(this.#send({ type: "answer", ...answer })));
     on("chat-log:send", ({ text, waitUntil }) => waitUntil(this.#send({ type: "chat", text })));
     on("end-dialog:confirm", ({ waitUntil }) => waitUntil(this.#end()));
     on("photo-strip:open", ({ id }) => this.#part("photo-dialog").open(id));
     on("tab-panels:show", ({ panel }) => this.#shown(panel));
     on("side-drawers:open", ({ drawer }) => drawer === "side" && this.#shown(this.#part("tab-panels").shown));
+  }
+
+  #rejoin() {
+    const { entrance } = this.#session;
+    if (entrance) location.assign(entrance);
+    else this.#session.start();
   }
 
   #shown(panel) {
@@ -158,7 +164,7 @@ class InspectionConsole extends HTMLElement {
     try {
       return await this.#session.send(message);
     } catch (error) {
-      throw Object.assign(new Error(failureWords(error)), { code: error.code });
+      throw Object.assign(new Error(failureWords(error)), { ...error });
     }
   }
 

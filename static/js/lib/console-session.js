@@ -25,7 +25,7 @@ export class ConsoleSession extends EventTarget {
 
   /**
    * @param {{inspection: {id: string, state: string}, join: {url?: string, storage?: string}, csrf: string}} options `join.url` for signed-in
-   *   staff, `join.storage` the key of the browser's storage where a guest's page left the answer to its join.
+   *   staff; for a guest `join.storage`, the key of the browser's storage where the invitation's page `join.page` left the answer to its join.
    */
   constructor({ inspection, join, csrf }) {
     super();
@@ -43,6 +43,11 @@ export class ConsoleSession extends EventTarget {
     this.presence = [];
     this.media = [];
     this.recording = { state: "idle", slots: [] };
+  }
+
+  /** Where a guest takes a seat anew: the kept answer of their join is void once it was replaced or ran out. Null for staff. */
+  get entrance() {
+    return this.#join.page ?? null;
   }
 
   get stage() {

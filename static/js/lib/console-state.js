@@ -7,6 +7,7 @@ export const FROZEN_AFTER_S = 2.5;
 /** A recording that grows writes at least once in this time (fragments are half a second). */
 export const RECORDING_STALLED_AFTER_MS = 6000;
 
+const SENT_AWAY = { replaced: "replaced", expired: "expired" };
 const PERMISSION = { camera_asking: "asking", camera_denied: "denied" };
 const CAMERA_TROUBLE = new Set(["camera_ended", "camera_black"]);
 
@@ -42,13 +43,13 @@ function ofPresentSite(room, media, site) {
 
 /**
  * @param {{phase: "joining"|"refused"|"open"|"lost"|"gone", bye: string|null, room: object, presence: object[], media: object[]}} session
- * @returns {{state: string, site?: object, since?: string, age_s?: number|null}} `state`: loading, refused, replaced, removed, offline, cancelled,
+ * @returns {{state: string, site?: object, since?: string, age_s?: number|null}} `state`: loading, refused, replaced, expired, removed, offline, cancelled,
  *   ended (no result yet), concluded, nobody, left, lost, waiting, asking, denied, hidden, camera, frozen, live
  */
 export function stageState({ phase, bye, room, presence, media }) {
   if (["ended", "concluded", "cancelled"].includes(room.state)) return { state: room.state };
   if (bye === "ended") return { state: "ended" };
-  if (bye) return { state: bye === "replaced" ? "replaced" : "removed" };
+  if (bye) return { state: SENT_AWAY[bye] ?? "removed" };
   if (phase === "refused") return { state: "refused" };
   if (phase === "joining") return { state: "loading" };
   if (phase === "lost") return { state: "offline" };

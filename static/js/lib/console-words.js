@@ -9,12 +9,16 @@ const WORDS = {
   loading: () => ({ cover: "screen", icon: "refresh", title: t("Opening the room…") }),
   refused: ({ refusal }) => ({
     cover: "screen", tone: "bad", icon: "error", title: t("The room could not be opened"),
-    body: refusal?.code === "not_joined" ? t("This window has no seat yet. Open your invitation link again.") : refusal?.message,
-    rejoin: refusal?.code === "not_joined" ? null : t("Try again"),
+    body: refusal?.code === "not_joined" ? t("This window has no seat yet. Join by your invitation.") : refusal?.message,
+    rejoin: refusal?.code === "not_joined" ? t("To the invitation") : t("Try again"),
   }),
   replaced: () => ({
     cover: "screen", tone: "warn", icon: "devices", title: t("You opened this console in another window"),
     body: t("Only one window works at a time, so that nothing is done twice."), rejoin: t("Continue here"),
+  }),
+  expired: () => ({
+    cover: "screen", tone: "warn", icon: "lock", title: t("Your seat in this inspection has run out"),
+    body: t("Join once more by your invitation; everything said and shown meanwhile appears then."), rejoin: t("Continue here"),
   }),
   removed: () => ({ cover: "screen", tone: "warn", icon: "lock", title: t("Your access to this inspection has ended"), body: t("Ask the office for a new invitation.") }),
   offline: ({ lostSeconds }) => ({
