@@ -179,12 +179,32 @@ async () => {
   }
 """
 SIZES = FILES + "return files.reduce((sum, {size}) => sum + size, 0); }"
-RUNS = FILES + 'return files.filter(({name}) => name.endsWith(".index")).length; }'
+RUNS = (
+    FILES + 'return files.filter(({name}) => name.endsWith(".media")).map(({name, size}) => [name, size]); }'
+)
 
 
 async def stored_bytes(page: Page) -> int:
     """What the phone keeps of its own recordings."""
     return int(await page.evaluate(SIZES))
+
+
+async def runs_of(page: Page) -> dict[str, int]:
+    """Size of each of its files."""
+    return dict(await page.evaluate(RUNS))
+
+
+async def goes_on_with_the_newest(page: Page, before: dict[str, int]) -> None:
+    """Until one of the files of `before` is gone and one that came after them has grown."""
+    seen: dict[str, int] = {}
+    for _ in range(180):
+        now = await runs_of(page)
+        grown = [name for name, size in now.items() if name not in before and size > seen.get(name, size)]
+        if grown and before.keys() - now.keys():
+            return
+        seen |= now
+        await page.wait_for_timeout(500)
+    raise AssertionError(f"{before} became {seen}")
 
 
 async def keeps_nothing(page: Page) -> bool:
@@ -313,15 +333,12 @@ async def test_a_phone_with_little_room_keeps_the_newest_and_goes_on(
         tools = await scene.phone.context.new_cdp_session(scene.phone)
         scene.relay.cut()
         await is_lost(scene.phone)
-        used = await stored_bytes(scene.phone)
+        used, before = await stored_bytes(scene.phone), await runs_of(scene.phone)
+        assert before
         await tools.send(
             "Storage.overrideQuotaForOrigin", {"origin": scene.relay.address, "quotaSize": used + 300_000}
         )
-        # Long enough for more than there is room for.
-        for _ in range(90):
-            await scene.phone.wait_for_timeout(500)
-            if await scene.phone.evaluate(RUNS) >= 3 or await stored_bytes(scene.phone) < used:
-                break
+        await goes_on_with_the_newest(scene.phone, before)
         assert await stored_bytes(scene.phone) <= used + 300_000
         scene.relay.mend()
         await is_live(scene.phone)

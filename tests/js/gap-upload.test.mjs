@@ -207,3 +207,56 @@ test("while the camera is being sent the upload leaves it room; afterwards it do
     assert.equal(one.waits.length, waits);
   }
 }));
+
+test("what another page of this phone still writes is waited for, and all is sent only then", () => atNow(async () => {
+  const store = await storeWith({ id: "needed", from: 8, open: true });
+  const lines = store.lines.bind(store);
+  let looks = 0;
+  store.lines = async () => {
+    looks += 1;
+    if (looks === 3) await store.finish("needed", { finished: true });
+    return (await lines()).map((run) => (run.open ? { ...run, elsewhere: true } : run));
+  };
+  const server = new Server();
+  const one = upload(store, server);
+  const said = [];
+  one.addEventListener("change", () => said.push(one.state));
+  await one.check();
+  assert.deepEqual([...server.recordings.keys()], ["needed"]);
+  assert.equal(said.indexOf("done"), said.length - 1);
+}));
+
+for (const [status, left] of [[404, 0], [410, 0], [401, 1], [403, 1]]) {
+  test(`after a refusal with ${status} ${left ? "the files wait for another seat" : "no file is left on the phone"}`, () => atNow(async () => {
+    const store = await storeWith({ id: "needed", from: 8 }, { id: "other", from: 8, inspection: "j" });
+    const one = upload(store, new Server({ faults: [() => [status, "over"]] }));
+    await one.check();
+    assert.equal(one.state, "over");
+    assert.equal((await store.list()).filter(({ inspection }) => inspection === "i").length, left);
+    assert.equal((await store.list()).filter(({ inspection }) => inspection === "j").length, 1);
+  }));
+}
+
+test("a file claims no more than the server takes", () => atNow(async () => {
+  const store = await storeWith({ id: "long", from: 8 });
+  await store.begin("slept", { inspection: "i", media_type: "video/webm", started_at: at(12), wall: at(12), synchronised: true });
+  await store.append("slept", Uint8Array.from([1]).buffer, { start: 0, end: 900 });
+  await store.finish("slept", { finished: true });
+  const server = new Server({ gaps: [[15, 18]] });
+  await upload(store, server).check();
+  for (const { duration_s } of server.recordings.values()) assert.ok(duration_s <= 120);
+  assert.ok(server.recordings.has("slept"));
+}));
+
+test("a browser without AbortSignal.timeout sends all the same", () => atNow(async () => {
+  const { timeout } = AbortSignal;
+  delete AbortSignal.timeout;
+  try {
+    const server = new Server();
+    const one = upload(await storeWith({ id: "needed", from: 8 }), server);
+    await one.check();
+    assert.equal(one.state, "done");
+  } finally {
+    AbortSignal.timeout = timeout;
+  }
+}));

@@ -109,7 +109,7 @@ function scene({ tracks = [new Track("video"), new Track("audio")], store = new 
   const performanceNow = () => Date.now();
   const stream = new MediaStream(tracks);
   const recorder = new LocalRecorder({ store, inspection: "i", stream, clock, most, Recorder });
-  return { recorder, store, stream, all: Recorder.all };
+  return { recorder, store, stream, clock, all: Recorder.all };
 }
 
 function timed(name, run) {
@@ -193,6 +193,25 @@ timed("the small picture goes dark the moment recording stops, also one that is 
   await settle();
   await off;
   assert.ok(slow.clones.length > 0 && slow.clones.every(({ readyState }) => readyState === "ended"));
+});
+
+timed("a page that slept claims no more than it recorded, and goes on in another file", async () => {
+  const { recorder, store, all, clock } = scene();
+  recorder.start();
+  await settle(1000);
+  all[0].beat();
+  await settle(1000);
+  clock.at += 600_000;
+  all[0].beat();
+  await settle(20_000);
+  const [slept] = await store.list();
+  assert.ok(slept.duration_s >= 1 && slept.duration_s < 3, `${slept.duration_s} s`);
+  assert.equal(slept.chunks.length, 3);
+  all[1].beat();
+  await settle(100);
+  const after = (await store.list())[1];
+  assert.ok(after.started_at - slept.started_at >= 600_000);
+  await stopped(recorder);
 });
 
 timed("a phone whose clones share one size keeps its full picture for the reviewer", async () => {
@@ -281,6 +300,27 @@ timed("when room is short the oldest that nobody needs goes first", async () => 
   all[0].beat();
   await settle(100);
   assert.deepEqual((await store.list()).map(({ id }) => id).slice(0, 1), ["gap"]);
+  await stopped(recorder);
+});
+
+timed("no more is kept than the store can hold", async () => {
+  class Small extends MemoryStore {
+    get mostBytes() {
+      return 2_000_000;
+    }
+  }
+  const store = new Small();
+  for (const [id, at] of [["older", 0], ["newer", 100_000]]) {
+    await store.begin(id, { inspection: "i", media_type: "video/webm", started_at: at });
+    await store.append(id, new Uint8Array(600_000).buffer, { start: 0, end: 20 });
+    await store.finish(id, {});
+  }
+  const { recorder, all } = scene({ store });
+  recorder.start();
+  await settle(100);
+  all[0].beat();
+  await settle(100);
+  assert.deepEqual((await store.list()).map(({ id }) => id).slice(0, 1), ["newer"]);
   await stopped(recorder);
 });
 

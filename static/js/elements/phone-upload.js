@@ -70,7 +70,7 @@ class PhoneUpload extends HTMLElement {
       ],
       waiting: () => [
         h("p", { class: "phone-upload__title" }, t("No network. Sending goes on by itself; please keep this page open.")),
-        upload.deadline && h("p", { class: "muted" }, t("You can also open the same link again later, until {time}.", { time: formatDateTime(upload.deadline) })),
+        upload.deadline && upload.survivesReload && h("p", { class: "muted" }, t("You can also open the same link again later, until {time}.", { time: formatDateTime(upload.deadline) })),
       ],
       done: () => [h("p", { class: "phone-upload__title" }, this.#began > 0 ? t("Everything has been sent. You can close this page.") : t("You can close this page."))],
       over: () => [h("p", { class: "phone-upload__title" }, t("The time for sending is over. Nothing more is needed from you."))],

@@ -2,15 +2,22 @@
 // piece, resumed where the server says, repeated without limit, until nothing is left or the time for it is over.
 
 import { reconnectDelay } from "./backoff.js";
-import { fillableSeconds, neededRuns, settledRuns } from "./recording-runs.js";
+import { OLDEST_MS, fillableSeconds, neededRuns, settledRuns } from "./recording-runs.js";
+import { within } from "./time-limit.js";
 
 // Refusals that no repetition changes.
 const OVER = new Set([401, 403, 404, 410]);
+// Nobody will ask for these files any more, whoever comes back with which token.
+const OVER_FOR_ALL = new Set([404, 410]);
 // What the server will never take of a run: it is forgotten.
 const USELESS = new Set(["recording_not_needed", "bad_recording", "invalid", "bad_body", "too_large"]);
 // A file that comes out damaged every time is damaged where it lies.
 const DAMAGED_AT_MOST = 5;
-const OLDEST_MS = 48 * 3600_000;
+const ANSWER_WITHIN_MS = 30_000;
+// The server takes no longer file; one of a page that slept may claim to be.
+const LONGEST_S = 120;
+// A file that another page of this phone still writes is looked at again after this.
+const ELSEWHERE_MS = 3000;
 const LIVE_BYTES_PER_S = 125_000;
 
 /**
@@ -30,14 +37,19 @@ export class GapUpload extends EventTarget {
   #pending = [];
   #sent = 0;
   #damaged = new Map();
+  #clock;
 
-  /** `store`: a recording store; `live`: whether the camera is being sent at the same time, which goes first. */
-  constructor({ base, token, inspection, store, fetch = globalThis.fetch.bind(globalThis), wait = pause }) {
+  /**
+   * `store`: a recording store; `clock`: a ServerClock that profits from the server's answers; `live`: whether the camera is being sent at the
+   * same time, which goes first.
+   */
+  constructor({ base, token, inspection, store, clock = null, fetch = globalThis.fetch.bind(globalThis), wait = pause }) {
     super();
     this.#base = base.replace(/\/$/, "");
     this.#token = token;
     this.#inspection = inspection;
     this.#store = store;
+    this.#clock = clock;
     this.#fetch = fetch;
     this.#wait = wait;
     this.state = "idle";
@@ -64,15 +76,22 @@ export class GapUpload extends EventTarget {
     this.#closed = true;
   }
 
+  /** Whether what is still to be sent would outlive this page. */
+  get survivesReload() {
+    return this.#store.survivesReload;
+  }
+
   async #work() {
     for (let attempt = 0; this.#again && !this.#closed; ) {
       this.#again = false;
       try {
         await this.#round();
         attempt = 0;
+        if (this.#again && this.state === "asking") await this.#wait(ELSEWHERE_MS);
       } catch (error) {
         if (this.#closed) return;
         if (OVER.has(error.status)) {
+          if (OVER_FOR_ALL.has(error.status)) await this.#forgetAll();
           this.#say("over");
           return;
         }
@@ -86,6 +105,7 @@ export class GapUpload extends EventTarget {
   async #round() {
     const answer = await this.#ask("GET", "/gaps");
     const now = Date.parse(answer.now);
+    this.#clock?.isAfter(answer.now);
     this.deadline = answer.deadline;
     this.gaps = answer.gaps.map(({ from, to }) => ({ from: Date.parse(from), to: Date.parse(to) }));
     const runs = await this.#runs(now);
@@ -101,7 +121,14 @@ export class GapUpload extends EventTarget {
       await this.#store.remove(run.id);
     }
     this.left = { seconds: 0, bytes: 0 };
-    this.#say("done");
+    // Another page of this phone has something that is needed and still writes it: not all has been sent.
+    this.#again ||= neededRuns(runs, this.gaps).some(({ elsewhere }) => elsewhere);
+    this.#say(this.#again ? "asking" : "done");
+  }
+
+  async #forgetAll() {
+    const runs = await this.#store.list().catch(() => []);
+    for (const { id } of runs.filter((run) => run.inspection === this.#inspection)) await this.#store.remove(id).catch(() => {});
   }
 
   /** Our runs on the server's clock; those that nobody will ask for any more are forgotten. */
@@ -123,7 +150,7 @@ export class GapUpload extends EventTarget {
         run: run.id,
         media_type: run.media_type,
         started_at: new Date(run.started_at).toISOString(),
-        duration_s: Math.max(run.duration_s, 0.001),
+        duration_s: Math.min(Math.max(run.duration_s, 0.001), LONGEST_S),
         chunks: run.chunks.map(({ size, sha256 }) => ({ size, sha256 })),
       });
       await this.#pieces(run, announced);
@@ -166,7 +193,7 @@ export class GapUpload extends EventTarget {
 
   async #ask(method, path, body, headers = {}) {
     const isBytes = body instanceof ArrayBuffer;
-    const response = await this.#fetch(this.#base + path, {
+    const response = await within(ANSWER_WITHIN_MS, (signal) => this.#fetch(this.#base + path, {
       method,
       headers: {
         Authorization: `Bearer ${this.#token}`,
@@ -174,8 +201,8 @@ export class GapUpload extends EventTarget {
         ...headers,
       },
       body: body === undefined || isBytes ? body : JSON.stringify(body),
-      signal: AbortSignal.timeout(30_000),
-    });
+      signal,
+    }));
     const answer = await response.json().catch(() => null);
     if (response.ok) return answer;
     const error = answer?.error ?? {};

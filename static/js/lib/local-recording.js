@@ -2,6 +2,7 @@
 // A recorder is started anew every 20 s, the next one before the last one ends, so that every file plays by itself and no
 // moment is missing between two of them.
 
+import { randomId } from "./random-id.js";
 import { runsToDrop } from "./recording-runs.js";
 
 const RUN_MS = 20_000;
@@ -12,6 +13,8 @@ const AUDIO_BPS = 32_000;
 const RUN_BYTES = ((VIDEO_BPS + AUDIO_BPS) / 8) * (RUN_MS / 1000) * 1.5;
 const PICTURE = { width: { ideal: 640 }, height: { ideal: 360 }, frameRate: { ideal: 15, max: 15 } };
 const AGAIN_MS = 5000;
+// No run is longer while the page is awake: with more the page slept, and nothing was recorded meanwhile.
+const LONGEST_MS = RUN_MS + OVERLAP_MS + 10_000;
 // MP4 comes last but one: there a browser gives its pieces out later, so that a page that dies loses more.
 const VIDEO_TYPES = ["video/webm;codecs=vp8,opus", "video/webm", "video/mp4;codecs=avc1.42E01E,mp4a.40.2", "video/mp4"];
 const AUDIO_TYPES = ["audio/webm;codecs=opus", "audio/mp4"];
@@ -22,7 +25,7 @@ export function recordableType(kind, isSupported) {
 }
 
 /**
- * `state`: off, recording, failed (`reason`: unsupported, full, or the error's name). Dispatches `change`.
+ * `state`: off, recording, failed (`reason`: unsupported, no_track, full, or the error's name). Dispatches `change`, also for another reason.
  * `gaps`: what the server is known to lack ([{from, to}] in milliseconds): dropped last when room is short.
  */
 export class LocalRecorder extends EventTarget {
@@ -38,7 +41,7 @@ export class LocalRecorder extends EventTarget {
   #turn = Promise.resolve();
 
   /** `stream`: the camera's; `clock`: now() of the server in milliseconds, `synchronised`; `most`: bytes to keep at most. */
-  constructor({ store, inspection, stream, clock, most, Recorder = globalThis.MediaRecorder }) {
+  constructor({ store, inspection, stream, clock, most = store.mostBytes, Recorder = globalThis.MediaRecorder }) {
     super();
     this.#store = store;
     this.#inspection = inspection;
@@ -112,7 +115,9 @@ export class LocalRecorder extends EventTarget {
     if (!mimeType) throw Object.assign(new Error("unsupported"), { name: "unsupported" });
     if (tracks.length === 0) throw Object.assign(new Error("no track"), { name: "no_track" });
     const recorder = new this.#Recorder(new MediaStream(tracks), { mimeType, videoBitsPerSecond: VIDEO_BPS, audioBitsPerSecond: AUDIO_BPS });
-    const run = { id: crypto.randomUUID(), recorder, about: null, at: 0, begun: false, failed: false, work: Promise.resolve() };
+    const run = {
+      id: randomId(), recorder, about: null, at: 0, reached: null, begun: false, failed: false, work: Promise.resolve(),
+    };
     run.stopped = new Promise((resolve) => recorder.addEventListener("stop", resolve));
     recorder.addEventListener("start", () => { run.about = this.#about(recorder); });
     recorder.addEventListener("dataavailable", ({ data }) => this.#piece(run, data));
@@ -155,23 +160,30 @@ export class LocalRecorder extends EventTarget {
   }
 
   #piece(run, data) {
-    const now = this.#clock.now();
+    run.about ??= this.#about(run.recorder);
+    const end = this.#reach(run, this.#clock.now());
     if (data.size === 0) return;
-    run.work = run.work.then(() => this.#write(run, data, now)).catch((error) => {
+    run.work = run.work.then(() => this.#write(run, data, end)).catch((error) => {
       run.failed = true;
       this.#fail(error);
     });
   }
 
-  async #write(run, data, now) {
+  /** Seconds into the run that a piece reaches which comes at `now`. A run ends where the page fell asleep: the timer that was due begins another one. */
+  #reach(run, now) {
+    const age = now - run.about.started_at;
+    if (age <= LONGEST_MS) run.reached = Math.max(run.reached ?? 0, age / 1000);
+    return run.reached ?? RUN_MS / 1000;
+  }
+
+  async #write(run, data, end) {
     if (run.failed) return;
-    run.about ??= this.#about(run.recorder);
     if (!run.begun) {
       await this.#makeRoom(RUN_BYTES);
       await this.#store.begin(run.id, run.about);
       run.begun = true;
     }
-    const piece = { start: run.at, end: Math.max(run.at, (now - run.about.started_at) / 1000) };
+    const piece = { start: run.at, end };
     try {
       await this.#store.append(run.id, await data.arrayBuffer(), piece);
     } catch (error) {
@@ -200,7 +212,9 @@ export class LocalRecorder extends EventTarget {
 
   #fail(error) {
     if (this.state === "off") return null;
+    const before = this.reason;
     this.reason = error?.name === "QuotaExceededError" ? "full" : error?.name ?? "unknown";
+    if (this.state === "failed" && this.reason !== before) this.dispatchEvent(new CustomEvent("change"));
     this.#set("failed");
     clearTimeout(this.#timer);
     if (this.reason !== "unsupported") this.#timer = setTimeout(() => this.#next(), AGAIN_MS);

@@ -6,8 +6,13 @@ import { openStore } from "./recording-store.js";
 import { forgetUpload, keepUpload } from "./upload-seat.js";
 
 const LOOK_EVERY_MS = 30_000;
+// So long it must go well again before it is said: a full disk may take one piece and refuse the next.
+const BACK_AFTER_MS = 15_000;
 
-/** `recording`: whether this phone keeps a recording of its own now. `upload`: a GapUpload once there is a store. Dispatches `change`. */
+/**
+ * `recording`: whether this phone keeps a recording of its own now. `upload`: a GapUpload once there is a store. Dispatches `change`, and `report`
+ * (detail {state, detail?}) with what the log should say of the phone's own recording: why a gap could not be filled.
+ */
 export class PhoneContinuity extends EventTarget {
   #seat;
   #camera;
@@ -16,6 +21,9 @@ export class PhoneContinuity extends EventTarget {
   #ready;
   #timer = null;
   #over = false;
+  #survives = false;
+  #failedBecause = null;
+  #back = null;
 
   /** `seat`: the join's answer; `clock`: the server's time. */
   constructor({ seat, camera, clock, store = openStore() }) {
@@ -34,8 +42,12 @@ export class PhoneContinuity extends EventTarget {
   async #prepare(store) {
     const { inspection, base, token } = this.#seat;
     this.#recorder = new LocalRecorder({ store, inspection, stream: this.#camera.stream, clock: this.#clock });
-    this.#recorder.addEventListener("change", () => this.#changed());
-    this.upload = new GapUpload({ base, token, inspection, store });
+    this.#recorder.addEventListener("change", () => {
+      this.#judge();
+      this.#changed();
+    });
+    this.#survives = store.survivesReload;
+    this.upload = new GapUpload({ base, token, inspection, store, clock: this.#clock });
     this.upload.addEventListener("change", () => {
       this.#recorder.gaps = this.upload.gaps;
       this.#changed();
@@ -49,6 +61,7 @@ export class PhoneContinuity extends EventTarget {
     await this.#ready;
     if (this.#over) return;
     keepUpload(this.#seat);
+    if (!this.#survives && !this.#timer) this.#report("own_recording_memory");
     this.#recorder.start();
     this.#timer ??= setInterval(() => this.upload.check(), LOOK_EVERY_MS);
   }
@@ -77,6 +90,7 @@ export class PhoneContinuity extends EventTarget {
     this.#over = true;
     await this.#ready;
     clearInterval(this.#timer);
+    clearTimeout(this.#back);
     this.upload.live = false;
     this.upload.expect();
     await this.#recorder.stop();
@@ -90,8 +104,28 @@ export class PhoneContinuity extends EventTarget {
     this.#over = true;
     await this.#ready;
     clearInterval(this.#timer);
+    clearTimeout(this.#back);
     this.upload.close();
     await this.#recorder.stop();
+  }
+
+  /** A camera that is away is told as such; everything else that keeps this phone from recording is told here, once. */
+  #judge() {
+    const { state, reason } = this.#recorder;
+    clearTimeout(this.#back);
+    if (state === "failed" && reason !== "no_track" && reason !== this.#failedBecause) {
+      this.#failedBecause = reason;
+      this.#report("own_recording_failed", reason);
+    }
+    if (state !== "recording" || !this.#failedBecause) return;
+    this.#back = setTimeout(() => {
+      this.#failedBecause = null;
+      this.#report("own_recording_back");
+    }, BACK_AFTER_MS);
+  }
+
+  #report(state, detail) {
+    this.dispatchEvent(new CustomEvent("report", { detail: { state, detail } }));
   }
 
   #changed() {

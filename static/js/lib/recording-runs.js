@@ -1,6 +1,9 @@
 // Which of the phone's own recordings to send and which to forget. Pure: times in milliseconds UTC by the server's clock.
 
 export const MOST_BYTES = 200 * 2 ** 20;
+export const MOST_BYTES_IN_MEMORY = 40 * 2 ** 20;
+/** After the end of an inspection its files are taken for a day. */
+export const OLDEST_MS = 48 * 3600_000;
 // What the browser has left is not all ours: leave half of it to the person.
 const SHARE_OF_FREE = 0.5;
 

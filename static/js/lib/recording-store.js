@@ -1,8 +1,14 @@
 // Where the phone's own recordings are kept: in the origin-private file system, or in memory where a browser has none
 // (private browsing). Both have the same face; what is in memory does not survive a reload.
 
-/** A run as its lines tell it: {id, open, ...about, chunks: [{start, end, size, sha256, offset}], duration_s}. */
-export function runFrom({ id, open, lines }) {
+import { randomId } from "./random-id.js";
+import { MOST_BYTES, MOST_BYTES_IN_MEMORY, OLDEST_MS } from "./recording-runs.js";
+
+/**
+ * A run as its lines tell it: {id, open, elsewhere, ...about, chunks: [{start, end, size, sha256, offset}], duration_s}. `open`: it is still being
+ * written; `elsewhere`: by another page.
+ */
+export function runFrom({ id, open, elsewhere = false, lines }) {
   const about = lines.find((line) => line.started_at !== undefined);
   if (!about) return null;
   let offset = 0;
@@ -11,7 +17,7 @@ export function runFrom({ id, open, lines }) {
     offset += chunk.size;
     return placed;
   });
-  return { id, open, ...about, chunks, size: offset, duration_s: chunks.at(-1)?.end ?? 0 };
+  return { id, open, elsewhere, ...about, chunks, size: offset, duration_s: chunks.at(-1)?.end ?? 0 };
 }
 
 class Store {
@@ -27,6 +33,10 @@ export class MemoryStore extends Store {
 
   get survivesReload() {
     return false;
+  }
+
+  get mostBytes() {
+    return MOST_BYTES_IN_MEMORY;
   }
 
   async begin(id, about) {
@@ -92,6 +102,10 @@ export class FileStore extends Store {
     return true;
   }
 
+  get mostBytes() {
+    return MOST_BYTES;
+  }
+
   #ask(act, args, transfer = []) {
     this.#number += 1;
     const number = this.#number;
@@ -142,11 +156,40 @@ export function openStore() {
 }
 
 async function openAny() {
-  try {
-    const store = new FileStore(new Worker(new URL("../workers/recording-store.js", import.meta.url), { type: "module" }));
-    await store.list();
-    return store;
-  } catch {
-    return new MemoryStore();
+  const store = await openWorking(() => new FileStore(new Worker(new URL("../workers/recording-store.js", import.meta.url), { type: "module" })));
+  if (store.survivesReload) {
+    // Asked for, not needed: without it the browser may clear what is not sent yet when the phone runs short of room.
+    navigator.storage.persist?.().catch(() => {});
+    await forgetOld(store).catch(() => {});
   }
+  return store;
+}
+
+/** The store that `make` gives, if bytes that are written there can be read again; else one in memory. */
+export async function openWorking(make) {
+  try {
+    const store = make();
+    if (await canKeep(store)) return store;
+  } catch {
+    // No such file system here, or an older form of it.
+  }
+  return new MemoryStore();
+}
+
+async function canKeep(store) {
+  const id = `probe-${randomId()}`;
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  await store.begin(id, {});
+  await store.append(id, bytes.slice().buffer, {});
+  await store.finish(id, {});
+  const read = new Uint8Array(await store.read(id, 0, bytes.length));
+  await store.remove(id);
+  await store.list();
+  return read.join() === bytes.join();
+}
+
+/** What nobody came back for: by this device's clock, as the server may not be asked. */
+async function forgetOld(store) {
+  const oldest = Date.now() - OLDEST_MS;
+  for (const { id, open, wall } of await store.list()) if (!open && wall < oldest) await store.remove(id);
 }

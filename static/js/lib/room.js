@@ -123,7 +123,7 @@ export class Room extends EventTarget {
       hello: () => this.#welcome(message),
       event: () => this.#event("event", message.event),
       line: () => this.#event("line", message),
-      head: () => this.#tell("head", message),
+      head: () => this.#head(message),
       presence: () => this.#tell("presence", message.participants),
       media: () => this.#tell("media", message.slots),
       ack: () => this.#settle(message.re, "resolve", message),
@@ -145,7 +145,14 @@ export class Room extends EventTarget {
   #event(type, told) {
     if (told.seq <= this.lastSeq) return;
     this.lastSeq = told.seq;
+    if (told.at) this.clock.isAfter(told.at);
     this.#tell(type, told);
+  }
+
+  /** Signed a moment ago, every ten seconds: the clock's best witness. */
+  #head(message) {
+    this.clock.isAfter(message.receipt?.at);
+    this.#tell("head", message);
   }
 
   #bye(message) {

@@ -1,4 +1,5 @@
 // Writes recordings to the origin-private file system: only a worker gets the handles whose writes stay when the page dies.
+// In older browsers the methods of such a handle, read() and write() apart, answer with promises: all are awaited.
 // Each run is two files: <id>.media grows by chunks, <id>.index has one JSON line per chunk, written after it. What the
 // index does not name was not finished and does not count.
 
@@ -21,16 +22,16 @@ async function sha256(bytes) {
   return Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-function appendLine(file, value) {
-  file.write(new TextEncoder().encode(`${JSON.stringify(value)}\n`), { at: file.getSize() });
-  file.flush();
+async function appendLine(file, value) {
+  file.write(new TextEncoder().encode(`${JSON.stringify(value)}\n`), { at: await file.getSize() });
+  await file.flush();
 }
 
 const ACTS = {
   async begin({ id, about }) {
     const media = await handle(`${id}.media`, { create: true });
     const index = await handle(`${id}.index`, { create: true });
-    appendLine(index, about);
+    await appendLine(index, about);
     open.set(id, { media, index });
   },
 
@@ -38,26 +39,26 @@ const ACTS = {
     const files = open.get(id);
     if (!files) throw new Error("not open");
     const digest = await sha256(bytes);
-    const offset = files.media.getSize();
+    const offset = await files.media.getSize();
     const written = files.media.write(new Uint8Array(bytes), { at: offset });
-    files.media.flush();
+    await files.media.flush();
     if (written !== bytes.byteLength) {
       // A full disk may take a piece of it: that piece is not named by the index and is cut off again.
-      files.media.truncate(offset);
+      await files.media.truncate(offset);
       throw Object.assign(new Error("full"), { name: "QuotaExceededError" });
     }
     const chunk = { ...about, size: bytes.byteLength, sha256: digest };
-    appendLine(files.index, { chunk });
+    await appendLine(files.index, { chunk });
     return chunk;
   },
 
   async finish({ id, about }) {
     const files = open.get(id);
     if (!files) return;
-    appendLine(files.index, about);
+    await appendLine(files.index, about);
     open.delete(id);
-    files.media.close();
-    files.index.close();
+    await files.media.close();
+    await files.index.close();
   },
 
   async list() {
@@ -65,8 +66,8 @@ const ACTS = {
     for await (const name of (await directory()).keys()) {
       if (!name.endsWith(".index")) continue;
       const id = name.slice(0, -".index".length);
-      const lines = open.has(id) ? readLines(open.get(id).index) : await readClosed(name);
-      if (lines) found.push({ id, open: open.has(id), lines });
+      if (open.has(id)) found.push({ id, open: true, lines: await readLines(open.get(id).index) });
+      else found.push({ id, ...(await readClosed(name)) });
     }
     return found;
   },
@@ -75,7 +76,7 @@ const ACTS = {
     const bytes = new Uint8Array(size);
     const file = open.get(id)?.media ?? (await handle(`${id}.media`));
     const read = file.read(bytes, { at: offset });
-    if (!open.has(id)) file.close();
+    if (!open.has(id)) await file.close();
     return bytes.slice(0, read).buffer;
   },
 
@@ -87,11 +88,15 @@ const ACTS = {
   },
 };
 
-function readLines(file) {
-  const bytes = new Uint8Array(file.getSize());
+async function readLines(file) {
+  const bytes = new Uint8Array(await file.getSize());
   file.read(bytes, { at: 0 });
+  return linesOf(new TextDecoder().decode(bytes));
+}
+
+function linesOf(text) {
   const lines = [];
-  for (const line of new TextDecoder().decode(bytes).split("\n")) {
+  for (const line of text.split("\n")) {
     try {
       lines.push(JSON.parse(line));
     } catch {
@@ -102,15 +107,21 @@ function readLines(file) {
 }
 
 async function readClosed(name) {
+  let file;
   try {
-    const file = await handle(name);
-    const lines = readLines(file);
-    file.close();
-    return lines;
+    file = await handle(name);
   } catch {
-    // Another tab writes it: it is that tab's business.
-    return null;
+    return readElsewhere(name);
   }
+  const lines = await readLines(file);
+  await file.close();
+  return { open: false, lines };
+}
+
+/** Another page writes it, so it is that page's to send; what it has so far can be looked at without a handle. */
+async function readElsewhere(name) {
+  const text = await (await directory()).getFileHandle(name).then((file) => file.getFile()).then((file) => file.text()).catch(() => "");
+  return { open: true, elsewhere: true, lines: linesOf(text) };
 }
 
 // One after another: two acts on one file would refuse each other.
