@@ -29,12 +29,14 @@ from server.inspections.lookup import (
 from server.inspections.models import Inspection
 from server.live.keys import ROOMS
 from server.live.rooms import Online
+from server.live.trouble import Troubled, list_troubled
 from server.web.bodies import integer
 from server.web.keys import CLOCK, DATABASE, FILES, LANGUAGE
 from server.web.templates import render
 
 TO_DO_SHOWN = 50
 """Of each kind, the oldest first; how many there are is said."""
+TROUBLED_WITHIN = timedelta(minutes=30)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,15 @@ class Present:
     case: Case
     online: list[Online]
     waiting_since: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Stuck:
+    """Somebody opened their link a short time ago, could not come in, and nobody of the enterprise is there."""
+
+    inspection: Inspection
+    case: Case
+    trouble: Troubled
 
 
 async def desk(request: web.Request) -> web.Response:
@@ -66,6 +77,7 @@ async def desk(request: web.Request) -> web.Response:
             "now": now,
             "disk": await asyncio.to_thread(request.app[FILES].room_left),
             "present": await _present(request, session, who),
+            "stuck": await _stuck(request, session, who),
             "today": today,
             "to_conclude": await list_with_cases(session, who, states=("ended",), limit=TO_DO_SHOWN),
             "overdue": await list_with_cases(
@@ -90,6 +102,7 @@ async def now_fragment(request: web.Request) -> web.Response:
             "now": request.app[CLOCK].now(),
             "disk": await asyncio.to_thread(request.app[FILES].room_left),
             "present": await _present(request, session, who),
+            "stuck": await _stuck(request, session, who),
         }
     return render(request, "desk/_now.html", context)
 
@@ -163,6 +176,17 @@ async def _present(request: web.Request, session: AsyncSession, who: Actor) -> l
     return sorted(
         present, key=lambda entry: (entry.waiting_since is None, entry.waiting_since, entry.inspection.id)
     )
+
+
+async def _stuck(request: web.Request, session: AsyncSession, who: Actor) -> list[Stuck]:
+    scheduled = {
+        inspection.id: (inspection, case)
+        for inspection, case in await list_with_cases(session, who, states=("scheduled",))
+        if not any(person.role == "enterprise" for person in request.app[ROOMS].online(inspection.id))
+    }
+    since = request.app[CLOCK].now() - TROUBLED_WITHIN
+    troubled = await list_troubled(session, scheduled.keys(), since)
+    return [Stuck(*scheduled[inspection_id], trouble) for inspection_id, trouble in troubled.items()]
 
 
 def _presence(inspection: Inspection, case: Case, online: list[Online]) -> Present:

@@ -32,6 +32,7 @@ SALTED = frozenset(
         "device.reported",
         "invitation.cancelled",
         "invitation.created",
+        "invitation.troubled",
         "location.fixed",
         "participant.joined",
         "participant.left",

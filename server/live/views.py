@@ -186,7 +186,8 @@ async def _problem(
     """A page that works without scripts: which problem, what to do, and whom to call if the office is known."""
     context: dict[str, Any] = {
         "problem": error.code,
-        "office": None,
+        "office": await _only_office(session),
+        "inspection": None,
         "case_number": None,
         "starts_at": None,
         "receipts": None,
@@ -199,10 +200,17 @@ async def _problem(
         page = await _page(request, session, inspection)
         context |= {
             "office": page["office"],
+            "inspection": page["inspection"],
             "case_number": page["case_number"],
             "starts_at": inspection.starts_at,
         }
     return render(request, "phone/problem.html", context, status=status_of(error))
+
+
+async def _only_office(session: AsyncSession) -> dict[str, str] | None:
+    """Whom to call when a link is nobody's: known where one office runs the service alone."""
+    offices = list(await session.scalars(select(Office).limit(2)))
+    return {"name": offices[0].name, "phone": offices[0].phone} if len(offices) == 1 else None
 
 
 def routes() -> list[web.RouteDef]:

@@ -1,7 +1,6 @@
 // A guest joins from a computer: name, notice, and on to the console.
 
 import { pageData } from "./dom.js";
-import { t } from "./lib/i18n.js";
 import { consentTo, joinInspection } from "./lib/join.js";
 import { deviceName } from "./lib/phone-device.js";
 
@@ -53,8 +52,7 @@ function refused(error) {
     // The server has a page of its own for each of these.
     location.reload();
   } else {
-    form.querySelector("[data-problem] p").textContent =
-      error.code === "network" ? t("No connection to the service. Check the network and try again.") : error.message;
+    form.querySelector("[data-problem] p").textContent = error.message;
     show("[data-problem]", true);
   }
 }

@@ -1,11 +1,17 @@
 """Joining a running inspection by an invitation."""
 
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import Any
 
 import pytest
+from aiohttp import web
 
+from server.accounts.models import Office as OfficeRow
+from server.web.keys import DATABASE
 from tests.cast import Appointment, Office
 from tests.clock import SettableClock
+from tests.flows.browsing import csrf_of, look
 from tests.flows.conftest import Client
 from tests.flows.rooms import LANGUAGE, RoomClient, bearer, consent, join
 
@@ -117,3 +123,68 @@ async def test_a_bad_link_opened_in_a_browser_shows_a_page_that_says_so(client: 
     async with client.get("/i/yi_nothing", headers={"Accept": "text/html", **LANGUAGE}) as response:
         assert response.status == 404
         assert response.content_type == "text/html"
+
+
+async def tell(client: Client, token: str, code: str, status: int = 204) -> None:
+    """As the page behind a link does that cannot go on."""
+    headers = {"X-CSRF-Token": await csrf_of(client), "User-Agent": "Old Browser 1.0"}
+    async with client.post(f"/i/{token}/trouble", json={"code": code}, headers=headers) as response:
+        assert response.status == status, await response.text()
+
+
+async def troubles(client: Client, office: Office, inspection_id: str) -> list[dict[str, Any]]:
+    url = f"/api/v1/inspections/{inspection_id}/events"
+    async with client.get(url, headers=office.bearer("reviewer")) as response:
+        return [event["body"] for event in await response.json() if event["type"] == "invitation.troubled"]
+
+
+async def test_what_keeps_somebody_from_joining_is_in_the_log_and_on_the_desk(
+    client: Client, office: Office, appointment: Appointment
+) -> None:
+    token = appointment.invitations["enterprise"]
+    who = office.bearer("reviewer")
+    assert "data-trouble" not in await look(client, "/desk/now", who=who)
+    await tell(client, token, "no_api")
+    [told] = await troubles(client, office, appointment.id)
+    assert (told["code"], told["role"], told["device"]) == ("no_api", "enterprise", "Old Browser 1.0")
+    fragment = await look(client, "/desk/now", who=who)
+    assert 'data-trouble="no_api"' in fragment
+    assert f"{told['name']} opened the link in a browser that cannot send video." in fragment
+    assert 'data-trouble="no_api"' in await look(client, "/", who=who)
+    room = await RoomClient.connect(client, await join(client, token))
+    await room.hear("hello")
+    assert "data-trouble" not in await look(client, "/desk/now", who=who)
+    await room.close()
+
+
+async def test_a_link_cannot_fill_the_log_with_its_troubles(
+    client: Client, office: Office, appointment: Appointment, clock: SettableClock
+) -> None:
+    token = appointment.invitations["enterprise"]
+    for _ in range(3):
+        await tell(client, token, "insecure")
+    assert len(await troubles(client, office, appointment.id)) == 1
+    await tell(client, token, "disagreed")
+    assert len(await troubles(client, office, appointment.id)) == 2
+    for _ in range(30):
+        clock.advance(minutes=11)
+        await tell(client, token, "insecure")
+    assert len(await troubles(client, office, appointment.id)) == 20
+
+
+async def test_only_a_good_link_and_a_known_trouble_are_taken(
+    client: Client, office: Office, appointment: Appointment
+) -> None:
+    await tell(client, "yi_nothing", "no_api", status=404)
+    await tell(client, appointment.invitations["enterprise"], "anything", status=422)
+    assert await troubles(client, office, appointment.id) == []
+
+
+async def test_a_link_that_is_nobodys_names_the_telephone_of_the_only_office(
+    client: Client, app: web.Application, appointment: Appointment
+) -> None:
+    assert "0546-0000000" in await look(client, "/i/yi_nothing", status=404)
+    async with app[DATABASE].transaction() as session:
+        session.add(OfficeRow(name="邻县", phone="0546-1111111", created_at=datetime.now(UTC)))
+    page = await look(client, "/i/yi_nothing", status=404)
+    assert "0546-0000000" not in page and "0546-1111111" not in page

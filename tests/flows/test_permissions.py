@@ -100,6 +100,7 @@ WHO: dict[tuple[str, str], str] = {
     ("GET", "/i/{token}"): GUESTS,
     ("GET", "/i/{token}/console"): GUESTS,
     ("GET", "/i/{token}/receipts"): GUESTS,
+    ("POST", "/i/{token}/trouble"): GUESTS,
     ("POST", "/api/v1/join"): GUESTS,
     ("GET", "/office-log"): "log.view",
     ("GET", "/archive"): "archive.view",

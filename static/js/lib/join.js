@@ -1,6 +1,8 @@
 // Joining by an invitation, and remembering the answer so that a reload goes on in the same place.
 
-/** POST /api/v1/join. Resolves with the answer; rejects with an Error that has `code` and the error's further fields. */
+import { t } from "./i18n.js";
+
+/** POST /api/v1/join. Resolves with the answer; rejects with an Error that has `code`, `message` for people and the error's further fields. */
 export async function joinInspection({ invitation, name, consent, device, takeover }) {
   const response = await fetch("/api/v1/join", {
     method: "POST",
@@ -10,12 +12,24 @@ export async function joinInspection({ invitation, name, consent, device, takeov
     },
     body: JSON.stringify({ invitation, name, consent, device, takeover }),
   }).catch(() => {
-    throw Object.assign(new Error("network"), { code: "network" });
+    throw Object.assign(new Error(t("No connection to the service. Check the network and try again.")), { code: "network" });
   });
   const answer = await response.json().catch(() => ({}));
   if (response.ok) return answer;
-  const error = answer.error ?? {};
-  throw Object.assign(new Error(error.message ?? ""), { ...error, code: error.code ?? `http_${response.status}` });
+  // What stands between us and the service answers for it when it is away, and knows no sentence of ours.
+  const { code = `http_${response.status}`, message, ...more } = answer.error ?? {};
+  const words = message || t("The service does not answer at the moment (code {code}). Please try again in a minute.", { code: response.status });
+  throw Object.assign(new Error(words), { ...more, code });
+}
+
+/** Tell the office what keeps this page from joining: `insecure`, `no_api` or `disagreed`. Nothing depends on its arriving. */
+export async function reportTrouble({ invitation, code, csrf }) {
+  await fetch(`/i/${encodeURIComponent(invitation)}/trouble`, {
+    method: "POST",
+    headers: { "Content-Type": "application/json", "X-CSRF-Token": csrf ?? "" },
+    body: JSON.stringify({ code }),
+    keepalive: true,
+  }).catch(() => {});
 }
 
 /** The versions of the texts a page showed: {notice, recording}. */

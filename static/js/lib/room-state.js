@@ -16,6 +16,7 @@ export function initialState() {
     answers: {},
     consents: [],
     reports: [],
+    troubles: [],
     locations: [],
     warnings: [],
     startedAt: null,
@@ -99,6 +100,7 @@ const FOLDS = {
     state: "concluded",
     result: { result: body.result, note: body.note ?? "", by: event.actor?.name, at: event.at },
   }),
+  "invitation.troubled": (state, event, body) => ({ troubles: [...state.troubles, { ...body, at: event.at }] }),
   "consent.given": (state, event, body) => ({ consents: [...state.consents, { ...body, at: event.at }] }),
   "participant.joined": (state, event, body) =>
     participant(state, body.participant, {
