@@ -63,6 +63,8 @@ class Room:
         self.scribe = Scribe(live, inspection_id, epoch)
         self.heads = Heads(live, inspection_id, head_key)
         self.closing = False
+        self.refused_for_space = False
+        """Whether the office knows that this inspection could not start for want of space."""
         self.busy_at = live.clock.monotonic_s()
         self._live = live
         self._slots: dict[str, media.Slot] = {}

@@ -96,7 +96,7 @@ async def publish(live: Live, rooms: Rooms, actor: Actor, source: str, offer: st
     if state not in ("scheduled", "live") or room.closing:
         raise NotRunning
     if state == "scheduled":
-        await _require_room_on_disk(live, inspection_id)
+        await _require_room_on_disk(live, room)
     slot_id, parts = await _slot_row(live, actor, source)
     slot = room.open_slot(slot_id, first_index=parts + 1)
     try:
@@ -321,15 +321,19 @@ async def _append(live: Live, actor: Actor, type_: str, body: dict[str, Any]) ->
     return event.seq
 
 
-async def _require_room_on_disk(live: Live, inspection_id: str) -> None:
+async def _require_room_on_disk(live: Live, room: Room) -> None:
+    """StorageFull if an inspection cannot start; the phone asks again and again, the office is told once each time."""
     try:
         await asyncio.to_thread(live.files.require_room)
     except StorageFull:
-        log.error("disk_nearly_full", inspection=inspection_id)
-        body = {"code": "storage_full", "detail": str(live.files.free_bytes())}
-        async with live.database.transaction() as session:
-            await live.journal.append(session, inspection_id, "office.warned", system_actor(), body)
+        if not room.refused_for_space:
+            room.refused_for_space = True
+            log.error("disk_nearly_full", inspection=room.inspection_id)
+            body = {"code": "storage_full", "detail": str(live.files.free_bytes())}
+            async with live.database.transaction() as session:
+                await live.journal.append(session, room.inspection_id, "office.warned", system_actor(), body)
         raise
+    room.refused_for_space = False
 
 
 async def _slot_row(live: Live, actor: Actor, source: str) -> tuple[str, int]:

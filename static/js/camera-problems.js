@@ -45,7 +45,7 @@ const PROBLEMS = {
           title: t("This browser cannot send video"),
           body: [t("Please open the same link in another browser, for example the one that came with the phone.")],
           link: true,
-          actions: [copyLink()],
+          actions: [copyLink(), ["reload", t("Load the page again")]],
         }
       : {
           title: t("Please open this page in the browser"),
@@ -53,7 +53,7 @@ const PROBLEMS = {
           picture: true,
           steps: [t("Tap ··· in the top right corner."), t("Choose “Open in browser”.")],
           link: true,
-          actions: [copyLink()],
+          actions: [copyLink(), ["reload", t("Load the page again")]],
         },
   denied: (userAgent) => ({
     title: t("The camera is not allowed yet"),

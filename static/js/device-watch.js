@@ -27,6 +27,8 @@ export class DeviceWatch extends EventTarget {
     document.addEventListener("visibilitychange", () => this.#visibility(), { signal });
     // iOS wakes a page without visibilitychange after a call, and from its page cache with pageshow.
     globalThis.addEventListener("pageshow", () => this.#visibility(), { signal });
+    // Some leave a page without hiding it first: into another app, or into the page cache.
+    globalThis.addEventListener("pagehide", () => this.#tell("hidden"), { signal });
     globalThis.addEventListener("focus", () => this.#visibility(), { signal });
     globalThis.addEventListener("online", () => this.#tell("online"), { signal });
     const timer = setInterval(() => this.#look(), LOOK_EVERY_MS);

@@ -117,7 +117,11 @@ async def test_a_full_disk_stops_the_start_in_words_and_the_office_is_told(
         assert (response.status, (await response.json())["error"]["code"]) == (507, "storage_full")
     event = await room.hear_event("office.warned")
     assert event["body"] == {"code": "storage_full", "detail": "5"}
+    # The phone asks again and again; the log says it once.
+    async with client.post(f"{phone['base']}/whip", data="v=0", headers=headers) as response:
+        assert response.status == 507
     assert (await room.say(type="ping"))["type"] == "ack"
+    assert [one["event"]["type"] for one in room.heard if one["type"] == "event"].count("office.warned") == 1
 
 
 async def test_a_checklist_answered_is_evidence_after_the_end(

@@ -45,6 +45,12 @@ test("a phone that shows something else is hidden until it says that it is back"
   assert.equal(stage({ events: [...events, reported("visible")], presence: here, media: [slot()] }), "live");
 });
 
+test("a browser that cannot send video is said until it does", () => {
+  const events = [joined(SITE, "enterprise"), reported("camera_unsupported")];
+  assert.equal(stage({ events, presence: here }), "unsupported");
+  assert.equal(stage({ events: [...events, ...live()], presence: here, media: [slot()] }), "live");
+});
+
 test("a stopped or black camera is said until it is back", () => {
   const events = [joined(SITE, "enterprise"), ...live(), reported("camera_black")];
   assert.equal(stage({ events, presence: here, media: [slot()] }), "camera");

@@ -54,6 +54,16 @@ test("events without meaning for people, and unknown ones, are left out", () => 
   assert.equal(words("device.reported", { participant: "p", state: "unheard_of" }), null);
 });
 
+test("a full disk is said in words, without codes and bare numbers of bytes", () => {
+  const refused = words("office.warned", { code: "storage_full", detail: "123456789" });
+  assert.match(refused.text, /could not start/);
+  assert.equal(refused.detail, "123 MB left on the server's disk.");
+  assert.equal(words("office.warned", { code: "disk_low", detail: "2400000000" }).detail, "2.4 GB left on the server's disk.");
+  for (const reason of ["disk_full", "queue_overflow", "muxer_error"]) {
+    assert.doesNotMatch(words("recording.failed", { slot: "s", reason }).detail, /_|^$/, reason);
+  }
+});
+
 test("an answer bears its item, its result and its note, and a failure its tone", () => {
   assert.deepEqual(words("checklist.answered", BODIES["checklist.answered"]), {
     kind: "checklist",

@@ -15,7 +15,7 @@ const CHROME_ANDROID = "Mozilla/5.0 (Linux; Android 10; K) AppleWebKit/537.36 Ch
 const named = (name) => Object.assign(new Error(name), { name });
 const calm = {
   camera: "open", connection: "open", publishing: "live", reviewer: true, wasLive: true, network: "good",
-  black: false, muted: false, restarting: false, message: null,
+  black: false, muted: false, restarting: false, message: null, seen: true, refusal: undefined,
 };
 
 class FakeTrack extends EventTarget {
@@ -82,7 +82,7 @@ test("the rear camera is asked for first", async () => {
 });
 
 test("facing and device are never wished for together", () => {
-  for (const { video } of attempts("environment")) assert.ok(!(video.facingMode && video.deviceId));
+  for (const { video } of attempts("environment", "wide")) assert.ok(!(video.facingMode && video.deviceId));
 });
 
 test("a phone without a microphone still shows its picture", async () => {
@@ -256,6 +256,27 @@ test("the card says the most urgent thing", () => {
 test("before the first reviewer the phone waits, afterwards the reviewer is away", () => {
   assert.equal(cardFor({ ...calm, reviewer: false, wasLive: false, publishing: "closed" }), "waiting");
   assert.equal(cardFor({ ...calm, reviewer: false }), "away");
+});
+
+test("a live connection without a picture at the server is not live", () => {
+  assert.equal(cardFor({ ...calm, seen: false }), "connecting");
+});
+
+test("no room at the office is said before anything about the network", () => {
+  const full = { ...calm, publishing: "connecting", refusal: "storage_full", seen: false };
+  assert.equal(cardFor(full), "no-room");
+  assert.equal(cardFor({ ...full, publishing: "lost" }), "no-room");
+  assert.equal(cardFor({ ...full, connection: "lost" }), "lost");
+});
+
+test("another lens is asked for first, alone, and the camera opens without it", async () => {
+  const { asked, camera } = phone(({ video }) => (video.deviceId ? named("OverconstrainedError") : null));
+  camera.choice = { facing: "user", lens: "wide", muted: true };
+  await camera.open();
+  assert.deepEqual(asked[0].video.deviceId, { exact: "wide" });
+  assert.deepEqual(asked[1].video.facingMode, { ideal: "user" });
+  assert.equal(camera.audio.enabled, false);
+  assert.deepEqual(camera.choice, { facing: "user", lens: "wide", muted: true });
 });
 
 test("a calm room shows the newest message, and without one that it is live", () => {

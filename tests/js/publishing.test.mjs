@@ -57,6 +57,18 @@ test("the picture is whole and sharp from the first offer on", async () => {
   ]);
 });
 
+test("a picture that the answer does not take is known", async () => {
+  const directions = { video: "stopped", audio: "sendonly" };
+  const publisher = new Publisher({ base: "/live", token: "t" });
+  publisher.start = async () => publisher.prepare({
+    addTransceiver: ({ kind }) => ({ sender: {}, get currentDirection() { return directions[kind]; } }),
+  });
+  await publisher.publish({ getVideoTracks: () => [{ kind: "video" }], getAudioTracks: () => [{ kind: "audio" }] });
+  assert.deepEqual([publisher.isRefused("video"), publisher.isRefused("audio")], [true, false]);
+  directions.video = "sendonly";
+  assert.equal(publisher.isRefused("video"), false);
+});
+
 test("a way that stays thin costs frames, without a new connection", async () => {
   const publisher = new Publisher({ base: "/live", token: "t" });
   const set = [];

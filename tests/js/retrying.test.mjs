@@ -62,15 +62,20 @@ const flush = async () => {
 };
 
 /** The way to the server: `http` and `media` say whether requests and datagrams pass. */
-const way = { http: true, media: true, patch: 200, offers: 0, patches: [] };
+const way = { http: true, media: true, patch: 200, offers: 0, patches: [], refusal: null };
 let clock = 0;
 let publisher;
 let said;
+let told;
 
 globalThis.fetch = async (_, { method, body, headers }) => {
   if (method === "DELETE") return { ok: true };
   if (method === "POST") way.offers += 1;
   if (!way.http) throw new TypeError("network");
+  if (method === "POST" && way.refusal) {
+    const { status, ...error } = way.refusal;
+    return { ok: false, status, json: async () => ({ error }) };
+  }
   if (method === "POST") {
     return { ok: true, text: async () => ANSWER, headers: new Headers({ Location: "/live/0/i/sessions/1", ETag: "1" }) };
   }
@@ -91,11 +96,15 @@ const tracks = { video: { kind: "video" }, audio: { kind: "audio", enabled: fals
 
 beforeEach(async () => {
   mock.timers.enable({ apis: ["setTimeout", "setInterval"] });
-  Object.assign(way, { http: true, media: true, patch: 200, offers: 0, patches: [] });
+  Object.assign(way, { http: true, media: true, patch: 200, offers: 0, patches: [], refusal: null });
   Connection.all.length = 0;
   publisher = new Publisher({ base: "/live/0/i", token: "t", monotonic: () => clock });
   said = [];
-  publisher.addEventListener("status", ({ detail }) => said.push(detail.status));
+  told = [];
+  publisher.addEventListener("status", ({ detail }) => {
+    said.push(detail.status);
+    told.push(detail);
+  });
   await publisher.publish({ getVideoTracks: () => [tracks.video], getAudioTracks: () => [tracks.audio] });
   await flush();
   assert.equal(publisher.status, "live");
@@ -166,6 +175,18 @@ test("a connection that cannot be restored is replaced", async () => {
   assert.ok(said.includes("lost"));
 });
 
+test("a browser without AbortSignal.timeout restarts all the same", async () => {
+  const { timeout } = AbortSignal;
+  delete AbortSignal.timeout;
+  try {
+    window.dispatchEvent(new Event("online"));
+    await pass(1000);
+  } finally {
+    AbortSignal.timeout = timeout;
+  }
+  assert.deepEqual([publisher.status, Connection.all.length, way.patches.length], ["live", 1, 1]);
+});
+
 test("a connection that the server no longer knows is replaced at once", async () => {
   way.patch = 404;
   window.dispatchEvent(new Event("online"));
@@ -182,6 +203,42 @@ test("a network that comes back does not wait for the timer", async () => {
   window.dispatchEvent(new Event("online"));
   await flush();
   assert.equal(publisher.status, "live");
+});
+
+test("a disk that is full is said in the server's words and asked again slowly, until there is room", async () => {
+  way.refusal = { status: 507, code: "storage_full", message: "No room." };
+  Connection.all[0].become("failed");
+  Connection.all[0].become("closed");
+  await pass(10_000);
+  assert.ok(way.offers <= 2, `${way.offers} offers`);
+  const last = told.at(-1);
+  assert.deepEqual([last.status, last.code, last.message], ["lost", "storage_full", "No room."]);
+  await pass(60_000);
+  assert.ok(way.offers >= 3 && way.offers <= 6, `${way.offers} offers`);
+  way.refusal = null;
+  await pass(31_000);
+  assert.deepEqual([publisher.status, told.at(-1).code], ["live", undefined]);
+});
+
+for (const status of [400, 415, 422]) {
+  test(`an offer that the server refuses with ${status} is not made again, and the code is told`, async () => {
+    way.refusal = { status, code: "bad_offer", message: "No." };
+    Connection.all[0].become("failed");
+    Connection.all[0].become("closed");
+    await pass(60_000);
+    assert.equal(way.offers, 2);
+    assert.deepEqual([told.at(-1).status, told.at(-1).code], ["closed", "bad_offer"]);
+  });
+}
+
+test("a browser that fails by itself again and again is told apart from a network", async () => {
+  mock.method(Connection.prototype, "setRemoteDescription", async () => { throw new DOMException("no codec", "OperationError"); });
+  Connection.all[0].become("failed");
+  Connection.all[0].become("closed");
+  await pass(60_000);
+  mock.restoreAll();
+  assert.equal(way.offers, 4);
+  assert.deepEqual([told.at(-1).status, told.at(-1).code], ["closed", "browser"]);
 });
 
 test("the answer in force takes the credentials and candidates of the restart", () => {

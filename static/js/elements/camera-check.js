@@ -68,6 +68,12 @@ class CameraCheck extends HTMLElement {
     }
   }
 
+  /** What was found out later: `code` as in `data-problem`. */
+  fail(code) {
+    this.#attempt += 1;
+    this.#problem(code);
+  }
+
   finish() {
     this.#rest();
     this.dispatchEvent(new CustomEvent("camera-check-ready", { bubbles: true }));

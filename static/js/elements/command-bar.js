@@ -7,11 +7,13 @@ const LOOKS = {
     asking: () => ["microphone-off", t("Asking…"), false],
     muted: () => ["microphone-off", t("Microphone muted"), false],
     on: () => ["microphone", t("Microphone on"), true],
+    unsent: () => ["microphone", t("Microphone: connecting…"), false],
   },
   camera: {
     off: () => ["camera-off", t("Camera off"), false],
     asking: () => ["camera-off", t("Asking…"), false],
     on: () => ["camera", t("Camera on"), true],
+    unsent: () => ["camera", t("Camera: connecting…"), false],
   },
   sound: {
     off: () => ["speaker-off", t("Sound off"), false],

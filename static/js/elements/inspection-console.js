@@ -1,8 +1,10 @@
 import { h } from "../dom.js";
 import { formatDuration, formatTime, t } from "../lib/i18n.js";
 import { mainSlot, sites } from "../lib/console-state.js";
+import { troubleWords } from "../lib/event-words.js";
 import { locationWords } from "../lib/location-words.js";
 import { failureWords, stageWords } from "../lib/console-words.js";
+import { randomId } from "../lib/random-id.js";
 import { RoomViewers } from "../lib/room-viewers.js";
 import "./chat-log.js";
 import "./check-list.js";
@@ -109,7 +111,8 @@ class InspectionConsole extends HTMLElement {
     session.addEventListener("event", ({ detail }) => this.#event(detail), { signal });
     session.addEventListener("joined", ({ detail }) => this.#joined(detail), { signal });
     this.#own.addEventListener("change", () => this.#render(), { signal });
-    this.#own.addEventListener("mute", ({ detail }) => this.#tellMute(detail), { signal });
+    this.#own.addEventListener("mute", ({ detail }) => session.want(detail.kind, detail.muted), { signal });
+    this.#own.addEventListener("refused", ({ detail }) => this.#refused(detail), { signal });
   }
 
   #listenToElements() {
@@ -168,9 +171,8 @@ class InspectionConsole extends HTMLElement {
     }
   }
 
-  #tellMute({ kind, muted }) {
-    const slot = this.#session.media.find(({ participant }) => participant === this.#session.me?.participant)?.id;
-    if (slot) this.#session.send({ type: "mute", slot, kind, muted }).catch(() => {});
+  #refused({ code, message }) {
+    this.#complain(message || t("Your microphone and camera cannot be sent (code {code}).", { code }));
   }
 
   async #device(act) {
@@ -228,7 +230,7 @@ class InspectionConsole extends HTMLElement {
     if (this.#bar.querySelector('[data-command="snapshot"]').disabled) return;
     const slot = this.#main;
     const frame = newest ? null : this.#stage.frameAt(time);
-    const request = clickName();
+    const request = randomId();
     const click = { slot, rtpTimestamp: frame?.rtpTimestamp ?? null, item: this.#checks.selected, request };
     this.#strip.pending({ request, canvas: this.#stage.thumbnail(), item: click.item });
     this.#stage.blink();
@@ -319,6 +321,7 @@ class InspectionConsole extends HTMLElement {
       name: stage.site?.name,
       since: stage.since,
       startsAt: session.room.startsAt ?? this.#inspection.starts_at,
+      trouble: this.#trouble,
       refusal: session.refusal,
       lostSeconds: session.lostSeconds,
       staff: this.#staff,
@@ -332,6 +335,12 @@ class InspectionConsole extends HTMLElement {
     this.#part("status-line").say(words.tone, elsewhere && stage.state === "live" ? whose : words.title);
     this.dataset.state = stage.state;
     this.#stage.askForSound = this.#viewers.size > 0 && this.#sound.wanted && !this.#sound.allowed;
+  }
+
+  /** What kept the enterprise from coming in last, in words. */
+  get #trouble() {
+    const last = this.#session.room.troubles.findLast(({ role }) => role === "enterprise");
+    return last ? troubleWords(t, last) : "";
   }
 
   #renderPeople() {
@@ -400,8 +409,10 @@ class InspectionConsole extends HTMLElement {
     bar.show("end", may("inspection.end"));
     bar.show("sound", !over && !bye);
     bar.enable("snapshot", room.state === "live" && phase !== "joining" && this.#stage.size !== "");
-    bar.look("microphone", this.#own.microphone);
-    bar.look("camera", this.#own.camera);
+    const sent = this.#own.connection === "live";
+    const look = (device) => (device === "on" && !sent ? "unsent" : device);
+    bar.look("microphone", look(this.#own.microphone));
+    bar.look("camera", look(this.#own.camera));
     bar.look("sound", this.#audible ? "on" : "off");
     this.#checks.editable = may("room.answer");
     this.#part("chat-log").writable = may("room.chat");
@@ -413,12 +424,6 @@ class InspectionConsole extends HTMLElement {
     const visible = this.#can.has("room.snapshot") && !this.#session.over;
     this.#part("status-line").item(item && this.#checks.title(item), visible);
   }
-}
-
-/** A name for this click that no other has; `crypto.randomUUID` is missing where the page came by plain http. */
-function clickName() {
-  const bytes = crypto.getRandomValues(new Uint8Array(16));
-  return [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
 customElements.define("inspection-console", InspectionConsole);

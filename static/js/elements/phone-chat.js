@@ -29,7 +29,9 @@ function upgrade(dialog) {
     event.preventDefault();
     const field = form.querySelector("textarea");
     const text = field.value.trim();
-    if (!text) return;
+    // A second tap comes before the first one's answer: it is the same line.
+    if (!text || form.dataset.state === "busy") return;
+    form.dataset.state = "busy";
     problem.hidden = true;
     try {
       await session.send({ type: "chat", text });
@@ -40,6 +42,8 @@ function upgrade(dialog) {
         ? t("Not sent: no connection. Your text is kept, try again.")
         : error.message;
       problem.hidden = false;
+    } finally {
+      delete form.dataset.state;
     }
   }
 

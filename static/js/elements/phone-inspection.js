@@ -1,7 +1,7 @@
 import { h, pageData } from "../dom.js";
 import { Camera, missingAbility } from "../lib/camera.js";
 import { formatDateTime, t } from "../lib/i18n.js";
-import { consentTo, joinInspection, Seat } from "../lib/join.js";
+import { consentTo, joinInspection, reportTrouble, Seat } from "../lib/join.js";
 import { deviceName } from "../lib/phone-device.js";
 import { LocationShare } from "../lib/location-share.js";
 import { PhoneSession } from "../lib/phone-session.js";
@@ -32,6 +32,7 @@ class PhoneInspection extends HTMLElement {
   #session = null;
   #tabs = null;
   #filmed = false;
+  #unableBecause = "";
   #location = new LocationShare({ send: (message) => this.#sendLocation(message) });
 
   async connectedCallback() {
@@ -43,6 +44,7 @@ class PhoneInspection extends HTMLElement {
     this.addEventListener("camera-check-state", ({ detail }) => this.#tellCamera(detail));
     this.addEventListener("camera-check-ready", () => this.#enterStage());
     this.addEventListener("phone-stage-leave", () => this.#leave());
+    this.#camera.addEventListener("change", () => this.#keepCamera());
     this.#location.addEventListener("change", () => this.#locationChanged());
     this.querySelector("location-offer").follow(this.#location);
     this.dataset.ready = "";
@@ -55,6 +57,7 @@ class PhoneInspection extends HTMLElement {
     this.#seat = await Seat.of(this.dataset.invitation);
     this.#answer = this.#seat.find();
     if (!this.#answer) return;
+    if (this.#answer.camera) this.#camera.choice = this.#answer.camera;
     this.#connect();
     this.#show("check");
     await this.#check.begin({ auto: await cameraAllowed() });
@@ -160,7 +163,7 @@ class PhoneInspection extends HTMLElement {
       location.reload();
     } else {
       this.#show("consent");
-      this.#joinError(error.code === "network" ? t("No connection to the service. Check the network and try again.") : error.message);
+      this.#joinError(error.message);
     }
   }
 
@@ -173,9 +176,11 @@ class PhoneInspection extends HTMLElement {
   /** Into the room right after joining: the reviewer sees who is there while the camera is still being tried. */
   #connect() {
     this.#session?.close();
+    this.#unableBecause = "";
     const session = new PhoneSession({ seat: this.#answer, camera: this.#camera });
     this.#session = session;
     session.addEventListener("bye", ({ detail }) => this.#bye(detail));
+    session.addEventListener("unable", ({ detail }) => this.#unable(detail.code));
     session.addEventListener("change", () => OVER.has(session.state.state) && this.#over(session.state.state));
     this.#claimTab();
     session.start();
@@ -190,10 +195,27 @@ class PhoneInspection extends HTMLElement {
     this.#session.offerCamera();
   }
 
+  /** It films but cannot send: another browser can. The seat stays, and the reviewer sees who is here. */
+  #unable(code) {
+    this.#unableBecause = code;
+    this.#part("stage").querySelector("phone-stage").end();
+    this.#camera.close();
+    this.#show("check");
+    this.#check.fail("no_api");
+  }
+
+  /** Nobody has joined yet, so there is no room to tell it in. */
+  #tellTrouble(code) {
+    const csrf = document.querySelector('meta[name="csrf-token"]')?.content;
+    reportTrouble({ invitation: this.dataset.invitation, code, csrf });
+  }
+
   #tellCamera({ state, problem }) {
+    if (!this.#session && ["no_api", "insecure"].includes(problem)) this.#tellTrouble(problem);
     if (state === "asking") this.#session?.report("camera_asking");
     else if (state === "ready") this.#session?.report("camera_back");
     else if (problem === "denied") this.#session?.report("camera_denied");
+    else if (["no_api", "insecure"].includes(problem)) this.#session?.report("camera_unsupported", this.#unableBecause || problem);
     else this.#session?.report("camera_ended", problem);
   }
 
@@ -205,6 +227,15 @@ class PhoneInspection extends HTMLElement {
     if (this.#location.wanted) this.#location.stop();
     else this.#location.start();
     this.#answer.sharesLocation = this.#location.wanted;
+    this.#seat?.keep(this.#answer);
+  }
+
+  /** A reload goes on with the camera and the microphone as they are now. */
+  #keepCamera() {
+    if (!this.#session || !this.#answer) return;
+    const { choice } = this.#camera;
+    if (JSON.stringify(choice) === JSON.stringify(this.#answer.camera)) return;
+    this.#answer.camera = choice;
     this.#seat?.keep(this.#answer);
   }
 
@@ -267,6 +298,7 @@ class PhoneInspection extends HTMLElement {
   }
 
   #disagree() {
+    this.#tellTrouble("disagreed");
     this.#notice("disagreed");
   }
 
@@ -283,8 +315,8 @@ class PhoneInspection extends HTMLElement {
 
   #notice(code, details = {}) {
     this.#show("notice");
-    const { number, office, telephone } = this.dataset;
-    const screen = NOTICES[code]({ ...details, number, office });
+    const { number, case: caseNumber, office, telephone } = this.dataset;
+    const screen = NOTICES[code]({ ...details, number, caseNumber, office });
     const call = telephone ? { label: t("Call {number}", { number: telephone }), href: `tel:${telephone.replaceAll(" ", "")}` } : null;
     const actions = [...(screen.actions ?? []), ...(call && screen.call ? [call] : [])];
     this.#part("notice").show({ state: code, ...screen, actions });
@@ -348,14 +380,19 @@ const NOTICES = {
     actions: [{ name: "consent", label: t("Back to the texts") }],
     call: true,
   }),
-  ended: ({ number, office, continuity, receipts, invitation }) => ({
+  ended: ({ number, caseNumber, office, continuity, receipts, invitation }) => ({
     tone: "ok",
     icon: "check-circle",
     title: t("The inspection has ended. Thank you."),
     content: h(
       "div",
       { class: "phone-ended" },
-      h("dl", { class: "phone-receipt" }, h("dt", {}, t("Reference number")), h("dd", { class: "numeral numeral--large" }, number)),
+      // The same two numbers as on the page that the link opens from now on.
+      h(
+        "dl", { class: "phone-receipt" },
+        h("dt", {}, t("Reference number")), h("dd", { class: "numeral numeral--large" }, number),
+        h("dt", {}, t("Case number")), h("dd", { class: "numeral" }, caseNumber),
+      ),
       uploadOf(continuity),
       receiptsOf(receipts, invitation),
     ),

@@ -12,7 +12,7 @@ const BATTERY_CARD_MS = 20_000;
 const RETURN_GRACE_MS = 4000;
 const CORRECT_EVERY_MS = 3000;
 const PAGE_STATES = ["hidden", "visible"];
-const CAMERA_STATES = ["camera_asking", "camera_denied", "camera_ended", "camera_black", "camera_back"];
+const CAMERA_STATES = ["camera_asking", "camera_denied", "camera_unsupported", "camera_ended", "camera_black", "camera_back"];
 
 /**
  * <phone-stage>: the screen while waiting and live. `begin(session, camera)` and `end()`; markup in phone/_stage.html.
@@ -120,6 +120,7 @@ class PhoneStage extends HTMLElement {
   }
 
   #left() {
+    if (this.#hidden) return;
     this.#hidden = true;
     this.#session.report("hidden");
   }
@@ -212,6 +213,8 @@ class PhoneStage extends HTMLElement {
       connection: session.connection,
       restarting: session.restarting,
       publishing: session.publishing,
+      refusal: session.refusal?.code,
+      seen: session.seen,
       reviewer,
       wasLive: session.wasLive,
       network: session.network.grade,
@@ -237,7 +240,7 @@ class PhoneStage extends HTMLElement {
   }
 
   #drawCard(code) {
-    const { tone, text, who = "", detail = "", recover = false } = phoneCard(code, this.#session);
+    const { tone, text, who = "", detail = "", recover = false, call = false } = phoneCard(code, this.#session);
     this.dataset.state = code;
     const card = this.querySelector(".phone-card");
     card.dataset.tone = tone;
@@ -245,7 +248,14 @@ class PhoneStage extends HTMLElement {
     write(card.querySelector(".phone-card__who"), who);
     write(card.querySelector(".phone-card__detail"), detail);
     card.querySelector("[data-action=recover]").hidden = !recover;
+    card.querySelector("[data-call]")?.toggleAttribute("hidden", !call);
+    card.querySelector("[data-more]").hidden = code !== "message" || !isCut(card.querySelector(".phone-card__text"));
   }
+}
+
+/** Whether some of its lines do not show. */
+function isCut({ scrollHeight, clientHeight }) {
+  return scrollHeight > clientHeight + 2;
 }
 
 /** Only what changed is written: a live region speaks at every write. */

@@ -35,9 +35,10 @@ export function missingAbility(scope = globalThis) {
   return null;
 }
 
-/** What to try, in order; the next only when the one before found nothing or was refused for its wishes. */
-export function attempts(facing) {
+/** What to try, in order; the next only when the one before found nothing or was refused for its wishes. `lens`: a device's id, or null. */
+export function attempts(facing, lens = null) {
   return [
+    ...(lens ? [{ video: { ...SIZE, deviceId: { exact: lens } }, audio: AUDIO }] : []),
     { video: { ...SIZE, facingMode: { ideal: facing } }, audio: AUDIO },
     { video: true, audio: true },
     { video: { ...SIZE, facingMode: { ideal: facing } } },
@@ -118,6 +119,17 @@ export class Camera extends EventTarget {
     return on;
   }
 
+  /** What the person chose, to be kept over a reload: {facing, lens, muted}. */
+  get choice() {
+    const { facing, lens, muted } = this;
+    return { facing, lens, muted };
+  }
+
+  /** To be called before open(). */
+  set choice({ facing, lens, muted }) {
+    Object.assign(this, { facing, lens, muted });
+  }
+
   setMuted(muted) {
     this.muted = muted;
     if (this.audio) this.audio.enabled = !muted;
@@ -176,7 +188,7 @@ export class Camera extends EventTarget {
     if (runs(this.video)) return;
     this.#set("opening");
     let firstError = null;
-    for (const constraints of attempts(this.facing)) {
+    for (const constraints of attempts(this.facing, this.lens)) {
       try {
         const stream = await this.#take(constraints, life);
         for (const track of stream.getTracks()) this.#adopt(track);

@@ -1,6 +1,7 @@
 import { ServerClock } from "./clock.js";
 import { RecordingWatch, stageState } from "./console-state.js";
 import { jsonRequest } from "./json-request.js";
+import { MuteReport } from "./mute-report.js";
 import { ReceiptMaker } from "./receipts.js";
 import { Room } from "./room.js";
 import { fold, initialState } from "./room-state.js";
@@ -22,6 +23,7 @@ export class ConsoleSession extends EventTarget {
   #watch = new RecordingWatch();
   #room = null;
   #receipts = null;
+  #mutes = new MuteReport((message) => this.send(message));
 
   /**
    * @param {{inspection: {id: string, state: string}, join: {url?: string, storage?: string}, csrf: string}} options `join.url` for signed-in
@@ -107,11 +109,13 @@ export class ConsoleSession extends EventTarget {
     this.room = fold(this.room, event);
     this.events.push(event);
     this.dispatchEvent(new CustomEvent("event", { detail: { event, past: event.seq <= this.#pastSeq } }));
+    this.#compareMutes();
     this.#changed();
   }
 
   #media(slots) {
     this.recording = this.#watch.update(slots, performance.now());
+    this.#compareMutes();
     this.#changed({ media: slots });
   }
 
@@ -135,6 +139,16 @@ export class ConsoleSession extends EventTarget {
       this.#settling = null;
       this.dispatchEvent(new CustomEvent("change"));
     }, SETTLE_MS);
+  }
+
+  /** Our own microphone or camera (`kind` "audio" or "video") is so: the log will say it, now or as soon as it can be told. */
+  want(kind, muted) {
+    this.#mutes.want(kind, muted);
+    this.#compareMutes();
+  }
+
+  #compareMutes() {
+    if (this.me && this.room.lastSeq >= this.#pastSeq) this.#mutes.compare(this.room, this.me.participant);
   }
 
   send(message) {

@@ -8,7 +8,7 @@ export const FROZEN_AFTER_S = 2.5;
 export const RECORDING_STALLED_AFTER_MS = 6000;
 
 const SENT_AWAY = { replaced: "replaced", expired: "expired" };
-const PERMISSION = { camera_asking: "asking", camera_denied: "denied" };
+const PERMISSION = { camera_asking: "asking", camera_denied: "denied", camera_unsupported: "unsupported" };
 const CAMERA_TROUBLE = new Set(["camera_ended", "camera_black"]);
 
 /** The enterprise's participants, those online first. `presence` knows who is online, the folded room who was ever here. */
@@ -44,7 +44,7 @@ function ofPresentSite(room, media, site) {
 /**
  * @param {{phase: "joining"|"refused"|"open"|"lost"|"gone", bye: string|null, room: object, presence: object[], media: object[]}} session
  * @returns {{state: string, site?: object, since?: string, age_s?: number|null}} `state`: loading, refused, replaced, expired, removed, offline, cancelled,
- *   ended (no result yet), concluded, nobody, left, lost, waiting, asking, denied, hidden, camera, frozen, live
+ *   ended (no result yet), concluded, nobody, left, lost, waiting, asking, denied, unsupported, hidden, camera, frozen, live
  */
 export function stageState({ phase, bye, room, presence, media }) {
   if (["ended", "concluded", "cancelled"].includes(room.state)) return { state: room.state };

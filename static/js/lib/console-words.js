@@ -31,7 +31,9 @@ const WORDS = {
     body: staff ? t("There is no result yet. Give it on the case page.") : t("Thank you. You may close this window."), links: staff,
   }),
   concluded: ({ staff }) => ({ cover: "screen", tone: "ok", icon: "check-circle", title: t("The inspection has ended"), body: t("The result is on the case page."), links: staff }),
-  nobody: ({ startsAt }) => ({
+  nobody: ({ startsAt, trouble }) => trouble ? {
+    cover: "screen", tone: "warn", icon: "warning", title: trouble, body: t("Their page shows a way out. If that does not help, telephone."),
+  } : ({
     cover: "screen", icon: "phone", title: t("Nobody has opened the link yet"),
     body: startsAt
       ? t("Appointment: {time}. The picture appears here as soon as the enterprise joins.", { time: formatMinute(startsAt) })
@@ -54,6 +56,10 @@ const WORDS = {
   denied: ({ name }) => ({
     cover: "screen", tone: "warn", icon: "camera-off", title: t("{name} refused the camera", { name }),
     body: t("The phone shows how to allow it. If that does not help, telephone."),
+  }),
+  unsupported: ({ name }) => ({
+    cover: "screen", tone: "warn", icon: "camera-off", title: t("The browser of {name} cannot send video", { name }),
+    body: t("The phone shows how to open the link in another browser. If that does not help, telephone."),
   }),
   hidden: ({ name }) => ({
     cover: "banner", tone: "warn", icon: "phone", title: t("{name} has left the page", { name }),

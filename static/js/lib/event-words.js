@@ -66,6 +66,7 @@ const DEVICE = {
   hidden: (t, name) => [t("{name} left the page: the phone shows something else", { name }), "warn"],
   visible: (t, name) => [t("{name} is back on the page", { name }), "neutral"],
   camera_asking: (t, name) => [t("Waiting for {name} to allow the camera", { name }), "neutral"],
+  camera_unsupported: (t, name) => [t("The browser of {name} cannot send video", { name }), "warn"],
   camera_denied: (t, name) => [t("{name} refused the camera", { name }), "warn"],
   camera_ended: (t, name) => [t("The camera of {name} stopped", { name }), "warn"],
   camera_black: (t, name) => [t("The picture of {name} is black", { name }), "warn"],
@@ -73,9 +74,19 @@ const DEVICE = {
   battery_low: (t, name) => [t("The battery of {name}'s phone is low", { name }), "warn"],
   wake_lock_lost: (t, name) => [t("{name}'s phone may switch off its screen", { name }), "neutral"],
   location_denied: (t, name) => [t("{name} does not share the position", { name }), "neutral"],
+  own_recording_failed: (t, name) => [t("{name}'s phone does not record for itself: what the network loses cannot be filled", { name }), "warn"],
+  own_recording_back: (t, name) => [t("{name}'s phone records for itself again", { name }), "neutral"],
+  own_recording_memory: (t, name) => [t("{name}'s phone keeps its own recording only until the page is closed", { name }), "neutral"],
   receipts_unavailable: (t, name) => [t("The browser of {name} cannot countersign receipts", { name }), "warn"],
   receipt_mismatch: (t, name) => [t("What the office signed is not what the browser of {name} received", { name }), "bad"],
 };
+
+const OWN_RECORDING = {
+  full: (t) => t("There is no room left on the phone."),
+  unsupported: (t) => t("Its browser cannot record."),
+};
+
+const DISK_CODES = new Set(["storage_full", "disk_low", "disk_nearly_full"]);
 
 const WORDS = {
   "inspection.created": (t) => ["inspection", t("Inspection scheduled")],
@@ -95,6 +106,7 @@ const WORDS = {
   ],
   "invitation.created": (t, { body }) => ["people", t("{name} was invited", { name: body.name })],
   "invitation.cancelled": (t, { body }) => ["people", t("The invitation of {name} was cancelled", { name: body.name ?? "" })],
+  "invitation.troubled": (t, { body }) => ["people", troubleWords(t, body), "warn", deviceName(body.device)],
   "consent.given": (t, { body }, names) => [
     "people",
     body.kind === "recording"
@@ -154,7 +166,7 @@ const WORDS = {
     "alarm",
     t("{name} is NOT being recorded", { name: names.slot(body.slot) }),
     "bad",
-    body.reason,
+    recordingFailure(t, body.reason),
   ],
   "snapshot.taken": (t, { actor, body }, names) => [
     "snapshot",
@@ -172,20 +184,49 @@ const WORDS = {
   ],
   "device.reported": (t, { body }, names) => {
     const words = DEVICE[body.state];
-    return words ? ["device", ...words(t, names.person(body.participant))] : null;
+    if (!words) return null;
+    return ["device", ...words(t, names.person(body.participant)), OWN_RECORDING[body.detail]?.(t) ?? ""];
   },
   "location.fixed": (t, { body }, names) => {
     const { tone, title, accuracy } = locationWords(t, body);
     return ["location", t("Position of {name}. {grade}", { name: names.person(body.participant), grade: title }), tone, accuracy];
   },
-  "office.warned": (t, { body }) => ["alarm", officeWarning(t, body), "bad", typeof body.detail === "string" ? body.detail : ""],
+  "office.warned": (t, { body }) => ["alarm", officeWarning(t, body), "bad", warningDetail(t, body)],
 };
+
+/** Why somebody who was invited could not come in. */
+export function troubleWords(t, { code, name }) {
+  return {
+    insecure: t("{name} opened the link, but at an address without https the phone gives no camera.", { name }),
+    no_api: t("{name} opened the link in a browser that cannot send video.", { name }),
+    disagreed: t("{name} opened the link and did not agree to the texts.", { name }),
+  }[code] ?? t("{name} opened the link and could not come in.", { name });
+}
 
 function secondsOf({ from, to }) {
   return Math.max(1, Math.round((Date.parse(to) - Date.parse(from)) / 1000));
 }
 
+function recordingFailure(t, reason) {
+  return {
+    disk_full: t("The server's disk is full."),
+    queue_overflow: t("The server's disk was too slow."),
+    muxer_error: t("The file could not be written; the server's own log says why."),
+  }[reason] ?? "";
+}
+
+/** What is left on the disk is told in bytes. */
+function warningDetail(t, { code, detail }) {
+  if (typeof detail !== "string") return "";
+  if (!DISK_CODES.has(code)) return detail;
+  const bytes = Number(detail);
+  if (!detail || Number.isNaN(bytes)) return "";
+  const size = bytes >= 1e9 ? `${(bytes / 1e9).toFixed(1)} GB` : `${Math.round(bytes / 1e6)} MB`;
+  return t("{size} left on the server's disk.", { size });
+}
+
 function officeWarning(t, { code }) {
+  if (code === "storage_full") return t("The inspection could not start: the server's disk is nearly full");
   if (code === "disk_low" || code === "disk_nearly_full") return t("The recording disk is nearly full");
   if (code === "receipt_refused") return t("A wrong countersignature was refused");
   if (code === "receipts_unsigned") return t("The office's key cannot be used: there are no receipts");

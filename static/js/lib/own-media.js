@@ -22,7 +22,8 @@ const REFUSALS = {
  * The person's own microphone and camera: off until asked for, one connection for both.
  *
  * `microphone` and `camera` are "off", "asking", "on" (the microphone also "muted": kept open and silent, so that speaking again is instant).
- * Dispatches `change`, and `mute` (detail `{kind, muted}`) for the room to be told.
+ * `connection` is that of their way to the server: only "live" means that anything goes out. Dispatches `change`, `mute` (detail `{kind, muted}`)
+ * for the room to be told, and `refused` (detail `{code, message}`) when the server takes nothing; for good if everything is off after it.
  */
 export class OwnMedia extends EventTarget {
   microphone = "off";
@@ -31,6 +32,7 @@ export class OwnMedia extends EventTarget {
   stream = new MediaStream();
   #seat = null;
   #publisher = null;
+  #refusedBy = null;
 
   /** The seat (`base`, `token`, `ice_servers` of the join) may change: a new join means a new publisher. */
   async takeSeat({ base, token, ice_servers: iceServers }) {
@@ -67,7 +69,6 @@ export class OwnMedia extends EventTarget {
       return;
     }
     await this.#open("camera", { video: VIDEO }, "video");
-    if (this.camera === "on") this.#muted("video", false);
   }
 
   /** Everything off: the inspection is over or the page goes. */
@@ -93,6 +94,7 @@ export class OwnMedia extends EventTarget {
     track.addEventListener("ended", () => this.#ended(device, track));
     this.stream.addTrack(track);
     this.#set({ [device]: "on" });
+    this.#muted(kind, false);
     if (this.#publisher) await this.#publisher.replaceTrack(kind, track);
     else await this.#publish();
   }
@@ -101,10 +103,17 @@ export class OwnMedia extends EventTarget {
     if (!this.#seat || this.stream.getTracks().length === 0) return;
     const publisher = new Publisher({ ...this.#seat, source: "camera" });
     this.#publisher = publisher;
-    publisher.addEventListener("status", ({ detail }) => {
-      if (publisher === this.#publisher) this.#set({ connection: detail.status });
-    });
+    publisher.addEventListener("status", ({ detail }) => publisher === this.#publisher && this.#told(detail));
     await publisher.publish(this.stream);
+  }
+
+  #told({ status, code, message }) {
+    const isNew = code && code !== this.#refusedBy;
+    this.#refusedBy = code ?? null;
+    // What cannot be sent at all must not look as if it were.
+    if (code && status === "closed") this.close();
+    else this.#set({ connection: status });
+    if (isNew) this.dispatchEvent(new CustomEvent("refused", { detail: { code, message } }));
   }
 
   /** Unplugged, or taken back by the browser. */
@@ -112,6 +121,7 @@ export class OwnMedia extends EventTarget {
     this.stream.removeTrack(track);
     this.#publisher?.replaceTrack(track.kind, null);
     this.#set({ [device]: "off" });
+    this.#muted(track.kind, true);
   }
 
   #muted(kind, muted) {

@@ -6,6 +6,7 @@ import { reconnectDelay } from "./backoff.js";
 import { restartedAnswer, sdpFragment } from "./ice-fragment.js";
 import { iceServersOf } from "./ice-servers.js";
 import { Hearing, PathWatch } from "./path-watch.js";
+import { within } from "./time-limit.js";
 
 // Most networks name their host candidates at once: a short wait saves a round trip, TURN candidates trickle after.
 const GATHER_MS = 250;
@@ -20,11 +21,24 @@ const LISTEN_EVERY_MS = 100;
 const PATCH_TIMEOUT_MS = 4_000;
 // Answers that no repetition changes: not ours, not any more.
 const FINAL_STATUS = new Set([400, 401, 403, 410, 415, 422]);
+// What the office has to put right first: asked for again, but not every few seconds.
+const SLOW_CODES = new Set(["storage_full"]);
+const SLOWLY = { base: 30_000, max: 30_000 };
+// A browser that fails by itself, without the network, has so many attempts: what it cannot do it will not learn.
+const FAULTS_AT_MOST = 3;
+
+/** The server's answer to an offer when it is no; without `code` when there was no answer. `final`: repeating it changes nothing. */
+class Refusal extends Error {
+  constructor(code = null, message = "", final = false) {
+    super(message);
+    Object.assign(this, { code, final });
+  }
+}
 
 /**
- * Dispatches `status` with detail {status: "connecting" | "live" | "restoring" | "lost" | "closed", seconds, code?}: `restoring`
- * while a new way is sought for a connection that was live, `lost` when it is being replaced by another one, `code` when the
- * server refused for good.
+ * Dispatches `status` with detail {status: "connecting" | "live" | "restoring" | "lost" | "closed", seconds, code?, message?}: `restoring`
+ * while a new way is sought for a connection that was live, `lost` when it is being replaced by another one. `code` and `message` are
+ * the server's when it refused (`message` in the person's language); with `closed` it refused for good, or the browser cannot do it (`browser`).
  */
 export class Peer extends EventTarget {
   #endpoint;
@@ -33,6 +47,8 @@ export class Peer extends EventTarget {
   #resource = null;
   #etag = null;
   #attempt = 0;
+  #faults = 0;
+  #refusal = null;
   #generation = 0;
   #timers = new Set();
   #lostAt = null;
@@ -143,9 +159,19 @@ export class Peer extends EventTarget {
       queue.sent = true;
       if (queue.length > rest && current()) this.#trickle(pc, queue.slice(rest));
     } catch (error) {
-      if (!current()) return;
-      if (error.final) this.#refuse(error);
+      if (current()) this.#failed(error);
+    }
+  }
+
+  #failed(error) {
+    if (!(error instanceof Refusal)) {
+      this.#faults += 1;
+      if (this.#faults >= FAULTS_AT_MOST) this.#refuse(new Refusal("browser", error.message));
       else this.#lose();
+    } else if (error.final) {
+      this.#refuse(error);
+    } else {
+      this.#lose(error.code ? error : null);
     }
   }
 
@@ -154,10 +180,10 @@ export class Peer extends EventTarget {
       method: "POST",
       headers: { "Content-Type": "application/sdp", Authorization: `Bearer ${this.token}` },
       body: sdp,
-    });
+    }).catch(() => { throw new Refusal(); });
     if (!response.ok) throw await refusal(response);
     return {
-      answer: await response.text(),
+      answer: await response.text().catch(() => { throw new Refusal(); }),
       resource: new URL(response.headers.get("Location") ?? "", new URL(this.#endpoint, location.href)).href,
       etag: response.headers.get("ETag"),
       iceServers: iceServersOf(response.headers.get("Link")),
@@ -185,6 +211,8 @@ export class Peer extends EventTarget {
 
   #live() {
     this.#lostAt = null;
+    this.#refusal = null;
+    this.#faults = 0;
     this.#say("live");
   }
 
@@ -255,19 +283,22 @@ export class Peer extends EventTarget {
     }
   }
 
-  #lose() {
+  #lose(refusal = null) {
     if (this.#closed) return;
     this.#drop();
+    this.#refusal = refusal;
     this.#lostAt ??= this.#monotonic();
     this.#say(this.#wasLive ? "lost" : "connecting");
-    this.#after(reconnectDelay(this.#attempt++), () => this.#connect());
+    const pace = SLOW_CODES.has(refusal?.code) ? SLOWLY : undefined;
+    this.#after(reconnectDelay(this.#attempt++, Math.random(), pace), () => this.#connect());
   }
 
-  #refuse(error) {
+  #refuse(refusal) {
     this.#closed = true;
     this.#watch.stop();
     this.#drop();
-    this.#say("closed", error.code);
+    this.#refusal = refusal;
+    this.#say("closed");
   }
 
   #drop() {
@@ -294,7 +325,7 @@ export class Peer extends EventTarget {
   #patch(body, etag) {
     const headers = { "Content-Type": "application/trickle-ice-sdpfrag", Authorization: `Bearer ${this.token}` };
     if (etag) headers["If-Match"] = etag;
-    return fetch(this.#resource, { method: "PATCH", headers, body, signal: AbortSignal.timeout(PATCH_TIMEOUT_MS) });
+    return within(PATCH_TIMEOUT_MS, (signal) => fetch(this.#resource, { method: "PATCH", headers, body, signal }));
   }
 
   #after(ms, action) {
@@ -305,10 +336,11 @@ export class Peer extends EventTarget {
     this.#timers.add(timer);
   }
 
-  #say(status, code) {
+  #say(status) {
     this.status = status;
     const seconds = this.#lostAt === null ? 0 : Math.floor((this.#monotonic() - this.#lostAt) / 1000);
-    this.dispatchEvent(new CustomEvent("status", { detail: { status, seconds, code } }));
+    const { code, message } = this.#refusal ?? {};
+    this.dispatchEvent(new CustomEvent("status", { detail: { status, seconds, code, message } }));
   }
 }
 
@@ -326,8 +358,8 @@ function gathered(pc, limitMs) {
 
 async function refusal(response) {
   const body = await response.json().catch(() => null);
-  const code = body?.error?.code ?? `http_${response.status}`;
-  return Object.assign(new Error(body?.error?.message ?? code), { code, final: FINAL_STATUS.has(response.status) });
+  const { code = `http_${response.status}`, message = "" } = body?.error ?? {};
+  return new Refusal(code, message, FINAL_STATUS.has(response.status));
 }
 
 const pause = (ms) => new Promise((resolve) => { setTimeout(resolve, ms); });

@@ -2,7 +2,8 @@
 
 /**
  * The code of the card for these facts, most urgent first. `camera`: the Camera's state; `black`: the lens is covered;
- * `connection`: the room's status; `publishing`: the publisher's; `reviewer`: one is present; `batteryLow`: not yet told; `network`: grade of our own
+ * `connection`: the room's status; `publishing`: the publisher's; `refusal`: the code of the server's, if it takes no picture now; `seen`: the
+ * server has our picture; `reviewer`: one is present; `batteryLow`: not yet told; `network`: grade of our own
  * line as the server sees it; `message`: the newest line of chat from the other side, if any.
  */
 export function cardFor(facts) {
@@ -14,13 +15,14 @@ const CARDS = [
   ["recovering", ({ camera }) => camera === "opening"],
   ["restarting", ({ connection, restarting }) => connection !== "open" && restarting],
   ["lost", ({ connection }) => connection === "lost"],
+  ["no-room", ({ refusal }) => refusal === "storage_full"],
   ["media-lost", ({ publishing }) => publishing === "lost"],
   ["restoring", ({ publishing }) => publishing === "restoring"],
   ["black", ({ black }) => black],
   ["battery", ({ batteryLow }) => batteryLow],
   ["waiting", ({ reviewer, wasLive }) => !reviewer && !wasLive],
   ["away", ({ reviewer }) => !reviewer],
-  ["connecting", ({ publishing }) => publishing !== "live"],
+  ["connecting", ({ publishing, seen }) => publishing !== "live" || !seen],
   ["weak", ({ network }) => network === "poor"],
   ["message", ({ message }) => Boolean(message)],
   ["live", () => true],

@@ -2,6 +2,7 @@
 
 import { ServerClock } from "./clock.js";
 import { RecordingWatch } from "./console-state.js";
+import { MuteReport } from "./mute-report.js";
 import { PhoneContinuity } from "./phone-continuity.js";
 import { ReceiptMaker } from "./receipts.js";
 import { fold, initialState } from "./room-state.js";
@@ -20,7 +21,7 @@ const MOST_WAITING = 20;
 
 /**
  * Dispatches `change` (something shown may differ), `viewer` (detail {slot, participant, viewer}, viewer null when it went),
- * and `bye` (detail {code, reason?}).
+ * `unable` (detail {code}: this browser cannot publish, and trying again changes nothing), and `bye` (detail {code, reason?}).
  */
 export class PhoneSession extends EventTarget {
   #seat;
@@ -36,13 +37,16 @@ export class PhoneSession extends EventTarget {
   #pastSeq = Infinity;
   #clock = new ServerClock();
   #waiting = [];
-  #mutedBefore = false;
+  #mutes = new MuteReport((message) => this.#room.send(message));
+  #mediaLostAt = null;
+  #counting = null;
 
-  /** `seat`: the join's answer. */
+  /** `seat`: the join's answer, with what was kept beside it: `camera.muted` as the person left it on an earlier page. */
   constructor({ seat, camera }) {
     super();
     this.#seat = seat;
     this.#camera = camera;
+    if (seat.camera) this.#mutes.want("audio", seat.camera.muted);
     this.continuity = new PhoneContinuity({ seat, camera, clock: this.#clock });
     this.receipts = new ReceiptMaker(seat);
     this.state = initialState();
@@ -50,6 +54,7 @@ export class PhoneSession extends EventTarget {
     this.lostSeconds = 0;
     this.restarting = false;
     this.publishing = "closed";
+    this.refusal = null;
     this.presence = [];
     this.media = [];
     this.recording = "idle";
@@ -64,6 +69,16 @@ export class PhoneSession extends EventTarget {
   /** Our own camera's slot as the server sees it, or null. */
   get slot() {
     return this.media.find((slot) => slot.participant === this.me && slot.source === "camera") ?? null;
+  }
+
+  /** Whether the server has our picture, as it counts and not as our connection claims. */
+  get seen() {
+    return Boolean(this.slot?.live && this.slot.kinds?.includes("video") && this.slot.width);
+  }
+
+  /** Seconds that our picture has not gone out; 0 while it does. */
+  get mediaLostSeconds() {
+    return this.#mediaLostAt === null ? 0 : Math.floor((performance.now() - this.#mediaLostAt) / 1000);
   }
 
   /** The reviewers and experts who are here. */
@@ -96,6 +111,7 @@ export class PhoneSession extends EventTarget {
     this.#room = new Room({ base, token, lines: true, clock: this.#clock });
     this.receipts.follow(this.#room);
     this.continuity.addEventListener("change", () => this.#changed(), { signal: this.#abort.signal });
+    this.continuity.addEventListener("report", ({ detail }) => this.report(detail.state, detail.detail), { signal: this.#abort.signal });
     const on = (type, handler) =>
       this.#room.addEventListener(type, ({ detail }) => handler(detail), { signal: this.#abort.signal });
     on("status", (detail) => this.#status(detail));
@@ -131,10 +147,11 @@ export class PhoneSession extends EventTarget {
     });
   }
 
-  /** Microphone on or off, here and in the log. */
+  /** Microphone on or off, here and (as soon as it can be said) in the log. */
   setMuted(muted) {
     this.#camera.setMuted(muted);
-    if (this.slot) this.#room.send({ type: "mute", slot: this.slot.id, kind: "audio", muted }).catch(() => {});
+    this.#mutes.want("audio", muted);
+    this.#compareMutes();
     this.#changed();
   }
 
@@ -160,6 +177,7 @@ export class PhoneSession extends EventTarget {
   #stop() {
     this.#abort.abort();
     clearInterval(this.#reporter);
+    clearInterval(this.#counting);
     this.#publisher?.close();
     for (const slot of [...this.#viewers.keys()]) this.#unwatch(slot);
     this.continuity.close();
@@ -187,6 +205,7 @@ export class PhoneSession extends EventTarget {
       this.restarting = false;
       for (const report of this.#waiting.splice(0)) this.#room.send(report).catch(() => {});
       this.continuity.connected();
+      this.#compareMutes();
       // The service can be reached again: the camera need not wait for its own timer.
       if (["lost", "restoring"].includes(this.publishing)) this.#publisher.renewPath();
     }
@@ -199,6 +218,7 @@ export class PhoneSession extends EventTarget {
     this.state = fold(this.state, event);
     if (event.type === "inspection.started") this.wasLive = true;
     if (event.type === "slot.gap" && event.body.slot === this.slot?.id) this.continuity.gapEnded();
+    this.#compareMutes();
     this.#changed();
   }
 
@@ -214,17 +234,24 @@ export class PhoneSession extends EventTarget {
     this.recording = this.#watch.update(slots, performance.now()).state;
     if ((this.slot?.recorded_bytes ?? 0) > before) this.recordedUntil = this.#room.serverNow();
     if (this.slot?.live) this.wasLive = true;
-    this.#muteAsBefore();
+    this.#compareMutes();
     this.#watchOthers(slots);
     this.#restartIfDeaf();
     this.#changed();
   }
 
-  /** After a reload the microphone is as it was left, not on. */
-  #muteAsBefore() {
-    if (this.#mutedBefore || !this.slot) return;
-    this.#mutedBefore = true;
-    if (this.slot.muted?.includes("audio")) this.#camera.setMuted(true);
+  /** After a reload the microphone is as it was left; from then on the log follows what is so here. */
+  #compareMutes() {
+    if (!this.caughtUp) return;
+    if (!this.#mutes.knows("audio")) this.#takeMuteOver();
+    this.#mutes.compare(this.state, this.me);
+  }
+
+  #takeMuteOver() {
+    const slot = [...this.state.slots.values()].find(({ participant, source }) => participant === this.me && source === "camera");
+    if (!slot) return;
+    if (slot.muted.audio) this.#camera.setMuted(true);
+    this.#mutes.want("audio", this.#camera.muted);
   }
 
   #bye(detail) {
@@ -241,13 +268,38 @@ export class PhoneSession extends EventTarget {
   #publish() {
     if (this.#publisher || !this.#onStage || this.#camera.state === "closed") return;
     const { base, token, ice_servers: iceServers } = this.#seat;
-    this.#publisher = new Publisher({ base, token, iceServers });
-    this.#publisher.addEventListener("status", ({ detail }) => {
-      this.publishing = detail.status;
-      this.#changed();
-    });
-    this.#publisher.publish(this.#camera.stream);
+    const publisher = new Publisher({ base, token, iceServers });
+    this.#publisher = publisher;
+    publisher.addEventListener("status", ({ detail }) => publisher === this.#publisher && this.#published(detail));
+    publisher.publish(this.#camera.stream);
     this.continuity.begin();
+  }
+
+  #published({ status, seconds, code, message }) {
+    this.publishing = status;
+    this.refusal = code ? { code, message } : null;
+    this.#count(status === "live" || status === "closed" ? null : performance.now() - seconds * 1000);
+    if (status === "live" && this.#publisher.isRefused("video")) this.#unable("no_video_codec");
+    else if (status === "closed" && code) this.#unable(code);
+    this.#changed();
+  }
+
+  /** Since when the picture is cut off; a second that passes is a change too. */
+  #count(since) {
+    this.#mediaLostAt = since === null ? null : (this.#mediaLostAt ?? since);
+    clearInterval(this.#counting);
+    this.#counting = since === null ? null : setInterval(() => this.#changed(), 1000);
+  }
+
+  #unable(code) {
+    const publisher = this.#publisher;
+    this.#publisher = null;
+    this.#onStage = false;
+    this.publishing = "closed";
+    this.#count(null);
+    publisher.close();
+    this.continuity.close();
+    this.dispatchEvent(new CustomEvent("unable", { detail: { code } }));
   }
 
   #restartIfDeaf() {

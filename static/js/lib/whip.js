@@ -13,6 +13,7 @@ export class Publisher extends Peer {
   #ladder = new PictureLadder();
   #tracks = { video: null, audio: null };
   #senders = {};
+  #transceivers = {};
   #last = null;
 
   /** `base`, `token`, `iceServers` as the join answered; `source`: "camera" or "screen". */
@@ -38,6 +39,7 @@ export class Publisher extends Peer {
 
   prepare(pc) {
     this.#senders = {};
+    this.#transceivers = {};
     this.#last = null;
     for (const kind of ["video", "audio"]) {
       const track = tuned(this.#tracks[kind]);
@@ -46,8 +48,14 @@ export class Publisher extends Peer {
       const init = { direction: "sendonly", sendEncodings: [kind === "video" ? this.#encoding : { ...VOICE }] };
       const transceiver = pc.addTransceiver(track, init);
       this.#senders[kind] = transceiver.sender;
+      this.#transceivers[kind] = transceiver;
       if (kind === "video") preferCodecs(transceiver, RTCRtpSender.getCapabilities("video"));
     }
+  }
+
+  /** Whether the server's answer takes nothing of this kind: the browser knows none of the codecs that the server knows. */
+  isRefused(kind) {
+    return ["inactive", "stopped"].includes(this.#transceivers[kind]?.currentDirection);
   }
 
   get #encoding() {
