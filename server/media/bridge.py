@@ -114,12 +114,12 @@ class _Srtp:
 
         return process
 
-    def sealer(self) -> Callable[[bytes, int, bytes], memoryview]:
-        """For `SecureTransport.seal`."""
+    def sealer(self, payload_type: int, ssrc: bytes) -> Callable[[bytes], memoryview]:
+        """For `SecureTransport.sealer`."""
         context, data, view, length = self._context, self._data, self._view, self._size
         protect = _lib.srtp_protect
 
-        def seal(packet: bytes, payload_type: int, ssrc: bytes) -> memoryview:
+        def seal(packet: bytes) -> memoryview:
             size = len(packet)
             if size > _MAX_PACKET:
                 raise ValueError("packet is too long")
@@ -145,8 +145,9 @@ class SecureTransport:
     unprotect: Callable[[bytes], bytes]
     protect_rtcp: Callable[[bytes], bytes]
     unprotect_rtcp: Callable[[bytes], bytes]
-    seal: Callable[[bytes, int, bytes], memoryview]
-    "A slot-form packet, payload type and SSRC (4 bytes) to the protected packet. The view is good until the next call."
+    sealer: Callable[[int, bytes], Callable[[bytes], memoryview]]
+    """For a payload type and an SSRC (4 bytes): what addresses and protects slot-form packets. A view is good until the
+    next packet of the session."""
 
     def __init__(
         self,
@@ -184,7 +185,7 @@ class SecureTransport:
             sending.verb(_lib.srtp_protect),
             sending.verb(_lib.srtp_protect_rtcp),
         )
-        self.seal = sending.sealer()
+        self.sealer = sending.sealer
         self.ready = True
 
     def _on_statechange(self) -> None:

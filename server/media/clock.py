@@ -20,6 +20,7 @@ _CLOCK_STEP_S = 0.25
 # How far two clocks may part in a second: crystals stay within 100 ppm of each other, a clock in trouble goes further.
 _DRIFT = 300e-6
 _FOLLOW = 400e-6
+_FOLLOW_EVERY_S = 0.1
 # A report is late when its sender is busy, never early; but a camera that is changed may shift its clock a little.
 _REPORT_RISE = 2e-3
 # Reports that place a stream so far from its arrival are nonsense, or meant to break something.
@@ -71,7 +72,7 @@ class SyncClock:
         track.earliest_at = max(track.earliest_at, arrived_s)
         second = int(arrived_s)
         track.least[second] = min(offset, track.least.get(second, offset))
-        if self._anchor is not None:
+        if self._anchor is not None and arrived_s - self._followed_at >= _FOLLOW_EVERY_S:
             self._follow(arrived_s)
 
     def stray_s(self, kind: Kind, timestamp: int, arrived_s: float) -> float:

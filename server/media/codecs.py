@@ -14,6 +14,8 @@ class VideoCodec:
     """How one video codec sits in RTP. All functions are pure."""
 
     name: str
+    openings: bytes
+    "Every first octet of a payload for which `starts_keyframe` need be asked."
     starts_keyframe: Callable[[bytes, int], bool]
     "(packet, where its payload begins)"
     depacketize: Callable[[Sequence[bytes]], bytes]
@@ -40,8 +42,10 @@ def _h264_unit_size(unit: bytes) -> tuple[int, int]:
     return h264.picture_size(sets[0])
 
 
-H264 = VideoCodec("H264", h264.starts_keyframe, h264.depacketize, _h264_unit_size, _h264_size)
-VP8 = VideoCodec("VP8", vp8.starts_keyframe, vp8.depacketize, vp8.picture_size, vp8.find_picture_size)
+H264 = VideoCodec("H264", h264.OPENINGS, h264.starts_keyframe, h264.depacketize, _h264_unit_size, _h264_size)
+VP8 = VideoCodec(
+    "VP8", vp8.OPENINGS, vp8.starts_keyframe, vp8.depacketize, vp8.picture_size, vp8.find_picture_size
+)
 
 VIDEO_CODECS = {codec.name: codec for codec in (H264, VP8)}
 

@@ -21,7 +21,8 @@ _TICKS_OF_REFERENCE = 256  # reference times count 64 ms
 _MAX_RUN = 0x1FFF
 _NOT_RECEIVED, _SMALL, _LARGE = 0, 1, 2
 # One feedback speaks of so many packets at most: what came before a jump in the numbers is another story.
-_MAX_SPAN = 2048
+# As many as one datagram carries, whatever the times between them.
+_MAX_SPAN = 600
 # Between two feedbacks: a flood of packets must not fill the memory.
 _MAX_WAITING = 4096
 
@@ -156,7 +157,7 @@ class Arrivals:
         # Nearly always the only element of the header: see `packet`.
         self._usual = bytes((0xBE, 0xDE, 0, 1, extension << 4 | 1))
         self._numbers = Unwrapper(16)
-        self._waiting: list[tuple[int, float]] = []
+        self._waiting: list[tuple[int, float]] = []  # as they came: 16 bits, arrival
         self._next: int | None = None
         self._count = 0
 
@@ -167,13 +168,15 @@ class Arrivals:
         else:
             number = find_number(packet, self._extension)
         if number is not None and len(self._waiting) < _MAX_WAITING:
-            self._waiting.append((self._numbers(number), now))
+            self._waiting.append((number, now))
 
     def feedback(self, ssrc: int, media_ssrc: int) -> TransportFeedback | None:
         """Of what has arrived since the last one, and what is missing in between; None when nothing has."""
         if not self._waiting:
             return None
-        ticks = {number: int(arrived / _TICK_S) for number, arrived in reversed(self._waiting)}
+        ticks: dict[int, int] = {}
+        for number, arrived in self._waiting:
+            ticks.setdefault(self._numbers(number), int(arrived / _TICK_S))
         self._waiting.clear()
         last = max(ticks)
         first = min(*ticks, last if self._next is None else self._next)

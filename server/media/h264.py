@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 START_CODE = b"\x00\x00\x00\x01"
 
 _NON_IDR, _IDR, _SPS, _PPS, _STAP_A, _FU_A = 1, 5, 7, 8, 24, 28
+OPENINGS = bytes(octet for octet in range(256) if octet & 0x1F in (_SPS, _STAP_A))
 
 
 def starts_keyframe(packet: bytes, start: int) -> bool:

@@ -7,6 +7,7 @@ and a peer whose address changes in mid-stream simply goes on.
 
 import secrets
 import string
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from .bridge import BindingRequest, binding_error, binding_success
@@ -39,7 +40,9 @@ class Credentials:
 class IceLite:
     """The state of one session: which credentials are good, which addresses are the peer's, which one is in use."""
 
-    def __init__(self) -> None:
+    def __init__(self, on_dropped: Callable[[Address], None] = lambda _: None) -> None:
+        """`on_dropped` is told an address that is the peer's no more."""
+        self._on_dropped = on_dropped
         self.credentials = Credentials.generate()
         self.previous: Credentials | None = None
         "The generation before a restart: good until the new one is nominated."
@@ -61,9 +64,8 @@ class IceLite:
         if request.peer_is_controlled:
             return binding_error(request, 487, "Role Conflict", credentials.password), False
         if source not in self.addresses:
-            if len(self.addresses) >= MAX_ADDRESSES:
-                return None, False
             self.addresses.append(source)
+            self._drop_oldest()
         if request.nominates and (credentials is self.credentials or self.previous is None):
             self.selected = source
             self.previous = None
@@ -72,6 +74,13 @@ class IceLite:
         if source == self.selected:
             self._confirmed_s = now
         return binding_success(request, (source[0], source[1]), credentials.password), True
+
+    def _drop_oldest(self) -> None:
+        """A phone that is on the move for an hour has had many."""
+        if len(self.addresses) > MAX_ADDRESSES:
+            oldest = next(address for address in self.addresses if address != self.selected)
+            self.addresses.remove(oldest)
+            self._on_dropped(oldest)
 
     def _credentials_for(self, ufrag: str) -> Credentials | None:
         if secrets.compare_digest(ufrag.encode(), self.credentials.ufrag.encode()):

@@ -27,7 +27,6 @@ class LossList:
 
     def __init__(self, give_up_s: float = GIVE_UP_S) -> None:
         self._give_up_s = give_up_s
-        self._highest: int | None = None
         self._missing: dict[int, _Missing] = {}
         self._round_trip_s: float | None = None
         self.abandoned = 0
@@ -39,20 +38,24 @@ class LossList:
             return FIRST_RETRY_S
         return min(MAX_RETRY_S, max(MIN_RETRY_S, self._round_trip_s * _RETRY_OVER_ROUND_TRIP))
 
-    def received(self, number: int, now: float) -> bool:
-        """Whether anything is missing now."""
-        highest = self._highest
-        if highest is None or number == highest + 1:
-            self._highest = number
-        elif number > highest:
-            self._highest = number
-            self._gap(highest + 1, number, now)
-        else:
-            found = self._missing.pop(number, None)
-            if found is not None and found.times == 1:
-                # Asked for once, so it is clear which request this answers.
-                self._measured(now - found.asked_s)
-        return bool(self._missing)
+    def skipped(self, begin: int, end: int, now: float) -> None:
+        """A packet came before those from `begin` up to, not including, `end`."""
+        if end - begin >= MAX_MISSING:
+            self.abandoned += end - begin + len(self._missing)
+            self._missing.clear()
+            return
+        for number in range(begin, end):
+            self._missing[number] = _Missing(now)
+        while len(self._missing) > MAX_MISSING:
+            del self._missing[next(iter(self._missing))]
+            self.abandoned += 1
+
+    def came(self, number: int, now: float) -> None:
+        """A packet came that is not the foremost one: late, asked for, or for the second time."""
+        found = self._missing.pop(number, None)
+        if found is not None and found.times == 1:
+            # Asked for once, so it is clear which request this answers.
+            self._measured(now - found.asked_s)
 
     def due(self, now: float) -> list[int]:
         """The numbers to ask for now, ascending. What has been missing for too long is abandoned and counted."""
@@ -71,17 +74,6 @@ class LossList:
     @property
     def pending(self) -> bool:
         return bool(self._missing)
-
-    def _gap(self, begin: int, end: int, now: float) -> None:
-        if end - begin >= MAX_MISSING:
-            self.abandoned += end - begin + len(self._missing)
-            self._missing.clear()
-            return
-        for number in range(begin, end):
-            self._missing[number] = _Missing(now)
-        while len(self._missing) > MAX_MISSING:
-            del self._missing[next(iter(self._missing))]
-            self.abandoned += 1
 
     def _measured(self, round_trip_s: float) -> None:
         known = self._round_trip_s

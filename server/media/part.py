@@ -228,7 +228,8 @@ class PartFile:
             held.duration = pts - begun
             self._container.mux(held)
             self._barring.discard(kind)
-        self._unbar(at_s)
+        if self._barring:
+            self._unbar(at_s)
         self._held[kind] = pts, packet
         if self._file.dirty:
             self._file.sync()

@@ -79,17 +79,16 @@ class PublishSession(Session):
         pass
 
     def _detach(self) -> None:
+        self._routes = [None] * 128  # whatever comes from now on goes nowhere
+        self._slot.publisher_gone(self)
         for uplink in self._uplinks.values():
             uplink.close()
-        self._slot.publisher_gone(self)
 
     def _joined(self, uplink: Uplink) -> None:
         self._next_report = 0.0  # report at once: see BITRATE_LIMIT_BPS
         self._slot.stream_joined(self, uplink.track.kind)
 
     def _rtp_received(self, packet: bytes, now: float) -> None:
-        if self.closed:
-            return
         if self._arrivals is not None:
             # Of every packet, also of those that merely probe the way.
             self._arrivals.packet(packet, now)

@@ -131,18 +131,24 @@ class Recording:
             return
         before = run.timestamps[kind].last
         timestamp = run.timestamps[kind](timestamp_of(packet))
-        if abs(run.clock.stray_s(kind, timestamp, arrived_s)) > _MAX_STRAY_S:
-            self._strays += 1
-            if self._strays <= _MAX_TOLD:
-                logger.warning("%s leaves the time of day: a new part", kind)
-            run.timestamps[kind].last = before  # what still waits to be written is counted from there
-            self.cut()
-            run = self._run = _Run(run.begin)
-            timestamp = run.timestamps[kind](timestamp_of(packet))
+        if timestamp != before:
+            # Of the packets of one frame the first is the least delayed.
+            if abs(run.clock.stray_s(kind, timestamp, arrived_s)) > _MAX_STRAY_S:
+                run.timestamps[kind].last = before  # what still waits to be written is counted from there
+                run = self._begin_anew(run, kind)
+                timestamp = run.timestamps[kind](timestamp_of(packet))
+            run.clock.arrived(kind, timestamp, arrived_s)
         number = run.numbers[kind](sequence_of(packet))
-        run.clock.arrived(kind, timestamp, arrived_s)
         for ordered in run.order[kind].push(number, packet, arrived_s):
             self._ordered(run, kind, ordered)
+
+    def _begin_anew(self, run: _Run, kind: Kind) -> _Run:
+        self._strays += 1
+        if self._strays <= _MAX_TOLD:
+            logger.warning("%s leaves the time of day: a new part", kind)
+        self.cut()
+        self._run = _Run(run.begin)
+        return self._run
 
     def report(self, kind: Kind, timestamp: int, ntp: int) -> None:
         """A sender report on the slot's timeline."""

@@ -81,7 +81,7 @@ class Session:
         "The ICE generation's entity tag, without quotes; new after a restart."
         self._host = host
         self._offer = offer
-        self._ice = IceLite()
+        self._ice = IceLite(lambda address: host.port.forget_address(address, self))
         self._mids: list[str] = []
         self._generations = {offer.ufrag}
         self._fingerprint = next(
@@ -147,6 +147,10 @@ class Session:
     @property
     def connected(self) -> bool:
         return self._secure.ready and not self.closed
+
+    def was_heard_since(self, moment: float) -> bool:
+        """Whether the peer said anything authentic after `moment` (monotonic seconds); never of a closed session."""
+        return not self.closed and self._heard_at > moment
 
     # -- set-up --------------------------------------------------------------------------------
 
@@ -258,21 +262,33 @@ class Session:
             return
         self._host.port.send(protected, self._remote)
 
-    def send_media(self, packet: bytes, payload_type: int, ssrc: bytes) -> None:
-        """A slot-form packet, addressed on its way. For a session that is connected."""
-        remote = self._remote
-        if remote is None:
+    def forwarder(self, payload_type: int, ssrc: bytes) -> Callable[[bytes], None]:
+        """The way of slot-form packets to the peer: addressed, protected, sent. For a session that is connected."""
+        seal, port = self._secure.sealer(payload_type, ssrc), self._host.port
+        sendto = port.sendto
+
+        def forward(packet: bytes) -> None:
+            remote = self._remote
+            if remote is None:
+                return
+            try:
+                sendto(seal(packet), remote)
+            except (SrtpError, ValueError):
+                self.malformed += 1  # as in `send_rtp`
+            except OSError as error:
+                port.not_sent(error, remote)
+
+        return forward
+
+    def send_rtcp(self, *packets: Packet) -> None:
+        if not self.connected or self._remote is None:
             return
         try:
-            sealed = self._secure.seal(packet, payload_type, ssrc)
+            protected = self._secure.protect_rtcp(compound(packets))
         except (SrtpError, ValueError):
             self.malformed += 1  # as in `send_rtp`
             return
-        self._host.port.send(sealed, remote)
-
-    def send_rtcp(self, *packets: Packet) -> None:
-        if self.connected and self._remote is not None:
-            self._host.port.send(self._secure.protect_rtcp(compound(packets)), self._remote)
+        self._host.port.send(protected, self._remote)
 
     def pulse(self, now: float) -> None:
         """Called about every 100 ms."""

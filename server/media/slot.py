@@ -30,6 +30,9 @@ _KEYFRAME_PAUSE_S = 0.5
 # seconds would cost a good part of the bitrate that the picture's detail needs.
 _KEYFRAME_EVERY_S = 5.0
 _STATS_WINDOW_S = 1.0
+# The recorder takes the interpreter from the packets: seldom and much is cheaper than often and little. What a kill
+# costs beyond the fragment in hand grows by as much.
+_FLUSH_S = 0.18
 
 
 class Slot:
@@ -60,6 +63,8 @@ class Slot:
         self._recorded_before = 0
         self._unrecorded_before = 0
         self._unrepaired_before = 0
+        self._cut_after: float | None = None
+        self._flush_at = 0.0
 
     # -- for the room ---------------------------------------------------------------------------
 
@@ -146,7 +151,7 @@ class Slot:
             live=self.live,
             bitrate_bps=self._bitrate_bps if self.live else 0,
             loss=self._loss,
-            jitter_s=max((uplink.reception.jitter_s for uplink in uplinks.values()), default=0.0),
+            jitter_s=max((uplink.jitter_s for uplink in uplinks.values()), default=0.0),
             width=width,
             height=height,
             fps=self._fps if self.live else 0.0,
@@ -158,7 +163,7 @@ class Slot:
             bytes_recorded=self._recorded_before + (recorder.bytes_written if recorder else 0),
             packets_repaired=sum(uplink.repaired for uplink in uplinks.values()),
             packets_unrepaired=self._unrepaired_before
-            + sum(uplink.losses.abandoned for uplink in uplinks.values() if uplink.losses is not None),
+            + sum(uplink.unrepaired for uplink in uplinks.values()),
             frames_unrecorded=self._unrecorded_before + (recorder.frames_dropped if recorder else 0),
         )
 
@@ -190,9 +195,7 @@ class Slot:
 
     def stream_joined(self, session: PublishSession, kind: Kind) -> None:
         """A stream of the publisher begins (or begins anew, with another SSRC)."""
-        for viewer in self._sessions:
-            if isinstance(viewer, ViewSession):
-                viewer.restart(kind)
+        self.tracks[kind].restart_sinks()
         # For sound as well: the recorder can begin a part with sound only at a keyframe.
         self.request_keyframe()
 
@@ -201,9 +204,7 @@ class Slot:
             self._recorder.report(kind, report.timestamp, report.ntp)
 
     def publisher_gone(self, session: PublishSession) -> None:
-        self._unrepaired_before += sum(
-            uplink.losses.abandoned for uplink in session.uplinks.values() if uplink.losses is not None
-        )
+        self._unrepaired_before += sum(uplink.unrepaired for uplink in session.uplinks.values())
         self._forget(session)
         if self.publisher is session:
             self.publisher = None
@@ -223,13 +224,19 @@ class Slot:
     def pulse(self, now: float) -> None:
         """Called about every 100 ms by the engine."""
         for session in list(self._sessions):
-            session.pulse(now)
+            try:
+                session.pulse(now)
+            except Exception:
+                # What one peer says must not keep the recorder and the others from their turn.
+                logger.exception("session %s: pulse failed", session.id)
         heard_at = self.heard_at
         if heard_at is not None and self.publisher is not None:
             if now - heard_at >= INTERRUPTED_AFTER_S:
                 self._interrupt("no_media")
             elif not self.live:
                 self.live = True
+                # What the interruption broke is whole again with a keyframe, for viewers and for the recorder.
+                self._keyframe_wanted = self._keyframe_wanted or "video" in self.publisher.uplinks
                 self._observer.slot_live(self)
         video = self.tracks["video"]
         due = now - max(video.keyframe_at, self._keyframe_asked_at) >= _KEYFRAME_EVERY_S
@@ -237,7 +244,8 @@ class Slot:
             self._keyframe_wanted = True
         self._ask_for_keyframe(now)
         self._roll_window(now)
-        if self._recorder is not None:
+        if self._recorder is not None and now >= self._flush_at:
+            self._flush_at = now + _FLUSH_S
             self._recorder.flush(now)
 
     # -- inner ----------------------------------------------------------------------------------
@@ -251,7 +259,8 @@ class Slot:
             self._sessions.remove(session)
 
     def _interrupt(self, cause: str) -> None:
-        if self._recorder is not None:
+        if self._recorder is not None and self.heard_at != self._cut_after:
+            self._cut_after = self.heard_at  # once for each silence, not at each pulse of it
             self._recorder.cut()
         if self.live:
             self.live = False

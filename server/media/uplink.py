@@ -18,6 +18,9 @@ from .track import ClockReport, Track
 _NACK_TICK_S = 0.02
 # A second source in one stream is taken when the first has been silent for so long.
 _SOURCE_SILENT_S = 0.5
+# So many scattered numbers fit into one datagram; the rest goes with the next.
+_MAX_ASKED = 300
+_unpack_header = HEADER.unpack_from
 
 
 class Uplink:
@@ -35,12 +38,12 @@ class Uplink:
     ) -> None:
         self.track = track
         self.format = item
-        self.reception = Reception(track.clock_hz)
-        self.losses = LossList() if item.has_nack else None
+        self.reception: Reception | None = None
         self.ssrc: int | None = None
+        self._losses = LossList() if item.has_nack else None
+        self._unrepaired_before = 0
         self._local_ssrc = local_ssrc
         self._source: Source | None = None
-        self._heard_at = 0.0
         self._send = send
         self._on_join = on_join
         self._on_unrepaired = on_unrepaired
@@ -51,6 +54,15 @@ class Uplink:
         self.strangers = 0
         "Packets of a second source that were not taken."
 
+    @property
+    def jitter_s(self) -> float:
+        return self.reception.jitter_s if self.reception is not None else 0.0
+
+    @property
+    def unrepaired(self) -> int:
+        """Packets that were given up, of all streams so far."""
+        return self._unrepaired_before + (self._losses.abandoned if self._losses is not None else 0)
+
     def media(self, packet: bytes, now: float) -> None:
         if packet[0] == 0x80 and len(packet) >= HEADER_SIZE:
             payload = packet[HEADER_SIZE:]  # a bare header, as most packets have
@@ -59,17 +71,46 @@ class Uplink:
             if span is None:
                 raise ValueError("not an RTP packet")
             payload = packet[span[0] : span[1]]
-        _, marker_type, sequence, timestamp, ssrc = HEADER.unpack_from(packet)
-        source = self._source
-        if source is None or ssrc != self.ssrc:
-            if source is not None and now - self._heard_at < _SOURCE_SILENT_S:
+        _, marker_type, sequence, timestamp, ssrc = _unpack_header(packet)
+        source, reception = self._source, self.reception
+        if source is None or reception is None or ssrc != self.ssrc:
+            if source is not None and now - source.heard_at < _SOURCE_SILENT_S:
                 self.strangers += 1
                 return
-            source = self._join(sequence, timestamp, ssrc, now)
-        self._heard_at = now
-        number, place = source.place(sequence, timestamp)
-        self.reception.packet(number, place, now)
-        self._take(source, number, place, marker_type & 0x80, payload, now)
+            source, reception = self._join(sequence, timestamp, ssrc, now)
+            number = source.first_number
+        elif sequence == source.next_sequence:
+            # Nearly every packet: what follows is all that it costs.
+            source.next_sequence = (sequence + 1) & 0xFFFF
+            number = source.newest = source.newest + 1
+        else:
+            number = self._out_of_order(source, sequence, now)
+        source.heard_at = now
+        reception.received += 1
+        if timestamp == source.stamp:
+            place = source.place
+        else:
+            place = source.turn(timestamp)
+            reception.turned(place, now)
+        if number >= source.first_number:
+            self.track.push(number, place, marker_type & 0x80, payload, now)
+
+    def _out_of_order(self, source: Source, sequence: int, now: float) -> int:
+        """The slot number of a packet that is not the next one: some are missing, or it is late."""
+        newest = source.newest
+        number = source.take(sequence)
+        losses = self._losses
+        if losses is not None:
+            before = losses.abandoned
+            if number > newest:
+                losses.skipped(newest + 1, number, now)
+            else:
+                losses.came(number, now)
+            if losses.abandoned != before:
+                self._on_unrepaired()
+            if losses.pending and self._timer is None:
+                self._arm()
+        return number
 
     def retransmission(self, packet: bytes, now: float) -> None:
         """RFC 4588; counts as a repair, not as a reception."""
@@ -80,46 +121,39 @@ class Uplink:
         original = retransmitted(packet[span[0] : span[1]])
         if original is None:
             return
-        _, marker_type, _, timestamp, _ = HEADER.unpack_from(packet)
+        _, marker_type, _, timestamp, _ = _unpack_header(packet)
         sequence, payload = original
-        self.repaired += 1
-        self._take(
-            source, source.number(sequence), source.timestamp(timestamp), marker_type & 0x80, payload, now
-        )
-
-    def _take(
-        self, source: Source, number: int, timestamp: int, marker: int, payload: bytes, now: float
-    ) -> None:
+        number = self._out_of_order(source, sequence, now)
         if number < source.first_number:
             return
-        losses = self.losses
-        if losses is not None and losses.received(number, now) and self._timer is None:
-            self._arm()
-        self.track.push(number, timestamp, marker, payload, now)
+        # Some senders probe the way with copies of what has come: those repair nothing.
+        self.repaired += self.track.push(number, source.turn(timestamp), marker_type & 0x80, payload, now)
 
-    def _join(self, sequence: int, timestamp: int, ssrc: int, now: float) -> Source:
+    def _join(self, sequence: int, timestamp: int, ssrc: int, now: float) -> tuple[Source, Reception]:
         self.ssrc = ssrc
         self._source = source = self.track.timeline.join(sequence, timestamp, now)
         self._report = None
-        if self.losses is not None:
-            self.losses = LossList()
-        self.reception = Reception(self.track.clock_hz)
+        if self._losses is not None:
+            self._unrepaired_before += self._losses.abandoned
+            self._losses = LossList()
+        self.reception = reception = Reception(self.track.clock_hz, sequence)
+        reception.turned(source.place, now)
         self.track.begin(self.format.name, VIDEO_CODECS.get(self.format.name), source)
         self._on_join(self)
-        return source
+        return source, reception
 
     def _arm(self) -> None:
         self._timer = asyncio.get_running_loop().call_later(_NACK_TICK_S, self._ask_again)
 
     def _ask_again(self) -> None:
         self._timer = None
-        losses, source = self.losses, self._source
+        losses, source = self._losses, self._source
         if losses is None or source is None or self.ssrc is None:
             return
         before = losses.abandoned
         asked = losses.due(time.monotonic())
-        if asked:
-            sequences = tuple(source.publisher_sequence(number) for number in asked)
+        for begin in range(0, len(asked), _MAX_ASKED):
+            sequences = tuple(map(source.publisher_sequence, asked[begin : begin + _MAX_ASKED]))
             self._send(Nack(self._local_ssrc, self.ssrc, sequences))
         if losses.abandoned != before:
             self._on_unrepaired()
@@ -135,13 +169,14 @@ class Uplink:
         return self.track.report
 
     def report_block(self, now: float) -> ReportBlock | None:
-        if self.ssrc is None:
+        source, reception = self._source, self.reception
+        if self.ssrc is None or source is None or reception is None:
             return None
         last, delay = 0, 0
         if self._report is not None:
             last = self._report.ntp >> 16 & 0xFFFFFFFF
             delay = int((now - self._reported_at) * 65536)
-        reception = self.reception
+        reception.highest = source.publisher_number(source.newest)
         return ReportBlock(
             self.ssrc,
             reception.fraction_lost(),
@@ -159,5 +194,7 @@ class Uplink:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        self.losses = None
+        if self._losses is not None:
+            self._unrepaired_before += self._losses.abandoned
+        self._losses = None
         self._source = None

@@ -10,9 +10,9 @@ from .codecs import Kind
 from .errors import OfferRejected
 from .negotiation import Accepted, Format, Offer, Outgoing, Section
 from .rtcp import Nack, Packet, PictureLoss, ReceiverReport, SenderReport, SourceDescription
-from .rtp import HEADER_SIZE, addressed, retransmission
+from .rtp import HEADER_SIZE, addressed, retransmission, sequence_of
 from .session import Host, Session
-from .track import Track
+from .track import Forward, Track
 
 if TYPE_CHECKING:
     from .slot import Slot
@@ -32,42 +32,30 @@ class Downlink:
         self.outgoing = outgoing
         self._session = session
         self._formats = {item.name: item for item in reversed(formats)}
-        self._codec_name: str | None = None
         self._format: Format | None = None
-        self._payload_type = 0
-        self._ssrc = outgoing.ssrc.to_bytes(4, "big")
-        self._send = session.send_media
         self._first_number: int | None = None
-        self._awaits_keyframe = track.kind == "video"
         self._rtx_sequence = secrets.randbits(14)
-        self._packets = 0
-        self._octets = 0
+        # What the track had received when it began to flow here: the difference was sent.
+        self._packets_before = self._bytes_before = 0
         self._repair_budget = float(REPAIR_BYTES_PER_S)
         self._budget_at = time.monotonic()
         self.loss = 0.0
 
-    def restart(self) -> None:
-        """Another publisher's stream begins: its codec may need another payload type, its pictures a keyframe."""
-        self._awaits_keyframe = self.track.kind == "video"
-        self._codec_name = None
-
-    def send(self, packet: bytes, starts_keyframe: bool) -> None:
-        if self._awaits_keyframe:
-            if not starts_keyframe:
-                return
-            self._awaits_keyframe = False
-        codec_name = self.track.codec_name
-        if self._codec_name is not codec_name:
-            self._codec_name = codec_name
-            self._format = self._formats.get(self._codec_name or "")
-            self._payload_type = self._format.payload_type if self._format is not None else 0
+    def begin(self, packet: bytes) -> Forward | None:
+        """A viewer that did not offer the publisher's codec is let go: it comes again, and is told."""
+        self._format = self._formats.get(self.track.codec_name or "")
         if self._format is None:
-            return
+            self._session.end_soon()
+            return None
         if self._first_number is None:
-            self._first_number = (packet[2] << 8) | packet[3]
-        self._packets += 1
-        self._octets += len(packet) - HEADER_SIZE
-        self._send(packet, self._payload_type, self._ssrc)
+            self._first_number = sequence_of(packet)
+            self._packets_before = self.track.packets_received - 1
+            self._bytes_before = self.track.bytes_received - len(packet)
+        return self._session.forwarder(self._format.payload_type, self.outgoing.ssrc.to_bytes(4, "big"))
+
+    @property
+    def _packets(self) -> int:
+        return 0 if self._first_number is None else self.track.packets_received - self._packets_before
 
     def resend(self, sequences: tuple[int, ...], now: float) -> None:
         """Answers a NACK from the slot's ring."""
@@ -106,7 +94,7 @@ class Downlink:
             clock.ntp + int(elapsed * (1 << 32)),
             clock.timestamp + int(elapsed * self.track.clock_hz),
             self._packets,
-            self._octets,
+            self.track.bytes_received - self._bytes_before - HEADER_SIZE * self._packets,
         )
 
 
@@ -169,11 +157,6 @@ class ViewSession(Session):
         for downlink in self._downlinks.values():
             downlink.track.remove_sink(downlink)
         self._slot.viewer_gone(self)
-
-    def restart(self, kind: Kind) -> None:
-        downlink = self._downlinks.get(kind)
-        if downlink is not None:
-            downlink.restart()
 
     def _rtp_received(self, packet: bytes, now: float) -> None:
         self.malformed += 1  # a viewer has nothing to send

@@ -31,6 +31,9 @@ def _begins_frame(first: int) -> bool:
     return first & 0x10 != 0 and first & 0x07 == 0
 
 
+OPENINGS = bytes(octet for octet in range(256) if _begins_frame(octet))
+
+
 def starts_keyframe(packet: bytes, start: int) -> bool:
     if len(packet) <= start or not _begins_frame(packet[start]):
         return False

@@ -125,7 +125,7 @@ class Target:
         self.publisher = await self._join(self.attacked, "sendonly", ("192.0.2.2", 1))
         self.viewer = await self._join(self.attacked, "recvonly", ("192.0.2.3", 1))
         self.feed.put(rtp(AUDIO, 1), ("192.0.2.2", 1))
-        self.port._readable()  # from now on it is the slot's publisher; another one that does not connect ends nothing
+        self.port._take()  # from now on it is the slot's publisher; another one that does not connect ends nothing
         self.pending = await self.attacked.publish(offers.typical())
         await self._join(self.neighbour, "sendonly", ("198.51.100.1", 1), attack=False)
         watching = await self._join(self.neighbour, "recvonly", ("198.51.100.2", 1), attack=False)
@@ -243,7 +243,7 @@ async def run(count: int, seed: int, folder: Path, say: Any = lambda _: None) ->
             target.attacked_speaks()
         if step % NEIGHBOUR_EVERY == 0:
             target.neighbour_speaks()
-        target.port._readable()
+        target.port._take()
         if step % PULSE_EVERY == 0:
             # Nobody falls silent: what is tested are the datagrams, not the time-outs.
             for session in (target.publisher, target.viewer):

@@ -180,7 +180,7 @@ async def test_a_snapshot_is_the_very_frame_a_viewer_saw(slot: Slot, peers: Peer
 
         timestamp: int | None = None
 
-        def send(self, packet: bytes, starts_keyframe: bool) -> None:
+        def begin(self, packet: bytes) -> None:
             self.timestamp = timestamp_of(packet) if self.timestamp is None else self.timestamp
 
     desk, first = peers.desk("video"), First()

@@ -3,15 +3,18 @@
 import random
 import struct
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from server.media import MediaConfig, MediaEngine, Slot
+from server.media.congestion import TransportFeedback
+from server.media.losses import MAX_MISSING
 from server.media.publish import PublishSession
-from server.media.rtcp import Nack, PictureLoss, SenderReport
+from server.media.rtcp import Nack, PictureLoss, SenderReport, parse
 from server.media.rtp import addressed, slot_form
 from server.media.view import ViewSession
 from tests.media.peers import Observer
@@ -34,8 +37,8 @@ class Clear:
 
     protect_rtcp = protect
 
-    def seal(self, packet: bytes, payload_type: int, ssrc: bytes) -> bytes:
-        return self.protect(addressed(packet, payload_type, int.from_bytes(ssrc, "big")))
+    def sealer(self, payload_type: int, ssrc: bytes) -> Callable[[bytes], bytes]:
+        return lambda packet: self.protect(addressed(packet, payload_type, int.from_bytes(ssrc, "big")))
 
     def unprotect(self, packet: bytes) -> bytes:
         return packet
@@ -229,3 +232,96 @@ async def test_sender_reports_reach_viewers_on_the_slots_timeline(
     assert report.ntp == 7 << 32
     assert report.rtp & 0xFFFFFFFF == (int.from_bytes(packet[4:8], "big") + 96_000) & 0xFFFFFFFF
     assert report.packet_count == 1
+
+
+def said(clear: Clear, kind: type) -> list[Any]:
+    """What went out by RTCP, of one kind."""
+    reports = [packet for packet in clear.sent if 191 < packet[1] < 224]
+    return [item for packet in reports for item in parse(packet) if isinstance(item, kind)]
+
+
+async def test_a_burst_that_is_beyond_repair_asks_for_a_keyframe_at_once(slot: Slot) -> None:
+    session = await slot.publish(offers.typical())
+    assert isinstance(session, PublishSession)
+    clear, now = await in_clear(session), time.monotonic()
+    session.media_received(rtp(VIDEO, 1), now)
+    slot._keyframe_asked_at = 0.0
+    clear.sent.clear()
+    session.media_received(rtp(VIDEO, 2 + MAX_MISSING), now + 2.0)
+    assert len(said(clear, PictureLoss)) == 1
+    assert slot.stats().packets_unrepaired == MAX_MISSING
+
+
+async def test_what_was_not_repaired_is_counted_when_the_publisher_is_gone(
+    slot: Slot, publisher: PublishSession
+) -> None:
+    now = time.monotonic()
+    publisher.media_received(rtp(VIDEO, 1), now)
+    publisher.media_received(rtp(VIDEO, 2 + MAX_MISSING), now)
+    publisher.media_received(rtp(VIDEO, 1, ssrc=8), now + 1.0)  # another stream of the same publisher
+    publisher.media_received(rtp(VIDEO, 2 + MAX_MISSING, ssrc=8), now + 1.0)
+    await publisher.close()
+    assert slot.publisher is None
+    assert slot.stats().packets_unrepaired == 2 * MAX_MISSING
+
+
+async def test_a_publisher_with_a_thousand_holes_gets_requests_that_fit_into_datagrams(slot: Slot) -> None:
+    session = await slot.publish(offers.typical())
+    assert isinstance(session, PublishSession)
+    clear = await in_clear(session)
+    now = time.monotonic() - 0.1
+    for sequence in range(0, 20 * 399, 20):
+        session.media_received(rtp(VIDEO, sequence), now)
+    # Nineteen are missing before each: the list keeps the newest four hundred, scattered over all their bits.
+    session.uplinks["video"]._ask_again()
+    asked = said(clear, Nack)
+    assert sum(len(nack.lost) for nack in asked) == MAX_MISSING
+    assert max(map(len, clear.sent)) <= 1400
+
+
+async def test_reports_too_long_for_a_datagram_are_one_peers_loss(slot: Slot) -> None:
+    session = await slot.publish(offers.numbered())
+    assert isinstance(session, PublishSession)
+    clear = await in_clear(session)
+    now = time.monotonic()
+    for number in range(2000):
+        extension = b"\xbe\xde\x00\x01\x41" + number.to_bytes(2, "big") + b"\0"
+        packet = struct.pack("!BBHII", 0x90, AUDIO, number, 0, 7) + extension + b"x"
+        session.media_received(packet, now + number % 7)
+    slot.pulse(now + 0.1)
+    (feedback,) = [packet for packet in clear.sent if packet[1] == 205]
+    assert len(TransportFeedback.parse(feedback).arrivals) == 600
+    assert max(map(len, clear.sent)) <= 1400
+
+    def too_long(packet: bytes) -> bytes:
+        raise ValueError("packet is too long")
+
+    clear.protect_rtcp = too_long  # type: ignore[method-assign]
+    slot.pulse(now + 2)
+    assert session.malformed == 1
+
+
+async def test_a_viewer_that_cannot_take_the_publishers_codec_is_let_go(slot: Slot) -> None:
+    only_vp8 = offers.offer(offers.video(offers.vp8(), "recvonly", mid="0"))
+    viewer, other = await slot.view(only_vp8), await slot.view(offers.typical("recvonly"))
+    assert isinstance(viewer, ViewSession)
+    assert isinstance(other, ViewSession)
+    await in_clear(viewer)
+    seen = await in_clear(other)
+    publisher = await slot.publish(offers.offer(offers.video(offers.h264(), mid="0")))
+    assert isinstance(publisher, PublishSession)
+    await in_clear(publisher)
+    publisher.media_received(rtp(VIDEO, 1, payload=b"\x67sps"), time.monotonic())
+    assert viewer.closed
+    assert not other.closed
+    assert len([packet for packet in seen.sent if packet[1] & 0x7F == VIDEO]) == 1
+
+
+async def test_copies_that_probe_the_way_repair_nothing(slot: Slot, publisher: PublishSession) -> None:
+    now = time.monotonic()
+    for sequence in (1, 2, 4):
+        publisher.media_received(rtp(VIDEO, sequence), now)
+    for original in (2, 3):
+        publisher.media_received(rtp(RTX, original, payload=original.to_bytes(2, "big") + b"\x61xyz"), now)
+    assert slot.stats().packets_repaired == 1
+    assert len(slot.tracks["video"].ring.packets()) == 4

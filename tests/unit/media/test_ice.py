@@ -2,7 +2,7 @@ import pytest
 from aioice import stun
 
 from server.media.bridge import BindingRequest, parse_binding_request
-from server.media.ice import MAX_ADDRESSES, IceLite
+from server.media.ice import MAX_ADDRESSES, Address, IceLite
 
 HERE, THERE = ("192.0.2.1", 1000), ("192.0.2.1", 2000)
 
@@ -106,12 +106,15 @@ def test_a_peer_that_claims_our_role_is_told_of_the_conflict() -> None:
     assert stun.parse_message(answer).error_code == 487
 
 
-def test_the_addresses_of_a_peer_are_bounded() -> None:
-    ice = IceLite()
-    results = [
-        ice.check(check(ice), ("192.0.2.1", port), 1.0)[1] for port in range(1000, 1000 + MAX_ADDRESSES + 5)
-    ]
-    assert results == [True] * MAX_ADDRESSES + [False] * 5
+def test_a_peer_on_the_move_is_followed_and_of_its_addresses_the_oldest_go() -> None:
+    dropped: list[Address] = []
+    ice = IceLite(dropped.append)
+    ice.check(check(ice, nominate=True), HERE, 1.0)
+    on_the_way = [("192.0.2.1", port) for port in range(3000, 3000 + 3 * MAX_ADDRESSES)]
+    assert all(ice.check(check(ice), source, 1.0)[1] for source in on_the_way)
+    assert ice.addresses == [HERE, *on_the_way[1 - MAX_ADDRESSES :]]
+    assert dropped == on_the_way[: 1 - MAX_ADDRESSES]
+    assert ice.selected == HERE
 
 
 def test_credentials_are_long_and_unlike() -> None:

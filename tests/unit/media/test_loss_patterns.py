@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from server.media.losses import GIVE_UP_S, LossList
+from tests.unit.media.test_losses import receive
 
 FPS = 30
 PACKETS = 6
@@ -35,6 +36,7 @@ class Way:
     one_way_s: float
     now: float = 0.0
     losses: LossList = field(default_factory=LossList)
+    newest: int = 0
     arrived: dict[int, float] = field(default_factory=dict)
     keyframes: list[int] = field(default_factory=lambda: [0])
     "Pictures that need no other."
@@ -73,8 +75,9 @@ class Way:
         if not self.arrived:
             # The slot asks when a stream begins: what came before the first packet is never missed.
             self.at(self.now + self.one_way_s, lambda: setattr(self, "_keyframe_due", True))
+            self.newest = number
         self.arrived.setdefault(number, self.now)
-        self.losses.received(number, self.now)
+        self.newest = receive(self.losses, self.newest, number, self.now)
 
     def _tick(self) -> None:
         """As the uplink does: ask again, and for a keyframe when something was given up."""

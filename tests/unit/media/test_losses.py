@@ -6,10 +6,19 @@ from server.media.losses import MAX_MISSING, LossList
 
 
 def fed(*numbers: int, now: float = 0.0) -> LossList:
-    losses = LossList()
-    for number in numbers:
-        losses.received(number, now)
+    losses, newest = LossList(), numbers[0]
+    for number in numbers[1:]:
+        newest = receive(losses, newest, number, now)
     return losses
+
+
+def receive(losses: LossList, newest: int, number: int, now: float) -> int:
+    """Tells the list of a packet, as the uplink does; the newest number from then on."""
+    if number > newest + 1:
+        losses.skipped(newest + 1, number, now)
+    elif number <= newest:
+        losses.came(number, now)
+    return max(newest, number)
 
 
 def test_a_stream_in_order_has_no_losses() -> None:
@@ -34,10 +43,10 @@ def test_the_pause_between_requests_follows_the_time_that_a_repair_takes() -> No
     slow, fast = fed(1, 3), fed(1, 3)
     for losses, round_trip_s in ((slow, 0.120), (fast, 0.004)):
         assert losses.due(0.02) == [2]
-        losses.received(2, 0.02 + round_trip_s)
+        losses.came(2, 0.02 + round_trip_s)
     assert slow.retry_s == pytest.approx(0.180)
     assert fast.retry_s == 0.030
-    slow.received(5, 1.0)
+    slow.skipped(4, 5, 1.0)
     assert slow.due(1.02) == [4]
     assert slow.due(1.19) == []
     assert slow.due(1.21) == [4]
@@ -47,7 +56,7 @@ def test_a_repair_that_was_asked_for_twice_measures_nothing() -> None:
     losses = fed(1, 3)
     losses.due(0.02)
     losses.due(0.09)
-    losses.received(2, 0.10)
+    losses.came(2, 0.10)
     assert losses.retry_s == 0.060
 
 
@@ -87,5 +96,5 @@ def test_exactly_what_did_not_come_is_asked_for(order: list[int], lost: set[int]
     losses = fed(*sorted([0, 29]))
     for number in order:
         if number not in lost:
-            losses.received(number, 0.0)
+            losses.came(number, 0.0)
     assert losses.due(0.1) == sorted(lost)

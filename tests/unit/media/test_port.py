@@ -3,6 +3,7 @@
 import asyncio
 import random
 import socket
+import time
 from collections.abc import AsyncIterator
 
 import pytest
@@ -20,6 +21,7 @@ class Peer:
         self.dtls: list[bytes] = []
         self.arrived = asyncio.Event()
         self.breaks = False
+        self.heard_at = 0.0
 
     def media_received(self, datagram: bytes, now: float) -> None:
         if self.breaks:
@@ -30,6 +32,9 @@ class Peer:
     def dtls_received(self, datagram: bytes) -> None:
         self.dtls.append(datagram)
         self.arrived.set()
+
+    def was_heard_since(self, moment: float) -> bool:
+        return self.heard_at > moment
 
     def checked(self, request: BindingRequest, source: Address, now: float) -> tuple[bytes | None, bool]:
         return self.ice.check(request, source, now)
@@ -160,6 +165,63 @@ async def test_random_datagrams_harm_nobody(port: MediaPort, peer: Peer) -> None
         await client.check(peer.ice)
         while stun.parse_message(await client.receive()).message_class != stun.Class.RESPONSE:
             pass
+
+
+async def test_an_address_from_which_somebody_is_heard_is_not_given_to_another(
+    port: MediaPort, peer: Peer
+) -> None:
+    other = Peer()
+    port.register(other.ice.credentials.ufrag, other)
+    with Client(port) as client:
+        await client.check(peer.ice)
+        await client.receive()
+        peer.heard_at = time.monotonic()
+        await client.check(other.ice)  # as if somebody with a link of their own forged the source
+        client.send(b"\x80media")
+        await asyncio.wait_for(peer.arrived.wait(), 5)
+        assert (peer.media, other.media) == ([b"\x80media"], [])
+        assert port.counters.rejected_checks == 1
+        peer.heard_at = time.monotonic() - 6
+        await client.check(other.ice)
+        client.send(b"\x80again")
+        await asyncio.wait_for(other.arrived.wait(), 5)
+        assert other.media == [b"\x80again"]
+
+
+async def test_an_address_that_is_dropped_is_its_peers_no_more(port: MediaPort, peer: Peer) -> None:
+    with Client(port) as client:
+        await client.check(peer.ice)
+        await client.receive()
+        port.forget_address(client.socket.getsockname(), Peer())
+        client.send(b"\x80one")
+        await handled(port, 2)
+        port.forget_address(client.socket.getsockname(), peer)
+        client.send(b"\x80two")
+        await handled(port, 3)
+    assert peer.media == [b"\x80one"]
+
+
+async def test_many_datagrams_are_gathered_and_few_are_handled_as_they_come(
+    port: MediaPort, peer: Peer
+) -> None:
+    with Client(port) as client:
+        await client.check(peer.ice)
+        await client.receive()
+        assert port._gathering is None
+        sent = 1
+        while port._gathering is None:
+            for _ in range(20):
+                client.send(b"\x80media")
+                sent += 1
+            await handled(port, sent)
+        client.send(b"\x80last")
+        await handled(port, sent + 1)
+        assert peer.media == [b"\x80media"] * (sent - 1) + [b"\x80last"]
+        while port._gathering is not None:  # noqa: ASYNC110 - nothing comes any more
+            await asyncio.sleep(0.005)
+        client.send(b"\x80one")
+        await handled(port, sent + 2)
+        assert peer.media[-1] == b"\x80one"
 
 
 async def test_sending_to_nowhere_is_a_lost_packet(port: MediaPort) -> None:

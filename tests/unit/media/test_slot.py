@@ -32,6 +32,11 @@ def slot(engine: MediaEngine, observer: Observer) -> Slot:
     return engine.open_slot("camera", observer)
 
 
+class Video:
+    jitter_s = 0.0
+    unrepaired = 0
+
+
 class Straw:
     """Counts what a publisher is asked for."""
 
@@ -104,6 +109,35 @@ async def test_two_seconds_without_media_interrupt(slot: Slot, straw: Straw, obs
     assert not slot.live
     pulse(slot, straw, until_s=104.0)
     assert [name for name, _ in observer.events] == ["live", "interrupted", "live"]
+
+
+async def test_a_slot_that_is_live_again_asks_for_a_keyframe(slot: Slot, straw: Straw) -> None:
+    straw.uplinks = {"video": Video()}
+    straw.now = 100.0
+    slot.tracks["video"].keyframe_at = 101.5
+    pulse(slot, straw, until_s=101.0)
+    pulse(slot, straw, until_s=103.5, heard=False)
+    assert not slot.live
+    straw.asked_at.clear()
+    slot.tracks["video"].keyframe_at = straw.now
+    pulse(slot, straw, until_s=103.7)
+    assert slot.live
+    assert len(straw.asked_at) == 1
+
+
+async def test_a_silence_cuts_the_recording_once(
+    slot: Slot, straw: Straw, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slot.publisher = None
+    slot.start_recording(tmp_path, str)
+    slot.publisher = straw  # type: ignore[assignment]
+    cuts: list[float] = []
+    monkeypatch.setattr(slot._recorder, "cut", lambda: cuts.append(straw.now))
+    straw.now = 100.0
+    for until_s in (101.0, 111.0):
+        pulse(slot, straw, until_s=until_s)
+        pulse(slot, straw, until_s=until_s + 5.0, heard=False)
+    assert cuts == pytest.approx([103.0, 113.0])
 
 
 async def test_a_peer_that_does_not_connect_is_let_go(slot: Slot) -> None:
