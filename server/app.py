@@ -47,9 +47,8 @@ from server.officelog import api as officelog_api
 from server.settings import Settings
 from server.storage.files import Files
 from server.verification import views as verification_views
-from server.verification.keys import ALLOWANCE, ONE_CHECK
-from server.verification.rules import Allowance
 from server.web import languages, openapi, static
+from server.web.allowance import ALLOWANCE, ONE_CHECK, Allowance
 from server.web.keys import AUTHENTICATE, CLOCK, DATABASE, FILES, SECRET, SETTINGS
 from server.web.middlewares import MIDDLEWARES
 from server.web.templates import ENVIRONMENT, build_environment

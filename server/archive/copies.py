@@ -96,6 +96,7 @@ async def make(live: Live, actor: Actor, inspection_id: str, wanted: Wanted) -> 
         await require_kept(session, inspection_id)
     copy_id = new_id()
     office = await asyncio.to_thread(keys.load, live.settings.key_folder)
+    office.require_usable(live.clock.now())
     source = live.files.absolute(f"inspections/{inspection_id}")
     target = live.files.absolute(copy_path(inspection_id, copy_id))
     order = await asyncio.to_thread(plan, source, target, wanted, actor.name, live.clock.now())

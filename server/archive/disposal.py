@@ -31,7 +31,7 @@ from server.cases.models import Case, Evidence
 from server.cases.rules import MATTERS
 from server.clock import Clock
 from server.errors import N_, Conflict, Forbidden, Invalid, NotFound
-from server.evidence import certificates, disposal, durable, keys, officelog
+from server.evidence import disposal, durable, keys, officelog
 from server.evidence.chain import GENESIS
 from server.evidence.errors import EvidenceError
 from server.ids import new_id
@@ -294,9 +294,7 @@ async def _dispose(live: Live, lease: Lease) -> None:
     order = await _order(live, inspection_id)
     office = await asyncio.to_thread(keys.load, live.settings.key_folder)
     # Years later the certificate of the sealing may be over: what nobody could check must not be the last word.
-    reason = certificates.why_not(office.certificate, office.chain[1:], [office.root], order.at)
-    if reason is not None:
-        raise disposal.CannotDispose(detail=reason)
+    office.require_usable(order.at)
     await lease.renew()
     destroying = asyncio.to_thread(
         disposal.dispose, order, office, reached=lambda _step: lease.renew_from_thread()

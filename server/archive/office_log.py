@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from datetime import datetime
+from datetime import date, datetime, timedelta
 
 import structlog
 from sqlalchemy import func, select
@@ -34,6 +34,10 @@ FIRST_PAUSE_S, LONGEST_PAUSE_S = 10.0, 600.0
 """Between two attempts of a worker at having heads stamped."""
 
 
+WARN_BEFORE = timedelta(days=90)
+"""So long before the certificate for seals ends it is said."""
+
+
 class NotOpened(EvidenceError):
     code = "not_opened"
     text = N_("The office's log does not know that inspection {inspection} was opened.")
@@ -55,30 +59,40 @@ async def enter_seal(session: AsyncSession, sealed: Sealed, now: datetime) -> No
 
 
 async def prove_seal(
-    session: AsyncSession, office: keys.OfficeKeys, inspection_id: str, now: datetime
+    database: Database, office: keys.OfficeKeys, inspection_id: str, now: datetime
 ) -> officelog.OfficeProof:
     """That the inspection was opened, closed and sealed, under a signed head. NotOpened if one is not known."""
-    entries: list[OfficeEntry] = []
-    for kind in (officelog.OPEN, officelog.CLOSE, officelog.SEAL):
-        entry = await find_entry(session, kind, inspection_id)
-        if entry is None:
-            raise NotOpened(inspection=inspection_id)
-        entries.append(entry)
-    head = await head_over(session, office, entries[-1].index, now)
-    return await prove_entries(session, head, entries)
+    async with database.reading() as session:
+        kinds = (officelog.OPEN, officelog.CLOSE, officelog.SEAL)
+        entries = [await find_entry(session, kind, inspection_id) for kind in kinds]
+    known = [entry for entry in entries if entry is not None]
+    if len(known) < len(entries):
+        raise NotOpened(inspection=inspection_id)
+    return await _prove(database, office, known, now)
 
 
 async def prove_inspection(
-    session: AsyncSession, office: keys.OfficeKeys, inspection_id: str, now: datetime
+    database: Database, office: keys.OfficeKeys, inspection_id: str, now: datetime
 ) -> officelog.OfficeProof:
     """Everything that the log says of an inspection so far, under a signed head. NotOpened if that is nothing."""
-    found = await session.scalars(
-        select(OfficeEntry).where(OfficeEntry.inspection_id == inspection_id).order_by(OfficeEntry.index)
-    )
-    entries = list(found)
+    async with database.reading() as session:
+        found = await session.scalars(
+            select(OfficeEntry).where(OfficeEntry.inspection_id == inspection_id).order_by(OfficeEntry.index)
+        )
+        entries = list(found)
     if not entries:
         raise NotOpened(inspection=inspection_id)
-    return await prove_entries(session, await head_over(session, office, entries[-1].index, now), entries)
+    return await _prove(database, office, entries, now)
+
+
+async def _prove(
+    database: Database, office: keys.OfficeKeys, entries: list[OfficeEntry], now: datetime
+) -> officelog.OfficeProof:
+    """The head is committed before the leaves are read: nobody who appends waits for that."""
+    async with database.transaction() as session:
+        head = await head_over(session, office, entries[-1].index, now)
+    async with database.reading() as session:
+        return await prove_entries(session, head, entries)
 
 
 async def enter_access_heads(session: AsyncSession, now: datetime) -> int:
@@ -117,6 +131,11 @@ async def fresh_head(session: AsyncSession, office: keys.OfficeKeys, now: dateti
     return await sign_head(session, office, now)
 
 
+def ends_soon(office: keys.OfficeKeys, now: datetime) -> bool:
+    """Whether the certificate for seals ends within three months, or has ended."""
+    return office.until - now < WARN_BEFORE
+
+
 class HeadKeeper:
     """One task of a worker: signs the hourly head, even when nothing has happened, and has heads stamped.
 
@@ -131,6 +150,7 @@ class HeadKeeper:
         self._task: asyncio.Task[None] | None = None
         self._pause_s = FIRST_PAUSE_S
         self._stamp_at_s = 0.0
+        self._warned_on: date | None = None
         self._mirror = Mirror(settings.data / mirror.FOLDER)
         self._accesses = AccessMirror(settings.data / access_mirror.FOLDER)
         self.problem: EvidenceError | None = None
@@ -182,7 +202,15 @@ class HeadKeeper:
             self.problem = error
             return None
         self.problem = None
+        if head is not None:
+            self._warn_of_end(office, now)
         return head
+
+    def _warn_of_end(self, office: keys.OfficeKeys, now: datetime) -> None:
+        """Once a day, so that it is neither missed nor all that the log says."""
+        if ends_soon(office, now) and self._warned_on != now.date():
+            self._warned_on = now.date()
+            log.warning("certificate_ends", until=office.until.date().isoformat())
 
     async def restore(self) -> None:
         """Lines that the files have and the database has lost. Before anything else; mirror.BadMirror."""

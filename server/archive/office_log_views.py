@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+from datetime import datetime
+
 from aiohttp import web
 from sqlalchemy import exists, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -11,12 +14,13 @@ from server.accounts.current import actor as current_actor
 from server.accounts.rules import Actor
 from server.archive.access import list_accesses
 from server.archive.keys import HEADS
-from server.evidence import officelog
+from server.archive.office_log import ends_soon
+from server.evidence import keys, officelog
 from server.evidence.errors import EvidenceError
 from server.inspections.lookup import require
 from server.inspections.models import Inspection
 from server.officelog.models import HeadStamp, OfficeEntry, OfficeHead
-from server.web.keys import DATABASE, SETTINGS
+from server.web.keys import CLOCK, DATABASE, SETTINGS
 from server.web.languages import translate
 from server.web.templates import render
 
@@ -36,12 +40,22 @@ async def office_log(request: web.Request) -> web.Response:
             "stamps_wanted": wanted,
             "problem": _words(request.app[HEADS].problem),
             "accesses_problem": _words(request.app[HEADS].accesses_problem),
+            "certificate_until": await _ending(request),
         }
     return render(request, "archive/office_log.html", context)
 
 
 def _words(problem: EvidenceError | None) -> str | None:
     return None if problem is None else translate(problem.text, **problem.params)
+
+
+async def _ending(request: web.Request) -> datetime | None:
+    """When the certificate for seals ends, if that is soon."""
+    try:
+        office = await asyncio.to_thread(keys.load, request.app[SETTINGS].key_folder)
+    except EvidenceError:
+        return None  # told elsewhere: without keys no head is signed
+    return office.until if ends_soon(office, request.app[CLOCK].now()) else None
 
 
 async def find_unsealed(session: AsyncSession, actor: Actor) -> list[tuple[OfficeEntry, Inspection | None]]:

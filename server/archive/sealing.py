@@ -36,7 +36,7 @@ from server.errors import N_
 from server.evidence import durable, keys, receipts
 from server.evidence.certificates import fingerprint
 from server.evidence.errors import EvidenceError
-from server.evidence.sealing import Sealed, SealingOrder, add_office_proof, seal_folder
+from server.evidence.sealing import Sealed, SealingOrder, add_office_proof, find_sealed, seal_folder
 from server.evidence.sm import Sm2Signer
 from server.inspections.closing import close_log, read_lines
 from server.inspections.models import Inspection
@@ -222,6 +222,8 @@ class Sealer:
             given = await read_receipts(session, inspection_id)
         office = await asyncio.to_thread(keys.load, live.settings.key_folder)
         folder = live.files.absolute(f"inspections/{inspection_id}")
+        if await asyncio.to_thread(find_sealed, folder) is None:
+            office.require_usable(live.clock.now())
         await to_its_end(asyncio.to_thread(set_aside, unclaimed))
         if given:
             await asyncio.to_thread(durable.write, folder / receipts.PATH, receipts.dump_receipts(given))
@@ -291,8 +293,7 @@ class Sealer:
         async with live.database.transaction() as session:
             await enter_seal(session, sealed, live.clock.now())
         await self._reached(lease, "entered")
-        async with live.database.transaction() as session:
-            proof = await prove_seal(session, office, inspection_id, live.clock.now())
+        proof = await prove_seal(live.database, office, inspection_id, live.clock.now())
         folder = live.files.absolute(f"inspections/{inspection_id}")
         await to_its_end(asyncio.to_thread(add_office_proof, folder, proof, office.log))
         await self._reached(lease, "proved")

@@ -79,8 +79,7 @@ def _prove(settings: Settings, options: argparse.Namespace) -> int:
 
     async def act(database: Database) -> bytes:
         office = keys.load(settings.key_folder)
-        async with database.transaction() as session:
-            proof = await prove_inspection(session, office, options.inspection, datetime.now(UTC))
+        proof = await prove_inspection(database, office, options.inspection, datetime.now(UTC))
         return proof.to_bytes()
 
     return _written(settings, act, options.out)

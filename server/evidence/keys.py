@@ -24,7 +24,7 @@ from server.evidence.errors import N_, EvidenceError
 from server.evidence.keylog import KeyStatement, Purpose, check_log, current, has_key, to_line
 from server.evidence.signatures import PrivateKey, fingerprint_of, public_bytes, public_of
 
-LOG = "keys.jsonl"
+LOG, ROOT = "keys.jsonl", "root.pem"
 _KEY_FILES: dict[str, str] = {"seal": "office.key", "head": "head.key"}
 
 
@@ -46,6 +46,14 @@ class KeyExposed(EvidenceError):
 class KeyUnusable(EvidenceError):
     code = "key_unusable"
     text = N_("The key in {file} cannot be used: {detail}")
+
+
+class CertificateOver(EvidenceError):
+    code = "certificate_over"
+    text = N_(
+        "The office's certificate for seals cannot be used: {detail}. "
+        "A new one is made by the command: yunkan keys rotate seal"
+    )
 
 
 class RootKeyAway(EvidenceError):
@@ -70,6 +78,17 @@ class OfficeKeys:
     def certificate(self) -> x509.Certificate:
         return self.chain[0]
 
+    @property
+    def until(self) -> datetime:
+        """When the first of the certificates ends under which it seals."""
+        return min(each.not_valid_after_utc for each in (*self.chain, self.root))
+
+    def require_usable(self, at: datetime) -> None:
+        """CertificateOver if what was signed then would not pass a verification."""
+        reason = certificates.why_not(self.certificate, self.chain[1:], [self.root], at)
+        if reason is not None:
+            raise CertificateOver(detail=reason)
+
 
 @dataclass(frozen=True, slots=True)
 class KeySummary:
@@ -90,8 +109,10 @@ def init(folder: Path, office: str, now: datetime) -> OfficeKeys:
     root = certificates.make_root(office, root_key, now)
     seal_key = ec.generate_private_key(ec.SECP256R1())
     certificate = certificates.issue(office, seal_key.public_key(), root, root_key, now)
-    _begin(folder, office, root, [certificate], seal_key, now, root_key)
-    return load(folder)
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with _alone(folder):
+        _write_first(folder, office, root, [certificate], seal_key, now, root_key)
+        return _load(folder)
 
 
 def import_certificate(
@@ -111,47 +132,34 @@ def import_certificate(
     reason = certificates.why_not(chain[0], chain[1:], [root_certificate], now)
     if reason is not None:
         raise KeyUnusable(file="imported certificate", detail=reason)
-    if (folder / LOG).exists():
-        durable.write(folder / "root.pem", root)
-        _change(folder, "seal", private, chain, now)
-    else:
-        _begin(folder, office, root_certificate, chain, private, now, None)
-    return load(folder)
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with _alone(folder):
+        if (folder / LOG).exists():
+            _change(folder, _load(folder), "seal", private, now, chain, root_certificate)
+        else:
+            _write_first(folder, office, root_certificate, chain, private, now, None)
+        return _load(folder)
 
 
 def rotate(folder: Path, purpose: Purpose, now: datetime) -> KeyStatement:
     """A new key takes over, signed by the one before it; the old private key is gone afterwards."""
-    keys = load(folder)
-    if purpose == "head":
-        return _change(folder, "head", ed25519.Ed25519PrivateKey.generate(), None, now)
-    path = folder / "root.key"
-    if not path.exists():
-        raise RootKeyAway(folder=folder)
-    root_key = _read_key(path)
-    if not isinstance(root_key, ec.EllipticCurvePrivateKey):
-        raise KeyUnusable(file="root.key", detail="not an elliptic-curve key")
-    new = ec.generate_private_key(ec.SECP256R1())
-    certificate = certificates.issue(keys.office, new.public_key(), keys.root, root_key, now)
-    return _change(folder, "seal", new, [certificate], now)
+    _require_begun(folder)
+    with _alone(folder):
+        keys = _load(folder)
+        if purpose == "head":
+            return _change(folder, keys, "head", ed25519.Ed25519PrivateKey.generate(), now)
+        root_key = _root_key(folder, keys.root)
+        new = ec.generate_private_key(ec.SECP256R1())
+        certificate = certificates.issue(keys.office, new.public_key(), keys.root, root_key, now)
+        return _change(folder, keys, "seal", new, now, [certificate])
 
 
 def load(folder: Path) -> OfficeKeys:
-    """KeysMissing, KeyExposed, KeyUnusable, BadKeyLog. Completes a rotation that was interrupted."""
-    path = folder / LOG
-    if not path.exists():
-        raise KeysMissing(folder=folder, file=LOG)
-    log = path.read_bytes()
-    statements = check_log(log)
-    seal = _settle(folder, "seal", statements)
-    head = _settle(folder, "head", statements)
-    if not isinstance(seal, ec.EllipticCurvePrivateKey) or not isinstance(head, ed25519.Ed25519PrivateKey):
-        raise KeyUnusable(file=LOG, detail="a key is of the wrong kind for its purpose")
-    chain = x509.load_pem_x509_certificates((current(statements, "seal").certificate or "").encode())
-    root_path = folder / "root.pem"
-    if not root_path.exists():
-        raise KeysMissing(folder=folder, file="root.pem")
-    root = x509.load_pem_x509_certificate(root_path.read_bytes())
-    return OfficeKeys(statements[-1].office, root, chain, seal, head, log)
+    """KeysMissing, KeyExposed, KeyUnusable, BadKeyLog. Completes a change that was interrupted, waits for one that is
+    under way."""
+    _require_begun(folder)
+    with _alone(folder):
+        return _load(folder)
 
 
 def show(folder: Path) -> KeySummary:
@@ -167,23 +175,14 @@ def show(folder: Path) -> KeySummary:
     )
 
 
-def _begin(
-    folder: Path,
-    office: str,
-    root: x509.Certificate,
-    chain: list[x509.Certificate],
-    seal_key: ec.EllipticCurvePrivateKey,
-    now: datetime,
-    root_key: ec.EllipticCurvePrivateKey | None,
-) -> None:
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with _alone(folder):
-        _write_first(folder, office, root, chain, seal_key, now, root_key)
+def _require_begun(folder: Path) -> None:
+    if not (folder / LOG).exists():
+        raise KeysMissing(folder=folder, file=LOG)
 
 
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
-    """Two workers that start for the first time must not write each other's keys over."""
+    """Nobody reads a change by halves, takes another's new key for a forgotten one, or writes a line over."""
     with (folder / ".lock").open("a") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
@@ -205,7 +204,7 @@ def _write_first(
         keyfiles.write_key(folder / "root.key", root_key)
     keyfiles.write_key(folder / "office.key", seal_key)
     keyfiles.write_key(folder / "head.key", head_key)
-    durable.write(folder / "root.pem", certificates.to_pem([root]))
+    durable.write(folder / ROOT, certificates.to_pem([root]))
     seal = _statement([], office, "seal", seal_key, chain, now)
     first = to_line(seal, own=seal_key)
     head = _statement([seal], office, "head", head_key, None, now)
@@ -213,34 +212,87 @@ def _write_first(
     durable.write(folder / LOG, first + to_line(head, own=head_key, seal=seal_key))
 
 
+def _load(folder: Path) -> OfficeKeys:
+    log = (folder / LOG).read_bytes()
+    statements = check_log(log)
+    chain = x509.load_pem_x509_certificates((current(statements, "seal").certificate or "").encode())
+    _settle_root(folder, statements, chain)
+    seal = _settle(folder, "seal", statements)
+    head = _settle(folder, "head", statements)
+    if not isinstance(seal, ec.EllipticCurvePrivateKey) or not isinstance(head, ed25519.Ed25519PrivateKey):
+        raise KeyUnusable(file=LOG, detail="a key is of the wrong kind for its purpose")
+    root_path = folder / ROOT
+    if not root_path.exists():
+        raise KeysMissing(folder=folder, file=ROOT)
+    root = x509.load_pem_x509_certificate(root_path.read_bytes())
+    return OfficeKeys(statements[-1].office, root, chain, seal, head, log)
+
+
 def _change(
-    folder: Path, purpose: Purpose, new: PrivateKey, chain: list[x509.Certificate] | None, now: datetime
+    folder: Path,
+    keys: OfficeKeys,
+    purpose: Purpose,
+    new: PrivateKey,
+    now: datetime,
+    chain: list[x509.Certificate] | None = None,
+    root: x509.Certificate | None = None,
 ) -> KeyStatement:
-    keys = load(folder)
+    """What is new is written under interim names; the line in the history makes it so; then it takes its place."""
     statements = check_log(keys.log)
     statement = _statement(statements, keys.office, purpose, new, chain, now)
     previous: PrivateKey = keys.seal_key if purpose == "seal" else keys.head_key
     line = to_line(statement, own=new, previous=previous, seal=keys.seal_key if purpose == "head" else None)
-    path = folder / _KEY_FILES[purpose]
-    keyfiles.write_key(path.with_suffix(".next"), new)
+    if root is not None:
+        durable.write(_interim(folder / ROOT), certificates.to_pem([root]))
+    keyfiles.write_key(_interim(folder / _KEY_FILES[purpose]), new)
     durable.write(folder / LOG, keys.log + line)
-    load(folder)  # puts the new key in its place
+    _load(folder)
     return statement
+
+
+def _settle_root(folder: Path, statements: list[KeyStatement], chain: list[x509.Certificate]) -> None:
+    """A new root takes its place before the key that came with it: only with that is it known to be the history's."""
+    interim = _interim(folder / ROOT)
+    if not interim.exists():
+        return
+    root = x509.load_pem_x509_certificate(interim.read_bytes())
+    fits = certificates.why_not(chain[0], chain[1:], [root], chain[0].not_valid_before_utc) is None
+    if fits and _is_named(_interim(folder / _KEY_FILES["seal"]), current(statements, "seal")):
+        interim.replace(folder / ROOT)
+    interim.unlink(missing_ok=True)
 
 
 def _settle(folder: Path, purpose: Purpose, statements: list[KeyStatement]) -> PrivateKey:
     """The key in use is the one that the history names last; a new one may still wait under its interim name."""
     path = folder / _KEY_FILES[purpose]
-    named = current(statements, purpose).public
-    interim = path.with_suffix(".next")
-    if interim.exists() and public_bytes(_read_key(interim).public_key()).hex() == named:
+    named, interim = current(statements, purpose), _interim(path)
+    if _is_named(interim, named):
         interim.replace(path)
     interim.unlink(missing_ok=True)
     if not path.exists():
         raise KeysMissing(folder=folder, file=path.name)
     key = _read_key(path)
-    if public_bytes(key.public_key()).hex() != named:
+    if public_bytes(key.public_key()).hex() != named.public:
         raise KeyUnusable(file=path.name, detail="the key history names another one")
+    return key
+
+
+def _is_named(path: Path, statement: KeyStatement) -> bool:
+    return path.exists() and public_bytes(_read_key(path).public_key()).hex() == statement.public
+
+
+def _interim(path: Path) -> Path:
+    return path.with_suffix(".next")
+
+
+def _root_key(folder: Path, root: x509.Certificate) -> ec.EllipticCurvePrivateKey:
+    """RootKeyAway if there is none, or only that of the root before an authority's was imported."""
+    path = folder / "root.key"
+    key = _read_key(path) if path.exists() else None
+    if key is None or public_bytes(key.public_key()) != public_bytes(public_of(root)):
+        raise RootKeyAway(folder=folder)
+    if not isinstance(key, ec.EllipticCurvePrivateKey):
+        raise KeyUnusable(file=path.name, detail="not an elliptic-curve key")
     return key
 
 

@@ -13,6 +13,7 @@ from server.evidence.officelog import Consistency
 from server.officelog.entries import read_leaves
 from server.officelog.heads import find_newest_head
 from server.officelog.models import HeadStamp, OfficeEntry, OfficeHead
+from server.web.allowance import ONE_CHECK, take_allowance
 from server.web.bodies import Reply, integer, reply
 from server.web.keys import DATABASE, SETTINGS
 from server.web.openapi import operation
@@ -72,16 +73,18 @@ async def key_history(request: web.Request) -> web.Response:
     "That the log of one size begins with the log of another (RFC 6962 section 2.1.2)",
     gives="application/json",
     query={"from": "the smaller size", "to": "the larger size; without it that of the newest head"},
-    errors=(404, 422),
+    errors=(404, 422, 429),
 )
 async def consistency(request: web.Request) -> web.Response:
     """What `yunkan log compare --proof` reads."""
+    take_allowance(request)
     newest = await _signed_size(request)
     new = integer(request, "to", newest, most=newest)
     old = integer(request, "from", 0, most=new)
-    async with request.app[DATABASE].reading() as session:
-        leaves = await read_leaves(session, new)
-    path = await asyncio.to_thread(merkle.consistency_proof, leaves, old)
+    async with request.app[ONE_CHECK]:
+        async with request.app[DATABASE].reading() as session:
+            leaves = await read_leaves(session, new)
+        path = await asyncio.to_thread(merkle.consistency_proof, leaves, old)
     proof = Consistency(old, new, [node.hex() for node in path])
     return web.Response(body=proof.to_bytes(), content_type="application/json")
 
@@ -90,9 +93,10 @@ async def consistency(request: web.Request) -> web.Response:
     "That a leaf is in the log of a size (RFC 6962 section 2.1.1)",
     gives=InclusionReply,
     query={"leaf": "the leaf's hash in hex", "size": "of the log; without it that of the newest head"},
-    errors=(404, 422),
+    errors=(404, 422, 429),
 )
 async def inclusion(request: web.Request) -> web.Response:
+    take_allowance(request)
     newest = await _signed_size(request)
     size = integer(request, "size", newest, most=newest)
     async with request.app[DATABASE].reading() as session:
@@ -100,8 +104,10 @@ async def inclusion(request: web.Request) -> web.Response:
         index = await session.scalar(query.order_by(OfficeEntry.index).limit(1))
         if index is None or index >= size:
             raise NotFound
-        leaves = await read_leaves(session, size)
-    path = await asyncio.to_thread(merkle.inclusion_proof, leaves, index)
+    async with request.app[ONE_CHECK]:
+        async with request.app[DATABASE].reading() as session:
+            leaves = await read_leaves(session, size)
+        path = await asyncio.to_thread(merkle.inclusion_proof, leaves, index)
     return reply(InclusionReply(index=index, size=size, path=[node.hex() for node in path]))
 
 

@@ -15,11 +15,11 @@ from server.archive.access_watch import ACCESSES
 from server.errors import N_, Invalid, Throttled, TooLarge, Unavailable, YunkanError
 from server.evidence.canonical import parse_time
 from server.evidence.receipts import UNREADABLE
-from server.verification.keys import ALLOWANCE, ONE_CHECK
 from server.verification.service import MOST_BYTES, NotReceipts, Outcome, Verdict, check_shown
+from server.web.allowance import ONE_CHECK, take_allowance
 from server.web.keys import CLOCK, DATABASE, SETTINGS
 from server.web.languages import translate
-from server.web.middlewares import remote_address, status_of
+from server.web.middlewares import status_of
 from server.web.templates import render
 
 MOST_SHOWN = 20
@@ -34,9 +34,7 @@ async def page(request: web.Request) -> web.Response:
 async def check(request: web.Request) -> web.Response:
     """`POST /verify`, multipart: `file` or `text`. A large body is refused before it is read."""
     try:
-        wait_s = request.app[ALLOWANCE].take(remote_address(request), request.app[CLOCK].monotonic_s())
-        if wait_s:
-            raise Throttled(seconds=wait_s)
+        take_allowance(request)
         shown = await _shown(request)
         async with request.app[ONE_CHECK]:
             verdicts = await check_shown(request.app[DATABASE], request.app[SETTINGS].key_folder, shown)

@@ -185,12 +185,13 @@ def _answer(
             "request_id": request[REQUEST_ID],
         }
         return render(request, "error.html", context, status=status)
+    headers = {"Retry-After": str(error.params["seconds"])} if isinstance(error, Throttled) else {}
     body: dict[str, Any] = {"code": code, "message": message, "request_id": request[REQUEST_ID]}
     if error is not None:
         body.update(error.params)
     if isinstance(error, Invalid):
         body["fields"] = {name: translate(text) for name, text in error.fields.items()}
-    return web.json_response({"error": body}, status=status)
+    return web.json_response({"error": body}, status=status, headers=headers)
 
 
 MIDDLEWARES = (identify, speak, explain_errors, refuse_controls, authenticate)

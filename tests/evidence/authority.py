@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import threading
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -52,6 +52,9 @@ class Authority:
     url: str = ""
     gate: threading.Event = field(default_factory=threading.Event)
     "Closed while the authority is to be slow."
+    answer: Callable[[bytes], tuple[int, bytes]] | None = None
+    "What it does instead of its work: (HTTP status, body) for a query; status 0 hangs up."
+    asked: int = 0
 
     def __post_init__(self) -> None:
         self.gate.set()
@@ -92,6 +95,12 @@ def make_authority(folder: Path, *, days: int = 3650, name: str = "Test authorit
         "9999",
     )
     _openssl(folder, "req", *key, "-keyout", "tsa.key", "-out", "tsa.csr")
+    certify(folder, days)
+    return Authority(folder)
+
+
+def certify(folder: Path, days: int) -> None:
+    """The certificate for stamps, good for so many days from now on."""
     signing = ["-CA", "root.pem", "-CAkey", "root.key", "-CAcreateserial", "-days", str(days)]
     _openssl(
         folder,
@@ -107,7 +116,6 @@ def make_authority(folder: Path, *, days: int = 3650, name: str = "Test authorit
         "-out",
         "tsa.pem",
     )
-    return Authority(folder)
 
 
 @contextmanager
@@ -117,9 +125,13 @@ def serving(authority: Authority) -> Iterator[Authority]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             query = self.rfile.read(int(self.headers["Content-Length"]))
+            authority.asked += 1
             authority.gate.wait(30)
-            reply = authority.reply(query)
-            self.send_response(200)
+            status, reply = authority.answer(query) if authority.answer else (200, authority.reply(query))
+            if not status:
+                self.close_connection = True
+                return
+            self.send_response(status)
             self.send_header("Content-Type", timestamps.REPLY_TYPE)
             self.send_header("Content-Length", str(len(reply)))
             self.end_headers()

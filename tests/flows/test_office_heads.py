@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import threading
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from aiohttp import web
 from sqlalchemy import select, text
 
 from server.archive.keys import HEADS
-from server.archive.office_log import HeadKeeper, fresh_head
+from server.archive.office_log import HeadKeeper, fresh_head, prove_inspection
 from server.db import Database
 from server.evidence import keys, merkle, officelog, timestamps
 from server.evidence.canonical import dump
@@ -23,6 +24,7 @@ from server.officelog import stamps
 from server.officelog.entries import append_entry
 from server.officelog.models import HeadStamp, OfficeEntry, OfficeHead
 from server.settings import Settings
+from server.web.allowance import BURST, REFILL_S
 from server.web.keys import DATABASE
 from tests.cast import Appointment, Office
 from tests.clock import SettableClock
@@ -165,6 +167,57 @@ async def test_anybody_gets_heads_keys_and_proofs(
     await fetch("heads/1/stamps/1", 404)
     await fetch(f"consistency?from=0&to={newer.size + 1}", 422)
     await fetch("inclusion?leaf=00", 404)
+
+
+async def test_strangers_have_some_proofs_made_and_then_one_every_few_seconds(
+    client: Client, app: web.Application, office: Office, clock: SettableClock, settings: Settings
+) -> None:
+    if not (settings.key_folder / keys.LOG).exists():
+        keys.init(settings.key_folder, OFFICE, clock.now())
+    async with app[DATABASE].transaction() as session:
+        entry = await append_entry(session, OPEN, "a", clock.now())
+        await fresh_head(session, keys.load(settings.key_folder), clock.now())
+    paths = ("consistency?from=1", f"inclusion?leaf={entry.leaf}")
+    for number in range(BURST):
+        async with client.get(f"/api/v1/log/{paths[number % 2]}") as response:
+            assert response.status == 200, await response.text()
+    for path in paths:
+        async with client.get(f"/api/v1/log/{path}") as response:
+            assert response.status == 429
+            assert 0 < int(response.headers["Retry-After"]) <= REFILL_S
+    async with client.get("/api/v1/log/head") as response:
+        assert response.status == 200, "heads cost nothing"
+    clock.advance(seconds=REFILL_S)
+    async with client.get(f"/api/v1/log/{paths[0]}") as response:
+        assert response.status == 200
+
+
+async def test_nobody_who_appends_waits_for_a_proof(
+    database_url: str, clock: SettableClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database, office = Database(database_url), keys.init(tmp_path / "keys", OFFICE, clock.now())
+    async with database.transaction() as session:
+        await append_entry(session, OPEN, "a", clock.now())
+    there, go_on = threading.Event(), threading.Event()
+    prove = merkle.inclusion_proof
+
+    def slow(leaves: list[bytes], index: int) -> list[bytes]:
+        there.set()
+        assert go_on.wait(60)
+        return prove(leaves, index)
+
+    monkeypatch.setattr(merkle, "inclusion_proof", slow)
+    proof = asyncio.create_task(prove_inspection(database, office, "a", clock.now()))
+    assert await asyncio.to_thread(there.wait, 60)
+    try:
+        async with asyncio.timeout(10), database.transaction() as session:
+            await append_entry(session, OPEN, "b", clock.now())
+    finally:
+        go_on.set()
+    made = await proof
+    made.require_included()
+    assert made.head.size == 3, "the opening and two keys"
+    await database.close()
 
 
 class TestDeposited:

@@ -21,8 +21,8 @@ from server.inspections.keys import JOURNAL
 from server.live.keys import LIVE
 from server.officelog.entries import append_entry
 from server.settings import Settings
-from server.verification.rules import BURST
 from server.verification.service import MOST_BYTES
+from server.web.allowance import BURST
 from server.web.keys import DATABASE
 from tests.cast import Appointment, Office
 from tests.clock import SettableClock

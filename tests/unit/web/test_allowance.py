@@ -1,6 +1,6 @@
 """Strangers may check some receipts at once, and then one every few seconds."""
 
-from server.verification.rules import BURST, BURST_OF_ALL, MOST_ADDRESSES, REFILL_S, Allowance
+from server.web.allowance import BURST, BURST_OF_ALL, MOST_ADDRESSES, REFILL_S, Allowance
 
 
 def test_some_checks_are_free_and_then_there_is_a_pause() -> None:
