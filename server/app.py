@@ -14,7 +14,7 @@ from server.accounts.current import SESSION_COOKIE
 from server.accounts.rules import Actor
 from server.accounts.service import find_staff_actor, find_token_actor
 from server.archive import api as archive_api
-from server.archive import copy_views, disposal_views, office_log_views
+from server.archive import copies, copy_views, disposal_views, office_log_views
 from server.archive import views as archive_views
 from server.archive.access_recorder import AccessRecorder
 from server.archive.access_watch import ACCESSES, watch_accesses
@@ -137,6 +137,7 @@ async def _open(app: web.Application) -> AsyncIterator[None]:
     await heads.restore()
     await ensure_keys(app[LIVE])
     sealer = app[SEALER] = Sealer(app[LIVE], app[ROOMS])
+    await copies.sweep(app[LIVE])
     sealer.start()
     heads.start()
     accesses = app[ACCESSES] = AccessRecorder(database, app[CLOCK])

@@ -9,35 +9,36 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+import shutil
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
-from typing import Any
 
+import structlog
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from server.accounts.rules import Actor
 from server.archive.access import record_access
-from server.archive.index import PATH as INDEX_PATH
-from server.archive.index import RECORD_PATH
-from server.archive.models import Access
+from server.archive.copy_plan import Wanted, plan
+from server.archive.leases import Lease, LeaseLost, claim, is_to_end
+from server.archive.models import Access, Seal
 from server.archive.packages import require_kept
-from server.errors import N_, Invalid, NotFound
-from server.evidence import keys, redaction, sealing
-from server.evidence.canonical import dump, parse
-from server.evidence.metadata import BASE_PATH, PROCESS_PATH
-from server.evidence.seal import parse_leaves
+from server.archive.threads import to_its_end
+from server.errors import N_, Invalid, NotFound, Unavailable
+from server.evidence import bag, keys, redaction
+from server.evidence.canonical import parse
 from server.ids import new_id
 from server.inspections.lookup import get_inspection, require
 from server.live.context import Live
+from server.storage.files import Files
+
+log = structlog.get_logger("copies")
 
 MADE = "copy.made"
 LONGEST_REASON = 500
-GUESTS = ("enterprise", "expert", "observer")
-PERSONAL = ("people", "messages", "positions")
-"""What can be left out of the log: who the guests are and what they did, chat, positions."""
+CLAIM_WITHIN_S, LOOK_AGAIN_S = 10.0, 0.2
+"""How long a copy waits for who is at the inspection's folder just now."""
 _SPAN = re.compile(r"(?:(\d+):)?([0-5]?\d):([0-5]\d)\s*[-\u2013~]\s*(?:(\d+):)?([0-5]?\d):([0-5]\d)")
 
 
@@ -46,15 +47,9 @@ class CopyNotFound(NotFound):
     text = N_("There is no such viewing copy.")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
-    """What is to be left out. `parts` and `snapshots`: ids; `spans`: part -> (from, to) in ms of it."""
-
-    reason: str
-    snapshots: frozenset[str] = frozenset()
-    parts: frozenset[str] = frozenset()
-    spans: Mapping[str, Sequence[tuple[int, int]]] = field(default_factory=dict)
-    personal: frozenset[str] = frozenset()
+class FolderBusy(Unavailable):
+    code = "folder_busy"
+    text = N_("This evidence is being worked on at the moment. Please try again shortly.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,20 +83,48 @@ def parse_spans(text: str) -> list[tuple[int, int]]:
 
 
 async def make(live: Live, actor: Actor, inspection_id: str, wanted: Wanted) -> str:
-    """The new copy's id. NotSealed, Disposed, Invalid, redaction.CannotRedact."""
+    """The new copy's id. NotSealed, Disposed, Invalid, redaction.CannotRedact, StorageFull, FolderBusy."""
     require(actor, "archive.redact")
     _check(wanted)
     async with live.database.reading() as session:
         await get_inspection(session, actor, inspection_id)
         await require_kept(session, inspection_id)
-    copy_id = new_id()
+    lease = await _claim(live, inspection_id)
+    try:
+        async with lease.kept():
+            return await _make(live, lease, actor, wanted)
+    finally:
+        with suppress(LeaseLost):
+            await lease.release()
+
+
+async def _claim(live: Live, inspection_id: str) -> Lease:
+    """Under the same lease as sealing and disposal: what is copied is neither added to nor destroyed meanwhile."""
+    until_s = live.clock.monotonic_s() + CLAIM_WITHIN_S
+    worker, clock, database = live.settings.worker, live.clock, live.database
+    while True:
+        lease = await claim(database, clock, worker, inspection_id, Seal.sealed_at.is_not(None), ~is_to_end())
+        if lease is not None:
+            return lease
+        async with database.reading() as session:
+            await require_kept(session, inspection_id)
+        if clock.monotonic_s() >= until_s:
+            raise FolderBusy
+        await asyncio.sleep(LOOK_AGAIN_S)
+
+
+async def _make(live: Live, lease: Lease, actor: Actor, wanted: Wanted) -> str:
+    inspection_id, copy_id = lease.inspection_id, new_id()
+    await _sweep(live, inspection_id)
     office = await asyncio.to_thread(keys.load, live.settings.key_folder)
     office.require_usable(live.clock.now())
     source = live.files.absolute(f"inspections/{inspection_id}")
     target = live.files.absolute(copy_path(inspection_id, copy_id))
-    order = await asyncio.to_thread(plan, source, target, wanted, actor.name, live.clock.now())
+    interim = target.with_name(f".{copy_id}")
+    order = await asyncio.to_thread(plan, source, interim, wanted, actor.name, live.clock.now())
+    await asyncio.to_thread(_require_room, live.files, order)
     target.parent.mkdir(parents=True, exist_ok=True)
-    made = await asyncio.to_thread(redaction.make_copy, order, office)
+    made = await to_its_end(asyncio.to_thread(redaction.make_copy, order, office))
     body = {
         "copy": copy_id,
         "reason": wanted.reason,
@@ -111,8 +134,45 @@ async def make(live: Live, actor: Actor, inspection_id: str, wanted: Wanted) -> 
         "events": len(made.withheld),
     }
     async with live.database.transaction() as session:
+        await lease.hold(session)
         await record_access(session, live.clock, actor, inspection_id, MADE, body)
+    await asyncio.to_thread(interim.rename, target)
     return copy_id
+
+
+def _require_room(files: Files, order: redaction.RedactionOrder) -> None:
+    """StorageFull. Blocks."""
+    payload = bag.walk(order.source)
+    needed = sum((order.source / path).stat().st_size for path in payload if path not in order.omit)
+    files.require_room(needed)
+
+
+async def sweep(live: Live) -> None:
+    """Removes what a kill left of copies that were not finished, unless somebody is at the folder."""
+    folder = live.files.absolute("copies")
+    found = await asyncio.to_thread(lambda: sorted(folder.iterdir()) if folder.is_dir() else [])
+    for path in found:
+        lease = await claim(live.database, live.clock, live.settings.worker, path.name)
+        if lease is not None:
+            await _sweep(live, path.name)
+            await lease.release()
+
+
+async def _sweep(live: Live, inspection_id: str) -> None:
+    """Under the lease: what has an interim name was told in the access log, and gets its own, or was not finished."""
+    async with live.database.reading() as session:
+        told = {made.id for made in await list_copies(session, inspection_id)}
+    folder = live.files.absolute(f"copies/{inspection_id}")
+
+    def settle() -> None:
+        for path in folder.glob(".*"):
+            if path.name[1:] in told:
+                path.rename(path.with_name(path.name[1:]))
+            else:
+                log.info("unfinished_copy_removed", inspection=inspection_id, copy=path.name[1:])
+                shutil.rmtree(path)
+
+    await asyncio.to_thread(settle)
 
 
 def _check(wanted: Wanted) -> None:
@@ -125,64 +185,6 @@ def _check(wanted: Wanted) -> None:
         )
     if problems:
         raise Invalid(problems)
-
-
-def plan(source: Path, target: Path, wanted: Wanted, by: str, at: datetime) -> redaction.RedactionOrder:
-    """Which files, pieces and events these are. What would tell of them otherwise is left out with them. Blocks."""
-    lines = (source / sealing.EVENTS).read_bytes().splitlines()
-    events = [parse(line) for line in lines]
-    leaves = parse_leaves((source / sealing.LEAVES).read_bytes())
-    files = [leaf.file for leaf in leaves if leaf.file is not None]
-    withhold = _withheld(lines, events, wanted.personal)
-    by_digest = {(file.path.split("/")[1], file.sha256): file.path for file in files}
-    omit: set[str] = {file.path for file in files if file.path.startswith("data/unclaimed/")}
-    spans: dict[str, Sequence[tuple[int, int]]] = {}
-    for event in events:
-        body = event["body"]
-        if event["type"] == "snapshot.taken" and body["snapshot"] in wanted.snapshots:
-            omit.add(by_digest["snapshots", body["sha256"]])
-        if event["type"] != "part.closed" or not body["sha256"]:
-            continue
-        path = by_digest["media", body["sha256"]]
-        if body["part"] in wanted.parts or event["seq"] in withhold:
-            omit.add(path)
-        elif body["part"] in wanted.spans:
-            spans[path] = wanted.spans[body["part"]]
-        else:
-            continue
-        original = by_digest.get(("originals", body.get("original", {}).get("sha256", "")))
-        omit |= {original} if original else set()  # the same film, as the phone sent it
-    if wanted.snapshots or wanted.personal:
-        omit.add(RECORD_PATH)
-    if "people" in wanted.personal:
-        omit |= {INDEX_PATH, BASE_PATH, PROCESS_PATH}
-    known = {file.path for file in files} | {BASE_PATH, PROCESS_PATH}
-    return redaction.RedactionOrder(
-        source=source,
-        target=target,
-        omit=frozenset(omit & known),
-        spans=spans,
-        withhold=frozenset(withhold),
-        by=by,
-        reason=wanted.reason,
-        at=at,
-    )
-
-
-def _withheld(lines: Sequence[bytes], events: Sequence[dict[str, Any]], personal: frozenset[str]) -> set[int]:
-    """Numbers of the lines that are not to be shown. With the people goes every line in which a guest's name stands."""
-    names: set[bytes] = set()
-    if "people" in personal:
-        for event in events:
-            told = [event["body"]] if event["type"] in ("participant.joined", "invitation.created") else []
-            told += [event["actor"]] if event["actor"]["kind"] == "participant" else []
-            names |= {dump(each["name"])[1:-1] for each in told if each["role"] in GUESTS}
-    kinds = {"chat.sent": {"messages", "people"}, "location.fixed": {"positions", "people"}}
-    return {
-        number
-        for number, (line, event) in enumerate(zip(lines, events, strict=True), start=1)
-        if kinds.get(event["type"], set()) & personal or any(name in line for name in names if name)
-    }
 
 
 async def list_copies(session: AsyncSession, inspection_id: str) -> list[Made]:

@@ -10,9 +10,10 @@ from aiohttp import web
 from server.accounts.current import actor as current_actor
 from server.archive import copies, packages
 from server.archive.access import EXPORTED, record_access
+from server.archive.copy_plan import PERSONAL, Wanted
 from server.archive.keys import SEALER
 from server.archive.service import Recording, get_recording
-from server.errors import N_, Conflict, Invalid, YunkanError
+from server.errors import N_, Conflict, Invalid, StorageFull, Unavailable, YunkanError
 from server.evidence.errors import EvidenceError
 from server.inspections.lookup import require
 from server.live.keys import LIVE
@@ -43,12 +44,12 @@ async def make_copy(request: web.Request) -> web.Response:
     }
     try:
         await copies.make(request.app[LIVE], actor, inspection_id, _wanted(form))
-    except (Invalid, Conflict, EvidenceError) as error:
+    except (Invalid, Conflict, Unavailable, StorageFull, EvidenceError) as error:
         return await _page(request, form, error)
     return see_other(f"/inspections/{inspection_id}#copies")
 
 
-def _wanted(form: dict[str, Any]) -> copies.Wanted:
+def _wanted(form: dict[str, Any]) -> Wanted:
     spans = {}
     for part, text in form["spans"].items():
         try:
@@ -58,12 +59,12 @@ def _wanted(form: dict[str, Any]) -> copies.Wanted:
             raise Invalid(
                 {f"spans-{part}": N_("Give times as minutes and seconds, as in 0:10-0:25, 1:02-1:30.")}
             ) from error
-    return copies.Wanted(
+    return Wanted(
         reason=form["reason"],
         snapshots=frozenset(form["snapshots"]),
         parts=frozenset(form["parts"]),
         spans=spans,
-        personal=frozenset(form["personal"]) & frozenset(copies.PERSONAL),
+        personal=frozenset(form["personal"]) & frozenset(PERSONAL),
     )
 
 

@@ -14,10 +14,10 @@ from datetime import timedelta
 from typing import Any
 
 import structlog
-from sqlalchemy import ColumnElement, or_, update
+from sqlalchemy import ColumnElement, exists, or_, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from server.archive.models import Seal
+from server.archive.models import Disposal, Seal
 from server.clock import Clock
 from server.db import Database
 
@@ -113,6 +113,11 @@ async def claim(
     if taken.rowcount != 1:  # type: ignore[attr-defined]
         return None
     return Lease(database, clock, inspection_id, holder)
+
+
+def is_to_end() -> ColumnElement[bool]:
+    """Two people have decided that the evidence of a row of `seals` ends: nothing is added to it or taken from it."""
+    return exists().where(Disposal.inspection_id == Seal.inspection_id, Disposal.approved_at.is_not(None))
 
 
 def is_free(clock: Clock) -> ColumnElement[bool]:

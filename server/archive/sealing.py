@@ -24,8 +24,8 @@ from server.archive.disposal import finish_disposals
 from server.archive.documents import add_documents, record_row
 from server.archive.four_properties import add_report
 from server.archive.index import read_index
-from server.archive.leases import Lease, LeaseLost, claim, is_free
-from server.archive.models import Disposal, Seal
+from server.archive.leases import Lease, LeaseLost, claim, is_free, is_to_end
+from server.archive.models import Seal
 from server.archive.office_log import enter_seal, open_index, prove_seal
 from server.archive.package_metadata import read_metadata
 from server.archive.retries import pause_after, told
@@ -136,9 +136,7 @@ class Sealer:
                 continue  # another worker was first
 
     def _is_due(self, lacks: ColumnElement[bool]) -> ColumnElement[bool]:
-        """To what is to end nothing is added any more."""
-        ends = exists().where(Disposal.inspection_id == Seal.inspection_id, Disposal.approved_at.is_not(None))
-        return and_(Seal.retry_at <= self._live.clock.now(), lacks, ~ends)
+        return and_(Seal.retry_at <= self._live.clock.now(), lacks, ~is_to_end())
 
     async def _work_on(self, lacks: ColumnElement[bool], work: Work) -> set[str]:
         """Does the work on each inspection that lacks it and that nobody else is at."""

@@ -134,33 +134,69 @@ class RedactionOrder:
     at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class _Blanked:
+    """What of a recording becomes zeros."""
+
+    part: str
+    pieces: Sequence[Segment]
+
+
 def make_copy(order: RedactionOrder, office: keys.OfficeKeys) -> Redaction:
-    """Writes the copy into `target`, which must not exist. CannotRedact names what does not fit together."""
+    """Writes the copy into `target`, which must not exist and does not if this fails.
+
+    CannotRedact names what does not fit together, before anything is copied.
+    """
     sealed = sealing.find_sealed(order.source)
     if sealed is None:
         raise CannotRedact(detail="the package is not sealed")
     if order.target.exists():
         raise CannotRedact(detail=f"{order.target.name} is there already")
     leaves = parse_leaves((order.source / sealing.LEAVES).read_bytes())
-    known = {leaf.file.path for leaf in leaves if leaf.file is not None}
-    if len(known) < len(leaves):
+    files = {leaf.file.path: leaf.file for leaf in leaves if leaf.file is not None}
+    if len(files) < len(leaves):
         raise CannotRedact(detail="the package is a redacted copy itself")
     described = frozenset(path for path in sealed.seal.tags if path.startswith("metadata/"))
     # The list of SM3 digests names every file: it goes with the first one that is left out.
     tags = (order.omit & described) | ({sm.DIGESTS} & sealed.seal.tags.keys())
-    strangers = (order.omit | order.spans.keys()) - known - tags
+    strangers = (order.omit | order.spans.keys()) - files.keys() - tags
     if strangers or sealing.EVENTS in order.omit:
         raise CannotRedact(detail=", ".join(sorted(strangers)) or "the log itself cannot be left out")
     lines = (order.source / sealing.EVENTS).read_bytes().splitlines()
+    _require_withholdable(order, lines)
+    blanked = {path: _find_blanked(lines, files[path], spans) for path, spans in order.spans.items()}
+    try:
+        omissions = _copy_payload(order, leaves, lines, blanked)
+        return _sign(order, office, sealed, omissions, tags)
+    except BaseException:
+        shutil.rmtree(order.target, ignore_errors=True)
+        raise
+
+
+def _copy_payload(
+    order: RedactionOrder, leaves: Sequence[Leaf], lines: Sequence[bytes], blanked: Mapping[str, _Blanked]
+) -> list[Omission]:
+    """The files as far as they may be shown, and the leaves of those that are whole."""
     omissions: list[Omission] = []
     shown: list[Leaf] = []
     for leaf, file in ((leaf, leaf.file) for leaf in leaves if leaf.file is not None):
-        omission = _copy_file(order, leaf, file, lines)
+        omission = _copy_file(order, leaf, file, lines, blanked.get(file.path))
         shown.append(leaf if omission is None else Leaf(leaf.leaf, None, None))
         omissions += [omission] if omission is not None else []
+    durable.write(order.target / sealing.LEAVES, leaves_to_bytes(shown))
+    return omissions
+
+
+def _sign(
+    order: RedactionOrder,
+    office: keys.OfficeKeys,
+    sealed: sealing.Sealed,
+    omissions: Sequence[Omission],
+    tags: frozenset[str],
+) -> Redaction:
+    """What lies beside the payload, and the signed list of what is missing."""
     for path in _beside(order.source, [path for path in sealed.seal.tags if path not in tags]):
         _copy(order.source / path, order.target / path)
-    durable.write(order.target / sealing.LEAVES, leaves_to_bytes(shown))
     files = bag.inventory(order.target, [p for p in bag.walk(order.target) if p.startswith("data/")])
     manifest = bag.manifest(files)
     info = bag.info(files, identifier=sealed.seal.inspection, organization=sealed.seal.office, at=order.at)
@@ -205,33 +241,42 @@ def check_lines(lines: Iterable[bytes], withheld: Iterable[int]) -> tuple[str, B
     return head, None
 
 
+def _require_withholdable(order: RedactionOrder, lines: Sequence[bytes]) -> None:
+    if not order.withhold:
+        return
+    _, bad = check_chain(lines)
+    if bad is not None or not order.withhold <= set(range(1, len(lines) + 1)):
+        raise CannotRedact(detail="the log does not hold, or has no such event")
+
+
+def _find_blanked(lines: Sequence[bytes], file: FileDigest, spans: Sequence[tuple[int, int]]) -> _Blanked:
+    """Whole pieces are blanked. CannotRedact where a span hits none."""
+    part, segments = _segments(lines, file.sha256)
+    for span in spans:
+        if not any(s.from_ms < span[1] and span[0] < s.to_ms for s in segments):
+            raise CannotRedact(detail=f"{file.path} has no piece from {span[0]} to {span[1]} ms")
+    hit = [s for s in segments if any(s.from_ms < to and from_ < s.to_ms for from_, to in spans)]
+    return _Blanked(part, hit)
+
+
 def _copy_file(
-    order: RedactionOrder, leaf: Leaf, file: FileDigest, lines: Sequence[bytes]
+    order: RedactionOrder, leaf: Leaf, file: FileDigest, lines: Sequence[bytes], blanked: _Blanked | None
 ) -> Omission | None:
     """Copies the file as far as it may be shown; what is missing of it, or None if it is whole."""
     path = file.path
     place = path.split("/")[1] if path.count("/") > 1 else ""
     if path in order.omit:
         return Omission(leaf.leaf, place)
-    _copy(order.source / path, order.target / path)
-    if path in order.spans:
-        part, segments = _segments(lines, file.sha256)
-        blanked = [
-            s for s in segments if any(s.from_ms < to and from_ < s.to_ms for from_, to in order.spans[path])
-        ]
-        if not blanked:
-            raise CannotRedact(detail=f"{path} has no piece in these spans")
-        _blank(order.target / path, blanked)
-        return Omission(leaf.leaf, place, path, part, tuple(s.index for s in blanked))
     if path == sealing.EVENTS and order.withhold:
-        _, bad = check_chain(lines)
-        if bad is not None or not order.withhold <= set(range(1, len(lines) + 1)):
-            raise CannotRedact(detail="the log does not hold, or has no such event")
         durable.write(
             order.target / path, b"".join(_shown(n, line, order.withhold) for n, line in enumerate(lines, 1))
         )
         return Omission(leaf.leaf, place, path)
-    return None
+    _copy(order.source / path, order.target / path)
+    if blanked is None:
+        return None
+    _blank(order.target / path, blanked.pieces)
+    return Omission(leaf.leaf, place, path, blanked.part, tuple(s.index for s in blanked.pieces))
 
 
 def _shown(number: int, line: bytes, withhold: frozenset[int]) -> bytes:

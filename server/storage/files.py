@@ -86,9 +86,9 @@ class Files:
             return "full"
         return "low" if free < WARN_AT_RESERVES * self.reserve_bytes else "ample"
 
-    def require_room(self) -> None:
-        """StorageFull if less than the reserve is left."""
-        if self.free_bytes() < self.reserve_bytes:
+    def require_room(self, needed_bytes: int = 0) -> None:
+        """StorageFull if less than the reserve is left, or would be with so much more."""
+        if self.free_bytes() - needed_bytes < self.reserve_bytes:
             raise StorageFull
 
 

@@ -155,6 +155,7 @@ def test_the_list_of_what_is_missing_survives_its_file(copy: Path) -> None:
         ({"withhold": frozenset({9999})}, "no such event"),
         ({"omit": frozenset({"root.pem"})}, "root.pem"),
         ({"spans": {MP4: [(90_000, 99_000)]}}, "no piece"),
+        ({"spans": {MP4: [(0, 500), (90_000, 99_000)]}}, "no piece"),
         ({"spans": {"data/snapshots/0000.png": [(0, 1)]}}, "no event speaks"),
     ],
 )
@@ -163,6 +164,21 @@ def test_a_copy_that_cannot_be_made_says_why(
 ) -> None:
     with pytest.raises(CannotRedact, match=reason):
         redaction.make_copy(order(original, tmp_path / "copy", **changes), original.office)
+    assert not (tmp_path / "copy").exists()
+
+
+@pytest.mark.parametrize("what", ["_blank", "_copy", "_beside"])
+def test_a_copy_that_was_not_finished_is_not_there(
+    original: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    def fail(*_: object) -> None:
+        assert (tmp_path / "copy").exists() or what == "_copy"
+        raise OSError("no space left on the device")
+
+    monkeypatch.setattr(redaction, what, fail)
+    with pytest.raises(OSError, match="no space"):
+        redaction.make_copy(order(original, tmp_path / "copy"), original.office)
+    assert not (tmp_path / "copy").exists()
 
 
 def test_the_original_is_left_alone(original: Made, copy: Path) -> None:

@@ -1,15 +1,25 @@
 """Viewing copies with parts left out: made by those who may, told, downloadable, and held by both verifiers."""
 
+import asyncio
 import json
+import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aiohttp import web
 
+from server.archive import copies
 from server.archive.copies import parse_spans
+from server.archive.keys import SEALER
+from server.archive.leases import claim
+from server.archive.models import Disposal
+from server.evidence import redaction
+from server.live.keys import LIVE
 from server.settings import Settings
-from server.web.keys import FILES
+from server.web.keys import CLOCK, DATABASE, FILES
 from tests.cast import Appointment, Office
+from tests.clock import SettableClock
 from tests.command import yunkan
 from tests.evidence.verifiers import run_standalone
 from tests.flows.browsing import look, send_form, shown, sign_in
@@ -84,6 +94,117 @@ async def test_a_copy_leaves_out_what_was_chosen_and_still_leads_to_the_root(
     (folder / "data/checklist.json").write_bytes(b"{}")
     assert yunkan("verify", str(folder), "--root", root) == 1
     assert run_standalone(folder / "verify.py", "--root", root)[0] == 1
+
+
+async def test_what_is_not_in_the_package_cannot_be_left_out(
+    client: Client, app: web.Application, office: Office, appointment: Appointment
+) -> None:
+    held = await hold_whole(app, office, appointment)
+    await until(app, office, client, held.id, state="sealed")
+    await sign_in(client)
+    for chosen, words in (
+        ({"snapshots": "nobody"}, "One of the snapshots is not in this package"),
+        ({"parts": "nobody"}, "One of the recordings is not in this package"),
+        ({f"spans-{held.part}": "9:00-9:10"}, "nothing at one of these times"),
+    ):
+        _, told = await send_form(
+            client, f"/inspections/{held.id}/copies", {"reason": "x"} | chosen, status=422
+        )
+        assert words in shown(told)
+    assert not list(app[FILES].absolute(f"copies/{held.id}").glob("*"))
+
+
+async def test_what_was_not_finished_goes_and_what_was_told_stays(
+    client: Client, app: web.Application, office: Office, appointment: Appointment
+) -> None:
+    held = await hold_whole(app, office, appointment)
+    await until(app, office, client, held.id, state="sealed")
+    await sign_in(client)
+    folder = app[FILES].absolute(f"copies/{held.id}")
+    chosen = {"reason": "x", "snapshots": held.snapshot}
+    await send_form(client, f"/inspections/{held.id}/copies", chosen)
+    (copy,) = folder.iterdir()
+    # A kill after the line of the access log, and one in the middle of the files.
+    copy.rename(folder / f".{copy.name}")
+    for name in (".01UNFINISHED", ".01UNFINISHEDTOO"):
+        (folder / name / "data").mkdir(parents=True)
+        (folder / name / "data/events.jsonl").write_bytes(b"half")
+        await copies.sweep(app[LIVE])
+        assert [path.name for path in folder.iterdir()] == [copy.name]
+    (folder / ".01THIRD").mkdir()
+    await send_form(client, f"/inspections/{held.id}/copies", chosen)
+    assert len([path for path in folder.iterdir() if not path.name.startswith(".")]) == 2
+    assert len(list(folder.iterdir())) == 2
+
+
+async def test_a_copy_without_room_or_on_a_busy_folder_is_refused_and_leaves_nothing(
+    client: Client,
+    app: web.Application,
+    office: Office,
+    appointment: Appointment,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    held = await hold_whole(app, office, appointment)
+    await until(app, office, client, held.id, state="sealed")
+    await app[SEALER].close()
+    await sign_in(client)
+    chosen = {"reason": "x", "snapshots": held.snapshot}
+    path = f"/inspections/{held.id}/copies"
+    with monkeypatch.context() as full:
+        full.setattr(type(app[FILES]), "free_bytes", lambda _: 100)
+        _, told = await send_form(client, path, chosen, status=507)
+        assert "nearly full" in shown(told)
+    monkeypatch.setattr(copies, "CLAIM_WITHIN_S", 0)
+    lease = await claim(app[DATABASE], app[CLOCK], "9", held.id)
+    assert lease is not None
+    _, told = await send_form(client, path, chosen, status=503)
+    assert "being worked on" in shown(told)
+    assert not list(app[FILES].absolute(f"copies/{held.id}").glob("*"))
+    await lease.release()
+    await send_form(client, path, chosen)
+
+
+async def test_evidence_is_not_destroyed_under_a_copy_that_is_being_made(
+    client: Client,
+    app: web.Application,
+    office: Office,
+    appointment: Appointment,
+    clock: SettableClock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    held = await hold_whole(app, office, appointment)
+    await until(app, office, client, held.id, state="sealed")
+    await sign_in(client)
+    there, go_on = threading.Event(), threading.Event()
+    make = redaction.make_copy
+
+    def slow(*given: Any) -> redaction.Redaction:
+        there.set()
+        assert go_on.wait(60)
+        return make(*given)
+
+    monkeypatch.setattr(redaction, "make_copy", slow)
+    chosen = {"reason": "x", "snapshots": held.snapshot}
+    making = asyncio.create_task(send_form(client, f"/inspections/{held.id}/copies", chosen))
+    assert await asyncio.to_thread(there.wait, 60)
+    async with app[DATABASE].transaction() as session:
+        session.add(
+            Disposal(
+                inspection_id=held.id, reason="到期", proposed_at=clock.now(), approved_at=clock.now(),
+                proposed_by=office.zhou.id, proposed_by_name="周敏", approved_by=office.admin.id,
+                approved_by_name="管理员",
+            )
+        )  # fmt: skip
+    assert await app[SEALER].run_once() == 0
+    assert (app[FILES].absolute(f"inspections/{held.id}") / "data").exists()
+    go_on.set()
+    await making
+    async with asyncio.timeout(60):
+        while (app[FILES].absolute(f"inspections/{held.id}") / "data").exists():
+            await app[SEALER].run_once()
+            await asyncio.sleep(0.02)
+    assert not app[FILES].absolute(f"copies/{held.id}").exists()
+    await send_form(client, f"/inspections/{held.id}/copies", chosen, status=410)
 
 
 async def test_lines_that_may_be_withheld_carry_a_salt(
