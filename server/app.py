@@ -37,9 +37,10 @@ from server.inspections.log import Journal
 from server.live import api as live_api
 from server.live import continuity_api, receipt_file, signalling, trouble
 from server.live import views as live_views
+from server.live.caretaker import Caretaker
 from server.live.context import Live
 from server.live.join import TOKEN_PREFIX, find_participant
-from server.live.keys import LIVE, ROOMS
+from server.live.keys import CARETAKER, LIVE, ROOMS
 from server.live.recording import repair_after_kill
 from server.live.rooms import Rooms
 from server.media import MediaConfig, MediaEngine
@@ -133,6 +134,8 @@ async def _open(app: web.Application) -> AsyncIterator[None]:
     )
     app[ROOMS] = Rooms(app[LIVE])
     repaired = await repair_after_kill(app[LIVE])
+    caretaker = app[CARETAKER] = Caretaker(app[LIVE], app[ROOMS])
+    caretaker.start()
     heads = app[HEADS] = HeadKeeper(settings, app[CLOCK], database)
     await heads.restore()
     await ensure_keys(app[LIVE])
@@ -147,6 +150,7 @@ async def _open(app: web.Application) -> AsyncIterator[None]:
     await heads.close()
     await accesses.close()
     await sealer.close()
+    await caretaker.close()
     await app[ROOMS].close()
     await engine.close()
     await database.close()
@@ -154,6 +158,7 @@ async def _open(app: web.Application) -> AsyncIterator[None]:
 
 async def _say_goodbye(app: web.Application) -> None:
     """Before connections are cut: finish what is being recorded, and tell clients to come back."""
+    await app[CARETAKER].close()
     await app[ROOMS].close()
 
 

@@ -48,6 +48,8 @@ class Settings:
     early_join_minutes: int = 30
     invitation_hours: int = 72
     session_hours: int = 12
+    abandon_hours: int = 4
+    """A live inspection that everybody left so long ago ends by itself."""
     upload_limit_bytes: int = 50 * 2**20
     reserve_bytes: int = 2 * 2**30
     """Free disk below which no new inspection starts. Recordings that are running end at an eighth of it."""
@@ -162,6 +164,8 @@ def _check(settings: Settings) -> None:
         raise BadSettings(
             f"YUNKAN_MEDIA_PORT={settings.media_port}: must be from 0 to 65535 (0 = any free port)"
         )
+    if settings.abandon_hours < 1:
+        raise BadSettings(f"YUNKAN_ABANDON_HOURS={settings.abandon_hours}: must be at least 1")
     _check_sm2(settings)
     if settings.fonts and not Path(settings.fonts).is_dir():
         raise BadSettings(f"YUNKAN_FONTS={settings.fonts!r}: there is no such folder")

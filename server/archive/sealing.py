@@ -41,6 +41,7 @@ from server.evidence.sm import Sm2Signer
 from server.inspections.closing import close_log, read_lines
 from server.inspections.models import Inspection
 from server.live.context import Live
+from server.live.ending import settle_ended
 from server.live.gap_filling import awaited_until
 from server.live.models import Part
 from server.live.receipts import read_receipts
@@ -301,6 +302,8 @@ class Sealer:
         """NotYet while the room is open, a part is being written, or a phone may still fill a gap."""
         live = self._live
         await self._settle_room(inspection_id)
+        if not await settle_ended(live, inspection_id):
+            raise NotYet
         async with live.database.transaction() as session:
             inspection = await session.get_one(Inspection, inspection_id, with_for_update=True)
             if inspection.log_closed:

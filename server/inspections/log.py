@@ -134,12 +134,11 @@ async def events_after(
     return list(found)
 
 
-async def told_events(session: AsyncSession, inspection_id: str) -> list[Event]:
-    """The whole log but for the types that tell nobody anything (`UNTOLD`), which are most of it."""
+async def told_events(session: AsyncSession, inspection_id: str, *types: str) -> list[Event]:
+    """All events of these types in order; without types the whole log but for `UNTOLD`, which is most of it."""
+    wanted = Event.type.in_(types) if types else Event.type.not_in(UNTOLD)
     found = await session.scalars(
-        select(Event)
-        .where(Event.inspection_id == inspection_id, Event.type.not_in(UNTOLD))
-        .order_by(Event.seq)
+        select(Event).where(Event.inspection_id == inspection_id, wanted).order_by(Event.seq)
     )
     return list(found)
 

@@ -15,7 +15,7 @@ from server.errors import NotFound
 from server.inspections import service as inspections
 from server.inspections.models import Inspection
 from server.inspections.texts import current_texts
-from server.live import service
+from server.live import ending, service
 from server.live.join import Consent, Joined, join_by_invitation
 from server.live.keys import LIVE, ROOMS
 from server.live.models import Part, Participant, Slot, Snapshot
@@ -249,7 +249,7 @@ def snapshot_reply(snapshot: Snapshot) -> SnapshotReply:
 async def end(request: web.Request) -> web.Response:
     actor = current_actor(request)
     inspection_id = request.match_info["inspection"]
-    await service.end(request.app[LIVE], request.app[ROOMS], actor, inspection_id)
+    await ending.end(request.app[LIVE], request.app[ROOMS], actor, inspection_id)
     return reply(EndReply(id=inspection_id, state="ended"))
 
 

@@ -417,9 +417,9 @@ def _part(live: Live, row: PhoneRecording, target: Path, copy: media.PhoneFile) 
     )
 
 
-async def keep_tokens(session: AsyncSession, live: Live, inspection_id: str) -> None:
+async def keep_tokens(session: AsyncSession, inspection_id: str, ended_at: datetime) -> None:
     """The inspection is over: the phones that filmed it may still send until the deadline."""
-    deadline = live.clock.now() + UPLOAD_LIFE
+    deadline = ended_at + UPLOAD_LIFE
     filmed = select(Slot.participant_id).where(Slot.inspection_id == inspection_id)
     await session.execute(
         update(Participant)

@@ -18,15 +18,17 @@ from server.cases.service import attach_evidence
 from server.clock import rfc3339
 from server.ids import new_id
 from server.inspections.continuity import note_gaps
-from server.inspections.log import Journal
+from server.inspections.errors import LogClosed
+from server.inspections.log import UNTOLD, Journal, events_after
 from server.inspections.models import Inspection
 from server.live.context import Live
 from server.live.models import Part, Slot
 
 log = structlog.get_logger("recording")
 
-_PENDING_LIMIT = 1000
-_TRIES = 6
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 10.0
+DRAIN_S = 5.0
+"""How long an end or a stop waits for a database that does not answer."""
 _STEM = re.compile(r"(?P<slot>[0-9A-Z]{26})-e(?P<epoch>\d+)-(?P<index>\d+)$")
 
 
@@ -38,85 +40,141 @@ def part_stem(slot_id: str, epoch: int, index: int) -> str:
 class Scribe:
     """Writes down, in order, what the engine reports about the slots of one room.
 
-    A report never blocks the engine: it is queued, and one task writes. A write that fails is tried again;
-    what cannot be written stays on disk and is adopted at the next start.
+    A report never blocks the engine: it is queued, and one task writes, in the order of the reports. A write that
+    fails is tried again for as long as it takes: a digest that is left out would make a true recording look forged. So
+    nothing is dropped, and the queue has no bound but what recordings make: some kilobytes a minute for each slot.
+    What a stop leaves unwritten is the end of what is known of a part, and the next start closes that part.
     """
 
     def __init__(self, live: Live, inspection_id: str, epoch: int) -> None:
         self._live = live
         self._inspection_id = inspection_id
         self._epoch = epoch
-        self._queue: asyncio.Queue[tuple[str, Callable[[], Awaitable[None]]]] = asyncio.Queue(_PENDING_LIMIT)
+        self._queue: asyncio.Queue[tuple[str, Callable[[bool], Awaitable[None]]]] = asyncio.Queue()
         self._part_ids: dict[Path, str] = {}
-        # Digests come every two seconds and no page shows them: what is told next brings them along.
+        self._writing = False
+        self._written_seq = 0
         self._quiet = Journal(live.journal.clock, lambda _: None)
         self.restarting = False
         """The service stops: what ends now was not ended by its publisher."""
         self._task = asyncio.create_task(self._run(), name=f"scribe {inspection_id}")
 
     def slot_live(self, slot: media.Slot) -> None:
-        self._put("slot.live", lambda: self._event("slot.live", {"slot": slot.id}))
+        self._put_event("slot.live", {"slot": slot.id})
 
     def slot_interrupted(self, slot: media.Slot, cause: str) -> None:
         if self.restarting and cause == "closed":
             cause = "worker_restarted"
-        self._put(
-            "slot.interrupted", lambda: self._event("slot.interrupted", {"slot": slot.id, "cause": cause})
-        )
+        self._put_event("slot.interrupted", {"slot": slot.id, "cause": cause})
 
     def part_opened(self, slot: media.Slot, part: media.Part) -> None:
         part_id = self._part_ids[part.path] = new_id()
-        self._put("part.opened", lambda: self._opened(slot.id, part_id, part))
+        self._put("part.opened", lambda _again: self._opened(slot.id, part_id, part))
 
     def part_segment(self, slot: media.Slot, part: media.Part, segment: media.PartSegment) -> None:
         part_id = self._part_ids[part.path]
-        self._put("part.segment", lambda: self._segment(slot.id, part_id, segment))
+        body = {
+            "slot": slot.id,
+            "part": part_id,
+            "index": segment.index,
+            "start": segment.start,
+            "end": segment.end,
+            "from_ms": segment.from_ms,
+            "to_ms": segment.to_ms,
+            "sha256": segment.sha256,
+        }
+        self._put_event("part.segment", body)
 
     def part_closed(self, slot: media.Slot, part: media.Part) -> None:
         part_id = self._part_ids.pop(part.path)
-        self._put("part.closed", lambda: self._closed(part_id, part))
+        self._put("part.closed", lambda _again: self._closed(part_id, part))
 
     def recording_failed(self, slot: media.Slot, reason: str) -> None:
         log.error("recording_failed", inspection=self._inspection_id, slot=slot.id, reason=reason)
-        self._put(
-            "recording.failed", lambda: self._event("recording.failed", {"slot": slot.id, "reason": reason})
-        )
+        self._put_event("recording.failed", {"slot": slot.id, "reason": reason})
 
-    async def drain(self) -> None:
-        """Until everything reported so far is written."""
-        await self._queue.join()
+    async def drain(self) -> bool:
+        """Until everything reported so far is written; False if the database does not take it within `DRAIN_S`."""
+        try:
+            async with asyncio.timeout(DRAIN_S):
+                await self._queue.join()
+        except TimeoutError:
+            return False
+        return True
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether everything reported so far is written."""
+        return self._queue.empty() and not self._writing
+
+    async def finish(self) -> None:
+        """Stop once everything is written, however long that takes; when cancelled, as `close`."""
+        try:
+            await self._queue.join()
+        finally:
+            await self.close()
 
     async def close(self) -> None:
-        await self.drain()
+        """Stop; what the database does not take within `DRAIN_S` is left to the next start."""
+        if not await self.drain():
+            log.error(
+                "scribe_unwritten",
+                inspection=self._inspection_id,
+                reports=self._queue.qsize() + self._writing,
+            )
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
 
-    def _put(self, what: str, write: Callable[[], Awaitable[None]]) -> None:
-        try:
-            self._queue.put_nowait((what, write))
-        except asyncio.QueueFull:
-            log.error("scribe_overflow", inspection=self._inspection_id, what=what)
+    def _put(self, what: str, write: Callable[[bool], Awaitable[None]]) -> None:
+        """`write` is told whether it was tried before: that try may have been committed without our hearing of it."""
+        self._queue.put_nowait((what, write))
+
+    def _put_event(self, type_: str, body: dict[str, Any]) -> None:
+        self._put(type_, lambda again: self._event(type_, body, again=again))
 
     async def _run(self) -> None:
         while True:
             what, write = await self._queue.get()
+            self._writing = True
             try:
                 await self._persist(what, write)
             finally:
+                self._writing = False
                 self._queue.task_done()
 
-    async def _persist(self, what: str, write: Callable[[], Awaitable[None]]) -> None:
-        for attempt in range(_TRIES):
+    async def _persist(self, what: str, write: Callable[[bool], Awaitable[None]]) -> None:
+        again, pause_s = False, FIRST_PAUSE_S
+        while True:
             try:
-                return await write()
-            except Exception:
-                log.exception("scribe", inspection=self._inspection_id, what=what, attempt=attempt)
-                await asyncio.sleep(0.2 * 2**attempt)
-        return None
+                return await write(again)
+            except LogClosed:
+                log.error("scribe_too_late", inspection=self._inspection_id, what=what)
+                return None
+            except Exception as error:
+                log.error(
+                    "scribe",
+                    inspection=self._inspection_id,
+                    what=what,
+                    waiting=self._queue.qsize(),
+                    reason=str(error),
+                    exc_info=None if again else error,
+                )
+            await asyncio.sleep(pause_s)
+            again, pause_s = True, min(2 * pause_s, LONGEST_PAUSE_S)
 
-    async def _event(self, type_: str, body: dict[str, Any]) -> None:
+    async def _event(self, type_: str, body: dict[str, Any], *, again: bool) -> None:
+        # Digests come every two seconds and no page shows them: what is told next brings them along.
+        journal = self._quiet if type_ in UNTOLD else self._live.journal
         async with self._live.database.transaction() as session:
-            await self._live.journal.append(session, self._inspection_id, type_, system_actor(), body)
+            if again and await self._is_written(session, type_, body):
+                return
+            event = await journal.append(session, self._inspection_id, type_, system_actor(), body)
+        self._written_seq = event.seq
+
+    async def _is_written(self, session: AsyncSession, type_: str, body: dict[str, Any]) -> bool:
+        """Whether an earlier try was committed although the answer to it was lost."""
+        since = await events_after(session, self._inspection_id, self._written_seq)
+        return any(event.type == type_ and event.body == body for event in since)
 
     async def _opened(self, slot_id: str, part_id: str, part: media.Part) -> None:
         live = self._live
@@ -133,6 +191,8 @@ class Scribe:
             closed=False,
         )
         async with live.database.transaction() as session:
+            if await session.get(Part, part_id) is not None:
+                return
             session.add(row)
             await session.flush()
             body = {
@@ -145,20 +205,6 @@ class Scribe:
             }
             await live.journal.append(session, self._inspection_id, "part.opened", system_actor(), body)
             await note_gaps(session, live.journal, self._inspection_id, slot_id)
-
-    async def _segment(self, slot_id: str, part_id: str, segment: media.PartSegment) -> None:
-        body = {
-            "slot": slot_id,
-            "part": part_id,
-            "index": segment.index,
-            "start": segment.start,
-            "end": segment.end,
-            "from_ms": segment.from_ms,
-            "to_ms": segment.to_ms,
-            "sha256": segment.sha256,
-        }
-        async with self._live.database.transaction() as session:
-            await self._quiet.append(session, self._inspection_id, "part.segment", system_actor(), body)
 
     async def _closed(self, part_id: str, part: media.Part) -> None:
         async with self._live.database.transaction() as session:

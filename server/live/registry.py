@@ -22,6 +22,12 @@ class RoomElsewhere(Unavailable):
     text = N_("This inspection is being served by another part of the service. Please try again shortly.")
 
 
+async def is_elsewhere(session: AsyncSession, inspection_id: str, worker: str, now: datetime) -> bool:
+    """Whether another worker holds the room now."""
+    lease = await session.get(RoomLease, inspection_id)
+    return lease is not None and lease.worker != worker and lease.expires_at > now
+
+
 async def acquire(session: AsyncSession, inspection_id: str, worker: str, now: datetime) -> int:
     """The room's new epoch; RoomElsewhere while another worker's lease runs."""
     lease = await session.get(RoomLease, inspection_id, with_for_update=True)

@@ -24,7 +24,7 @@ from server.live.hub import Connection, Hub
 from server.live.messages import Network
 from server.live.models import Part, Participant
 from server.live.network import Measured, grade
-from server.live.recording import Scribe, part_stem
+from server.live.recording import DRAIN_S, Scribe, part_stem
 from server.storage.files import DiskRoom
 
 log = structlog.get_logger("room")
@@ -203,9 +203,10 @@ class Room:
         due_s, pause_s = self._record_again.get(slot.id, (0.0, RECORD_AGAIN_S))
         if slot.stats().recording or not slot.live or self.closing or now_s < due_s:
             return
+        if not self.scribe.is_idle:
+            # What the failed one wrote must have its rows before the next part is numbered.
+            return
         self._record_again[slot.id] = (now_s + pause_s, min(2 * pause_s, 900.0))
-        # What the failed one wrote must have its rows before the next part is numbered.
-        await self.scribe.drain()
         async with self._live.database.reading() as session:
             last = await session.scalar(select(func.max(Part.index)).where(Part.slot_id == slot.id))
         if self.closing or slot.stats().recording:
@@ -344,25 +345,32 @@ class Room:
     # -- the end ---------------------------------------------------------------------------------
 
     async def finish_media(self) -> None:
-        """Close every part and write it down; nothing is recorded after this."""
+        """Close every part and write it down, if the database takes it soon; nothing is recorded after this."""
         self.closing = True
-        slots = list(self._slots.values())
-        await asyncio.gather(*(slot.close() for slot in slots))
-        self._slots.clear()
+        while self._slots:
+            slots, self._slots = list(self._slots.values()), {}
+            await asyncio.gather(*(slot.close() for slot in slots))
         await self.scribe.drain()
 
     async def close(self, code: str | None) -> None:
-        """Finish the media, say `bye` with `code` (if any), and stop all that runs for this room."""
+        """Finish the media, say `bye` with `code` (if any), and stop all that runs for this room.
+
+        Its scribe is left to the caller: it may have to wait for the database.
+        """
         self.scribe.restarting = code == "restarting"
-        await self.finish_media()
-        await self.catch_up()
-        if code == "ended" and self.hub.state.state == "ended":
-            await self._give_last_head()
-        if code is not None:
-            self.hub.dismiss(code)
+        try:
+            await self.finish_media()
+            async with asyncio.timeout(DRAIN_S):
+                await self.catch_up()
+            if code == "ended" and self.hub.state.state == "ended":
+                await self._give_last_head()
+        except Exception:
+            log.exception("room_close", inspection=self.inspection_id)
+        finally:
+            if code is not None:
+                self.hub.dismiss(code)
         for departure in self._departures.values():
             departure.cancel()
-        await self.scribe.close()
         for task in tuple(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -391,6 +399,8 @@ class Rooms:
         self._opening: dict[str, asyncio.Lock] = {}
         self._disk: DiskRoom = "ample"
         self._head_key = HeadKey(live.settings.key_folder)
+        self._writing: set[asyncio.Task[None]] = set()
+        """The scribes of rooms that are closed already."""
         self._ticker = asyncio.create_task(self._tick(), name="rooms")
 
     async def open(self, inspection_id: str) -> Room:
@@ -427,9 +437,12 @@ class Rooms:
             room.grown()
 
     async def finish(self, inspection_id: str) -> None:
-        """The inspection has ended: its room closes for everybody."""
-        if room := self._rooms.pop(inspection_id, None):
-            await room.close("ended")
+        """The inspection has ended: its room closes for everybody. It is kept until they have heard and signed it."""
+        if room := self._rooms.get(inspection_id):
+            try:
+                await room.close("ended")
+            finally:
+                self._let_go(room)
         self._opening.pop(inspection_id, None)
 
     async def close(self) -> None:
@@ -438,6 +451,10 @@ class Rooms:
         await asyncio.gather(self._ticker, return_exceptions=True)
         rooms, self._rooms = list(self._rooms.values()), {}
         await asyncio.gather(*(room.close("restarting") for room in rooms))
+        await asyncio.gather(*(room.scribe.close() for room in rooms))
+        for writing in tuple(self._writing):
+            writing.cancel()
+        await asyncio.gather(*self._writing, return_exceptions=True)
 
     async def _close_stale_slots(self, room: Room) -> None:
         """A slot that the log holds for live while this worker has just taken the room was cut by a restart."""
@@ -497,3 +514,12 @@ class Rooms:
         for room in rooms:
             self._rooms.pop(room.inspection_id, None)
             await room.close(code)
+            self._let_go(room)
+
+    def _let_go(self, room: Room) -> None:
+        """A closed room goes; its scribe stays until all is written."""
+        if self._rooms.get(room.inspection_id) is room:
+            del self._rooms[room.inspection_id]
+        task = asyncio.create_task(room.scribe.finish(), name=f"scribe's end {room.inspection_id}")
+        self._writing.add(task)
+        task.add_done_callback(self._writing.discard)

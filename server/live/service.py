@@ -1,4 +1,4 @@
-"""The verbs of a running inspection: publish, view, snapshot, say, answer, end."""
+"""The verbs of a running inspection: publish, view, snapshot, say, answer."""
 
 from __future__ import annotations
 
@@ -17,14 +17,12 @@ from server.cases.models import Case
 from server.cases.service import attach_evidence
 from server.clock import rfc3339
 from server.errors import N_, Conflict, Gone, Invalid, NotFound, StorageFull
-from server.evidence.chain import canonical_json
 from server.ids import new_id
 from server.inspections import service as inspections
 from server.inspections.checklists import Template, get_template
-from server.inspections.continuity import note_gaps
 from server.inspections.models import Event, Inspection
+from server.inspections.rules import JOINABLE
 from server.live.context import Live
-from server.live.gap_filling import keep_tokens
 from server.live.join import NotRunning
 from server.live.messages import (
     AnswerItem,
@@ -93,11 +91,13 @@ async def publish(live: Live, rooms: Rooms, actor: Actor, source: str, offer: st
     inspection_id = actor.inspection_id or ""
     room = await rooms.open(inspection_id)
     state = room.hub.state.state
-    if state not in ("scheduled", "live") or room.closing:
+    if state not in JOINABLE or room.closing:
         raise NotRunning
     if state == "scheduled":
         await _require_room_on_disk(live, room)
     slot_id, parts = await _slot_row(live, actor, source)
+    if room.closing:
+        raise NotRunning
     slot = room.open_slot(slot_id, first_index=parts + 1)
     try:
         session = await slot.publish(offer)
@@ -123,11 +123,11 @@ async def view(live: Live, rooms: Rooms, actor: Actor, slot_id: str, offer: str)
     room = await rooms.open(actor.inspection_id or "")
     if slot_id not in room.hub.state.slots:
         raise SlotUnknown
-    slot = room.find_slot(slot_id)
-    if slot is None:
-        async with live.database.reading() as session:
-            parts = await _count_parts(session, slot_id)
-        slot = room.open_slot(slot_id, first_index=parts + 1)
+    async with live.database.reading() as session:
+        parts = await _count_parts(session, slot_id)
+    if room.hub.state.state not in JOINABLE or room.closing:
+        raise NotRunning
+    slot = room.open_slot(slot_id, first_index=parts + 1)
     try:
         viewing = await slot.view(offer)
     except media.OfferRejected as error:
@@ -237,26 +237,10 @@ async def hear(live: Live, room: Room, actor: Actor, message: ClientMessage) -> 
             return await _append(live, actor, "participant.left", body)
 
 
-async def end(live: Live, rooms: Rooms, actor: Actor, inspection_id: str) -> None:
-    """The first to end it wins. After this every part is closed, and the checklist is evidence of the case."""
-    actor.require("inspection.end")
-    async with live.database.transaction() as session:
-        await inspections.get_inspection(session, actor, inspection_id)
-        await inspections.end(session, live.journal, actor, inspection_id, "completed")
-    room = await rooms.open(inspection_id)
-    await room.catch_up()
-    await room.finish_media()
-    async with live.database.transaction() as session:
-        await note_gaps(session, live.journal, inspection_id)
-        await keep_tokens(session, live, inspection_id)
-    await _keep_checklist(live, room)
-    await rooms.finish(inspection_id)
-
-
 async def _answer(live: Live, actor: Actor, answer: AnswerItem) -> int:
     async with live.database.transaction() as session:
         inspection = await session.get_one(Inspection, actor.inspection_id, with_for_update=True)
-        if inspection.state not in ("scheduled", "live"):
+        if inspection.state not in JOINABLE:
             raise NotRunning
         if template_of(inspection).find_item(answer.item) is None:
             raise ItemUnknown
@@ -315,7 +299,7 @@ async def _append(live: Live, actor: Actor, type_: str, body: dict[str, Any]) ->
     """An event of a participant, while the inspection is not over."""
     async with live.database.transaction() as session:
         inspection = await session.get_one(Inspection, actor.inspection_id, with_for_update=True)
-        if inspection.state not in ("scheduled", "live"):
+        if inspection.state not in JOINABLE:
             raise NotRunning
         event = await live.journal.append(session, inspection.id, type_, actor, body)
     return event.seq
@@ -339,8 +323,12 @@ async def _require_room_on_disk(live: Live, room: Room) -> None:
 async def _slot_row(live: Live, actor: Actor, source: str) -> tuple[str, int]:
     """The slot's id and how many parts it has already; made with its event if it is new."""
     async with live.database.transaction() as session:
+        # There is no row of a new slot to lock: the inspection's is the lock of its slots.
+        inspection = await session.get_one(Inspection, actor.inspection_id, with_for_update=True)
+        if inspection.state not in JOINABLE:
+            raise NotRunning
         slot = await session.scalar(
-            select(Slot).where(Slot.participant_id == actor.id, Slot.source == source).with_for_update()
+            select(Slot).where(Slot.participant_id == actor.id, Slot.source == source)
         )
         if slot is None:
             slot = Slot(
@@ -423,29 +411,3 @@ def template_of(inspection: Inspection) -> Template:
 
 def snapshot_url(snapshot: Snapshot) -> str:
     return f"/api/v1/inspections/{snapshot.inspection_id}/snapshots/{snapshot.id}"
-
-
-async def _keep_checklist(live: Live, room: Room) -> None:
-    """The standing answers as a file of their own, attached to the case."""
-    state = room.hub.state
-    if not state.answers:
-        return
-    content = canonical_json(
-        {"inspection": room.inspection_id, "answers": [asdict(a) for a in state.answers.values()]}
-    )
-    path = f"{live.folder(room.inspection_id)}/checklist.json"
-    stored = await asyncio.to_thread(live.files.write, path, content)
-    async with live.database.transaction() as session:
-        inspection = await session.get_one(Inspection, room.inspection_id)
-        await attach_evidence(
-            session,
-            case_id=inspection.case_id,
-            inspection_id=inspection.id,
-            kind="checklist",
-            title=inspection.template_key,
-            media_type="application/json",
-            size_bytes=stored.size_bytes,
-            sha256=stored.sha256,
-            url=f"/api/v1/inspections/{inspection.id}/checklist",
-            at=inspection.ended_at or live.clock.now(),
-        )

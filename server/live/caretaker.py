@@ -1,0 +1,108 @@
+"""Work that nobody orders: what ended inspections still need, and the end of those that everybody has left."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+
+import structlog
+from sqlalchemy import func, select
+
+from server.accounts.rules import system_actor
+from server.inspections.errors import AlreadyEnded
+from server.inspections.models import Event, Inspection
+from server.live import registry
+from server.live.context import Live
+from server.live.ending import OVER, end, settle_ended
+from server.live.rooms import Rooms
+
+log = structlog.get_logger("caretaker")
+
+LOOK_EVERY_S = 30.0
+RETURN_S = 600.0
+"""After a start everybody gets so long to come back, before what they left unsaid counts as their having left."""
+
+
+class Caretaker:
+    """One task of a worker. What it finds is derived from state, so it may begin anew at any time."""
+
+    def __init__(self, live: Live, rooms: Rooms) -> None:
+        self._live = live
+        self._rooms = rooms
+        self._began_s = live.clock.monotonic_s()
+        self._settled: set[str] = set()
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        self._task = asyncio.create_task(self._run(), name="caretaker")
+
+    async def close(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                await self.run_once()
+            except Exception:
+                log.exception("caretaker")
+            await asyncio.sleep(LOOK_EVERY_S)
+
+    async def run_once(self) -> None:
+        """Everything that is due now."""
+        for inspection_id in await self._unsettled():
+            await self._settle(inspection_id)
+        if self._live.clock.monotonic_s() - self._began_s >= RETURN_S:
+            for inspection_id in await self._deserted():
+                await self._end(inspection_id)
+
+    async def _unsettled(self) -> list[str]:
+        """Ended, with an open log, not found settled by this worker before, and not about to be."""
+        async with self._live.database.reading() as session:
+            over = set(
+                await session.scalars(
+                    select(Inspection.id).where(Inspection.state.in_(OVER), ~Inspection.log_closed)
+                )
+            )
+        self._settled &= over
+        return sorted(found for found in over - self._settled if self._rooms.find(found) is None)
+
+    async def _settle(self, inspection_id: str) -> None:
+        try:
+            if await settle_ended(self._live, inspection_id):
+                self._settled.add(inspection_id)
+        except Exception:
+            log.exception("unsettled", inspection=inspection_id)  # the others need not wait for it
+
+    async def _deserted(self) -> list[str]:
+        """Live, without a room (one goes two minutes after the last person and the last packet), and nothing
+        happened for some hours."""
+        live, now = self._live, self._live.clock.now()
+        since = now - timedelta(hours=live.settings.abandon_hours)
+        last = func.max(Event.at)
+        async with live.database.reading() as session:
+            silent = list(
+                await session.scalars(
+                    select(Inspection.id)
+                    .join(Event, Event.inspection_id == Inspection.id)
+                    .where(Inspection.state == "live")
+                    .group_by(Inspection.id)
+                    .having(last < since)
+                )
+            )
+            return [
+                found
+                for found in silent
+                if self._rooms.find(found) is None
+                and not await registry.is_elsewhere(session, found, live.settings.worker, now)
+            ]
+
+    async def _end(self, inspection_id: str) -> None:
+        log.warning("abandoned", inspection=inspection_id)
+        try:
+            await end(self._live, self._rooms, system_actor(), inspection_id, "abandoned")
+        except AlreadyEnded:
+            return
+        except Exception:
+            log.exception("abandoned", inspection=inspection_id)

@@ -1,0 +1,211 @@
+"""The scribe of a room: what was recorded is written down in order, however long the database is away."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+from sqlalchemy import select
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.ext.asyncio import AsyncSession
+from structlog.testing import capture_logs
+
+from server import media
+from server.db import Database
+from server.evidence.segments import Segment
+from server.ids import new_id
+from server.inspections.keys import JOURNAL
+from server.inspections.log import check, events_after
+from server.inspections.models import Inspection
+from server.live import recording
+from server.live.keys import LIVE
+from server.live.models import Part, Participant, Slot
+from server.live.recording import Scribe
+from server.web.keys import DATABASE, FILES
+from tests.cast import Appointment
+
+AWAY = OperationalError("BEGIN", None, ConnectionError("the database is away"))
+
+
+class Camera:
+    """What the scribe wants to know of a slot."""
+
+    def __init__(self, slot_id: str) -> None:
+        self.id = slot_id
+
+    def as_slot(self) -> Any:
+        return self
+
+
+@pytest.fixture
+async def camera(app: web.Application, appointment: Appointment) -> Camera:
+    now = app[JOURNAL].clock.now()
+    participant, slot = new_id(), new_id()
+    async with app[DATABASE].transaction() as session:
+        session.add(
+            Participant(
+                id=participant, inspection_id=appointment.id, role="enterprise", name="田", device="",
+                token_hash="ab" * 32, token_expires_at=now, joined_at=now,
+            )
+        )  # fmt: skip
+        await session.flush()
+        session.add(
+            Slot(
+                id=slot,
+                inspection_id=appointment.id,
+                participant_id=participant,
+                source="camera",
+                opened_at=now,
+            )
+        )
+    return Camera(slot)
+
+
+@pytest.fixture(autouse=True)
+def short_pauses(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(recording, "FIRST_PAUSE_S", 0.0)
+    monkeypatch.setattr(recording, "LONGEST_PAUSE_S", 0.0)
+    with capture_logs():
+        yield
+
+
+def part_of(app: web.Application, appointment: Appointment) -> media.Part:
+    path = app[FILES].absolute(f"inspections/{appointment.id}/data/media/x-e1-0001.mp4")
+    return media.Part(index=1, path=Path(path), media_type="video/mp4", started_at=datetime.now(UTC))
+
+
+def segment(index: int) -> Segment:
+    return Segment(index, index * 10, index * 10 + 10, index * 2000, index * 2000 + 2000, "ab" * 32)
+
+
+def failing(
+    monkeypatch: pytest.MonkeyPatch, fails: Callable[[int], bool], *, after_commit: bool = False
+) -> list[int]:
+    """Transactions fail while `fails(number of the try)`; the numbers are kept in the list."""
+    tries: list[int] = []
+    whole = Database.transaction
+
+    @asynccontextmanager
+    async def transaction(self: Database) -> AsyncIterator[AsyncSession]:
+        tries.append(len(tries) + 1)
+        bad = fails(tries[-1])
+        if bad and not after_commit:
+            raise AWAY
+        async with whole(self) as session:
+            yield session
+        if bad:
+            raise AWAY
+
+    monkeypatch.setattr(Database, "transaction", transaction)
+    return tries
+
+
+async def written(app: web.Application, appointment: Appointment) -> list[tuple[str, Any]]:
+    async with app[DATABASE].reading() as session:
+        events = await events_after(session, appointment.id, 0)
+        assert await check(session, appointment.id) is None
+    return [
+        (event.type, event.body.get("index")) for event in events if event.type.startswith(("part.", "slot."))
+    ]
+
+
+async def test_nothing_is_lost_while_the_database_is_away_for_long(
+    app: web.Application, appointment: Appointment, camera: Camera, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scribe = Scribe(app[LIVE], appointment.id, 1)
+    part = part_of(app, appointment)
+    tries = failing(monkeypatch, lambda number: number < 50)
+    scribe.part_opened(camera.as_slot(), part)
+    for index in range(5):
+        scribe.part_segment(camera.as_slot(), part, segment(index))
+    scribe.part_closed(camera.as_slot(), part)
+    await scribe.finish()
+    assert len(tries) > 50
+    assert await written(app, appointment) == [
+        ("part.opened", 1),
+        *(("part.segment", index) for index in range(5)),
+        ("part.closed", 1),
+    ]
+
+
+async def test_hours_of_digests_may_wait_for_the_database(
+    app: web.Application, appointment: Appointment, camera: Camera, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken: list[int] = []
+
+    async def event(_scribe: Scribe, _type: str, body: dict[str, Any], *, again: bool) -> None:
+        if body["index"] == 0 and not again:
+            raise AWAY
+        taken.append(body["index"])
+
+    monkeypatch.setattr(Scribe, "_event", event)
+    monkeypatch.setattr(Scribe, "_opened", lambda *_: asyncio.sleep(0))
+    scribe = Scribe(app[LIVE], appointment.id, 1)
+    part = part_of(app, appointment)
+    scribe.part_opened(camera.as_slot(), part)
+    for index in range(1500):
+        scribe.part_segment(camera.as_slot(), part, segment(index))
+    await scribe.finish()
+    assert taken == list(range(1500))
+
+
+async def test_what_was_committed_although_the_answer_was_lost_is_not_written_twice(
+    app: web.Application, appointment: Appointment, camera: Camera, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scribe = Scribe(app[LIVE], appointment.id, 1)
+    part = part_of(app, appointment)
+    failing(monkeypatch, lambda number: number % 2 == 1, after_commit=True)
+    scribe.part_opened(camera.as_slot(), part)
+    scribe.slot_live(camera.as_slot())
+    for index in range(3):
+        scribe.part_segment(camera.as_slot(), part, segment(index))
+    scribe.part_closed(camera.as_slot(), part)
+    scribe.slot_interrupted(camera.as_slot(), "closed")
+    scribe.slot_live(camera.as_slot())
+    await scribe.finish()
+    assert await written(app, appointment) == [
+        ("part.opened", 1),
+        ("slot.live", None),
+        *(("part.segment", index) for index in range(3)),
+        ("part.closed", 1),
+        ("slot.interrupted", None),
+        ("slot.live", None),
+    ]
+
+
+async def test_a_stop_does_not_wait_for_ever_and_leaves_the_part_open(
+    app: web.Application, appointment: Appointment, camera: Camera, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scribe = Scribe(app[LIVE], appointment.id, 1)
+    part = part_of(app, appointment)
+    scribe.part_opened(camera.as_slot(), part)
+    scribe.part_segment(camera.as_slot(), part, segment(0))
+    assert await scribe.drain()
+    assert scribe.is_idle
+    failing(monkeypatch, lambda _: True)
+    monkeypatch.setattr(recording, "DRAIN_S", 0.01)
+    scribe.part_segment(camera.as_slot(), part, segment(1))
+    scribe.part_segment(camera.as_slot(), part, segment(2))
+    scribe.part_closed(camera.as_slot(), part)
+    assert not await scribe.drain()
+    async with asyncio.timeout(20):
+        await scribe.close()
+    monkeypatch.undo()
+    assert await written(app, appointment) == [("part.opened", 1), ("part.segment", 0)]
+    async with app[DATABASE].reading() as session:
+        assert list(await session.scalars(select(Part.closed))) == [False]
+
+
+async def test_into_a_closed_log_nothing_is_tried_again(
+    app: web.Application, appointment: Appointment, camera: Camera
+) -> None:
+    async with app[DATABASE].transaction() as session:
+        (await session.get_one(Inspection, appointment.id)).log_closed = True
+    scribe = Scribe(app[LIVE], appointment.id, 1)
+    scribe.slot_live(camera.as_slot())
+    assert await scribe.drain()
+    await scribe.close()
