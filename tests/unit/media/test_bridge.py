@@ -12,7 +12,9 @@ from aiortc import sdp
 from pylibsrtp._binding import ffi, lib
 
 from server.media import bridge, rtcp
+from server.media.congestion import EXTENSION
 from server.media.rtp import addressed, slot_form
+from tests.unit.media import offers
 
 
 def test_the_dtls_transport_has_what_we_touch() -> None:
@@ -32,6 +34,20 @@ def test_the_dtls_transport_has_what_we_touch() -> None:
     assert isinstance(transport.state, property)
     assert inspect.iscoroutinefunction(transport.start)
     assert inspect.iscoroutinefunction(transport.stop)
+    assert list(inspect.signature(transport.start).parameters) == ["self", "remoteParameters"]
+
+
+async def test_the_dtls_transport_tells_of_its_state_until_its_listeners_are_removed() -> None:
+    pipe = bridge._Pipe(lambda _: None)
+    transport = dtls.RTCDtlsTransport(pipe, [bridge.Certificate.generateCertificate()])  # type: ignore[arg-type]
+    told: list[str] = []
+    transport.on("statechange", lambda: told.append(transport.state))
+    assert (transport.state, transport._task) == ("new", None)
+    transport._set_state(dtls.State.CLOSED)
+    transport.remove_all_listeners()
+    transport._set_state(dtls.State.FAILED)
+    assert told == ["closed"]
+    assert {"closed", "connected", "failed"} <= {state.name.lower() for state in dtls.State}
 
 
 def test_the_dtls_transport_asks_no_more_of_its_pipe_than_we_give() -> None:
@@ -131,17 +147,66 @@ def test_stun_messages_have_what_we_touch() -> None:
     message.attributes["XOR-MAPPED-ADDRESS"] = ("192.0.2.1", 5)
     message.attributes["ERROR-CODE"] = (487, "Role Conflict")
     message.add_message_integrity(b"key")
+    assert stun.Class.RESPONSE.name != stun.Class.ERROR.name
     parsed = stun.parse_message(bytes(message))
+    assert (parsed.message_method, parsed.message_class) == (stun.Method.BINDING, stun.Class.REQUEST)
+    assert parsed.attributes["USERNAME"] == "a:b"
+    assert "USE-CANDIDATE" in parsed.attributes and "ICE-CONTROLLED" in parsed.attributes
+    assert "MESSAGE-INTEGRITY" in parsed.attributes
     assert parsed.check_message_integrity(b"key")
     assert not parsed.check_message_integrity(b"other")
     assert parsed.transaction_id == b"x" * 12
 
 
+def test_stun_messages_are_answered_with_what_we_touch() -> None:
+    response = stun.Message(stun.Method.BINDING, stun.Class.RESPONSE, b"y" * 12)
+    response.attributes["XOR-MAPPED-ADDRESS"] = ("192.0.2.1", 5)
+    response.add_message_integrity(b"key")
+    response.add_fingerprint()
+    parsed = stun.parse_message(bytes(response))
+    assert parsed.message_class == stun.Class.RESPONSE
+    assert parsed.attributes["XOR-MAPPED-ADDRESS"] == ("192.0.2.1", 5)
+    error = stun.Message(stun.Method.BINDING, stun.Class.ERROR, b"y" * 12)
+    error.attributes["ERROR-CODE"] = (487, "Role Conflict")
+    assert stun.parse_message(bytes(error)).attributes["ERROR-CODE"] == (487, "Role Conflict")
+
+
 def test_the_sdp_parser_keeps_what_we_read() -> None:
-    media = sdp.MediaDescription("video", 9, "UDP/TLS/RTP/SAVPF", [96])
-    for name in ("kind", "port", "profile", "fmt", "direction", "rtcp_mux", "rtp", "dtls", "ice"):
-        assert hasattr(media, name)
-    assert sdp.SessionDescription.parse("v=0\r\na=group:BUNDLE 0\r\n").group[0].items == ["0"]
+    description = sdp.SessionDescription.parse(offers.numbered())
+    (group,) = description.group
+    assert (group.semantic, [str(item) for item in group.items]) == ("BUNDLE", ["0", "1"])
+    audio, video = description.media
+    assert (audio.kind, video.kind) == ("audio", "video")
+    assert (video.port, video.profile, video.direction) == (9, "UDP/TLS/RTP/SAVPF", "sendonly")
+    assert [str(item) for item in video.fmt] == ["96", "97", "108", "109"]
+    assert video.rtcp_mux is True
+    assert video.rtp.muxId == "1"
+    h264 = next(codec for codec in video.rtp.codecs if codec.payloadType == 108)
+    assert (h264.name, h264.clockRate, h264.channels) == ("H264", 90_000, None)
+    assert h264.parameters["packetization-mode"] in ("1", 1)
+    assert h264.parameters["profile-level-id"] == "42e01f"
+    assert {(item.type, item.parameter or "") for item in h264.rtcpFeedback} >= {
+        ("nack", ""),
+        ("nack", "pli"),
+    }
+    rtx = next(codec for codec in video.rtp.codecs if codec.payloadType == 109)
+    assert (rtx.name, rtx.parameters["apt"]) == ("rtx", 108)
+    opus = audio.rtp.codecs[0]
+    assert (opus.name, opus.clockRate, opus.channels) == ("opus", 48_000, 2)
+    assert {item.id: item.uri for item in video.rtp.headerExtensions}[4] == EXTENSION
+
+
+def test_the_sdp_parser_keeps_the_transport() -> None:
+    media = sdp.SessionDescription.parse(offers.typical()).media[0]
+    assert media.dtls is not None and media.ice is not None
+    assert [(item.algorithm, item.value) for item in media.dtls.fingerprints] == [
+        ("sha-256", ":".join(["AB"] * 32))
+    ]
+    assert media.dtls.role == "auto"
+    assert (media.ice.usernameFragment, media.ice.password) == ("rH8w", "DwoagPseCfkn2Wbq/iQzoOJN")
+    active = offers.typical().replace("actpass", "active")
+    parsed = sdp.SessionDescription.parse(active).media[0].dtls
+    assert parsed is not None and parsed.role == "client"
 
 
 async def test_a_pipe_that_is_flooded_drops_and_still_ends() -> None:
