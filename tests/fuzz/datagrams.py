@@ -1,5 +1,6 @@
-"""Random and mutated datagrams at the engine's port: from strangers, from peers that passed the handshake, and from
-peers in the middle of it. Beside them a neighbour's inspection runs, which must not notice.
+"""Random and mutated datagrams at the engine's port: from strangers, from peers that passed the handshake, from peers
+in the middle of it, and in the name of a neighbour. The neighbour's inspection runs beside them, with real SRTP, and
+must not notice: not by what the others send, nor by what bears its own address, its own packets once more among them.
 
     python -m tests.fuzz.datagrams [COUNT [SEED]]
 """
@@ -19,9 +20,11 @@ from pathlib import Path
 from typing import Any
 
 from aioice import stun
+from pylibsrtp import Policy
+from pylibsrtp import Session as Srtp
 
 from server.media import MediaEngine, Slot
-from server.media.bridge import Certificate
+from server.media.bridge import Certificate, SecureTransport
 from server.media.ice import Address
 from server.media.port import MediaPort
 from server.media.publish import PublishSession
@@ -51,6 +54,11 @@ SPEAK_EVERY = 4
 PULSE_EVERY = 100
 REPORT_EVERY = 50_000
 DEFAULT_COUNT = 1_000_000
+MAX_GROWTH_BYTES = 16 << 20
+"""Of the second half, when everything that has a bound is full."""
+SPOOFED_SHARE = 0.1
+NEIGHBOUR_PHONE, NEIGHBOUR_DESK = ("198.51.100.1", 1), ("198.51.100.2", 1)
+_CAPTURED = 64
 _FRAMES = 6
 _FAR_BEHIND = 4000
 
@@ -63,6 +71,7 @@ class Feed:
         self._udp.bind(("127.0.0.1", 0))
         self._waiting: deque[tuple[bytes, Address]] = deque()
         self.sent = 0
+        self.to_neighbour: list[bytes] = []
 
     def put(self, datagram: bytes, source: Address) -> None:
         self._waiting.append((datagram, source))
@@ -72,8 +81,10 @@ class Feed:
             raise BlockingIOError
         return self._waiting.popleft()
 
-    def sendto(self, datagram: bytes, _address: Address) -> int:
+    def sendto(self, datagram: bytes, address: Address) -> int:
         self.sent += 1
+        if address == NEIGHBOUR_DESK:
+            self.to_neighbour.append(bytes(datagram))
         return len(datagram)
 
     def __getattr__(self, name: str) -> Any:
@@ -87,6 +98,20 @@ class Connected(Clear):
         return len(datagram) < 1000
 
 
+def srtp(key: int, kind: int) -> Srtp:
+    """One end of one direction, with a key that both ends know."""
+    return Srtp(Policy(key=bytes([key]) * 30, ssrc_type=kind))
+
+
+def keyed(inward: int, outward: int) -> SecureTransport:
+    """As after a handshake: the engine's end with real SRTP."""
+    made = SecureTransport(
+        Certificate.generateCertificate(), "server", send=lambda _: None, on_end=lambda: None
+    )
+    made._adopt(srtp(inward, Policy.SSRC_ANY_INBOUND), srtp(outward, Policy.SSRC_ANY_OUTBOUND))
+    return made
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What came of it. `kept` is the resident memory in bytes after a half and after all."""
@@ -96,10 +121,31 @@ class Outcome:
     unknown: int
     neighbour_sent: int
     neighbour_seen: int
+    "Of these, what reached its viewer as it was spoken."
+    neighbour_refused: int
+    "Datagrams in the neighbour's name that were found to be none of its."
     taken_bytes: int
     "Of media that the attacked slot took for good."
     recording_failures: list[str]
     kept: tuple[int, int]
+
+    @property
+    def grown_bytes(self) -> int:
+        return self.kept[1] - self.kept[0]
+
+    @property
+    def problems(self) -> list[str]:
+        """What must not be."""
+        found = []
+        if self.failures:
+            found.append(f"{self.failures} datagrams were not handled")
+        if self.neighbour_seen != self.neighbour_sent:
+            found.append(f"the neighbour got {self.neighbour_seen} of {self.neighbour_sent} packets")
+        if self.recording_failures:
+            found.append(f"the recording failed: {self.recording_failures}")
+        if self.grown_bytes > MAX_GROWTH_BYTES:
+            found.append(f"memory grew by {self.grown_bytes / 2**20:.1f} MB in the second half")
+        return found
 
 
 class Target:
@@ -120,6 +166,10 @@ class Target:
         self._number = self._spoken = 0
         self._video = video_packets(count=_FRAMES)
         self.neighbour_seen = 0
+        self.captured: deque[bytes] = deque(maxlen=_CAPTURED)
+        """The neighbour's newest packets, as they could be seen on the way."""
+        self._speaking = srtp(3, Policy.SSRC_ANY_OUTBOUND)
+        self._listening = srtp(4, Policy.SSRC_ANY_INBOUND)
 
     async def open(self) -> None:
         self.publisher = await self._join(self.attacked, "sendonly", ("192.0.2.2", 1))
@@ -127,27 +177,35 @@ class Target:
         self.feed.put(rtp(AUDIO, 1), ("192.0.2.2", 1))
         self.port._take()  # from now on it is the slot's publisher; another one that does not connect ends nothing
         self.pending = await self.attacked.publish(offers.typical())
-        await self._join(self.neighbour, "sendonly", ("198.51.100.1", 1), attack=False)
-        watching = await self._join(self.neighbour, "recvonly", ("198.51.100.2", 1), attack=False)
-        self._watching: Any = watching._secure
+        self.neighbour_phone = await self._join(self.neighbour, "sendonly", NEIGHBOUR_PHONE, keyed(3, 5))
+        self.neighbour_desk = await self._join(self.neighbour, "recvonly", NEIGHBOUR_DESK, keyed(6, 4))
 
-    async def _join(self, slot: Slot, direction: str, source: Address, *, attack: bool = True) -> Session:
+    async def _join(
+        self, slot: Slot, direction: str, source: Address, secure: SecureTransport | None = None
+    ) -> Session:
+        """With a transport of its own it is a neighbour; else it is attacked, in clear."""
         offer = offers.typical(direction)
         session = await (slot.publish(offer) if direction == "sendonly" else slot.view(offer))
         assert isinstance(session, PublishSession | ViewSession)
         await in_clear(session)
-        session._secure = Connected()  # type: ignore[assignment]
+        session._secure = secure or Connected()  # type: ignore[assignment]
+        session._remote = source
         session._connecting = asyncio.create_task(
             asyncio.sleep(0)
         )  # a further check begins no other handshake
         self.port._by_address[source] = session
-        if attack:
+        if secure is None:
             self.sources.append(source)
         return session
 
     def neighbour_speaks(self) -> None:
         self._number += 1
-        self.feed.put(rtp(AUDIO, self._number & 0xFFFF, self._number * 960), ("198.51.100.1", 1))
+        spoken = rtp(
+            AUDIO, self._number & 0xFFFF, self._number * 960, payload=self._number.to_bytes(4, "big")
+        )
+        packet = self._speaking.protect(spoken)
+        self.captured.append(packet)
+        self.feed.put(packet, NEIGHBOUR_PHONE)
 
     async def recorded(self) -> None:
         """The recorder is not the target of haste: it has a real disk and the clock is ahead of it."""
@@ -157,8 +215,12 @@ class Target:
 
     def count_and_forget(self) -> None:
         """What went out is counted and not kept."""
-        self.neighbour_seen += sum(packet[1] & 0x7F == AUDIO for packet in self._watching.sent)
-        self._watching.sent.clear()
+        for datagram in self.feed.to_neighbour:
+            if datagram[0] >> 6 == 2 and datagram[1] & 0x7F == AUDIO:
+                heard = int.from_bytes(self._listening.unprotect(datagram)[12:], "big")
+                # In order and none twice: so many have been heard before.
+                self.neighbour_seen += heard == self.neighbour_seen + 1
+        self.feed.to_neighbour.clear()
         for session in (self.publisher, self.viewer):
             secure: Any = session._secure
             if isinstance(secure, Clear):
@@ -183,8 +245,19 @@ class Target:
     def neighbour_sent(self) -> int:
         return self._number
 
+    @property
+    def neighbour_refused(self) -> int:
+        return self.neighbour_phone.malformed + self.neighbour_desk.malformed
+
     def corpus(self) -> list[bytes]:
         """One of each kind of datagram that peers really send."""
+        return [*self._media(), *self._checks(proven=False), *self._checks(proven=True)]
+
+    def spoofed(self) -> list[bytes]:
+        """What somebody could send in the neighbour's name: everything but proof of a session of one's own."""
+        return [*self._media(), *self._checks(proven=False), *self.captured]
+
+    def _media(self) -> list[bytes]:
         assert isinstance(self.viewer, ViewSession)
         ssrcs = [item.outgoing.ssrc for kind in ("audio", "video") if (item := self.viewer.downlink(kind))]  # type: ignore[arg-type]
         reports: list[Any] = [
@@ -208,24 +281,22 @@ class Target:
             retransmission(slot_form(0x80, 3, 9000, b"\x65abc"), RTX, 9, 77),
             rtp(AUDIO, 5)[:1] + b"\x90" + rtp(AUDIO, 5)[2:],
             b"\x90\x6f" + rtp(AUDIO, 6)[2:12] + b"\xbe\xde\x00\x01\x10\xff\x00\x00xyz",
-            *self._checks(),
             b"\x16\xfe\xff\x00\x00\x00\x00\x00\x00\x00\x00\x00\x40\x01" + bytes(63),
             b"\x14\xfe\xfd\x00\x00\x00\x00\x00\x00\x00\x03\x00\x01\x01",
             b"\x15\xfe\xfd\x00\x00\x00\x00\x00\x00\x00\x04\x00\x02\x01\x00",
         ]
 
-    def _checks(self) -> list[bytes]:
+    def _checks(self, *, proven: bool) -> list[bytes]:
         made = []
         for session in (self.publisher, self.viewer, self.pending):
             ice = session._ice
             # A check that is proven makes the address its session's; the one that waits for its handshake has none.
             good = ice.credentials.password if session is not self.pending else "wrong"
-            for password in ("wrong" * 5, good):
-                message = stun.Message(stun.Method.BINDING, stun.Class.REQUEST)
-                message.attributes["USERNAME"] = f"{ice.credentials.ufrag}:x"
-                message.attributes["PRIORITY"] = 1
-                message.add_message_integrity(password.encode())
-                made.append(bytes(message))
+            message = stun.Message(stun.Method.BINDING, stun.Class.REQUEST)
+            message.attributes["USERNAME"] = f"{ice.credentials.ufrag}:x"
+            message.attributes["PRIORITY"] = 1
+            message.add_message_integrity((good if proven else "wrong" * 5).encode())
+            made.append(bytes(message))
         return made
 
 
@@ -234,11 +305,14 @@ async def run(count: int, seed: int, folder: Path, say: Any = lambda _: None) ->
     chance = random.Random(seed)
     target = Target(folder)
     await target.open()
-    mutator = Mutator(target.corpus(), chance)
+    mutator, forger = Mutator(target.corpus(), chance), Mutator(target.spoofed(), chance)
     half = 0
     for step in range(1, count + 1):
         target.now += STEP_S
-        target.feed.put(mutator.datagram(), chance.choice(target.sources))
+        if chance.random() < SPOOFED_SHARE:
+            target.feed.put(forger.datagram(), chance.choice((NEIGHBOUR_PHONE, NEIGHBOUR_DESK)))
+        else:
+            target.feed.put(mutator.datagram(), chance.choice(target.sources))
         if step % SPEAK_EVERY == 0:
             target.attacked_speaks()
         if step % NEIGHBOUR_EVERY == 0:
@@ -251,6 +325,7 @@ async def run(count: int, seed: int, folder: Path, say: Any = lambda _: None) ->
             target.attacked.pulse(target.now)
             await asyncio.sleep(0)
             target.count_and_forget()
+            forger = Mutator(target.spoofed(), chance)
             await target.recorded()
         if step == count // 2:
             half = resident_bytes()
@@ -263,6 +338,7 @@ async def run(count: int, seed: int, folder: Path, say: Any = lambda _: None) ->
         target.port.counters.unknown,
         target.neighbour_sent,
         target.neighbour_seen,
+        target.neighbour_refused,
         sum(track.bytes_received for track in target.attacked.tracks.values()),
         target.observer.all("failed"),
         (half, resident_bytes()),
@@ -282,9 +358,11 @@ def main() -> int:
     begun = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="yunkan-fuzz-") as folder:
         outcome = asyncio.run(run(count, seed, Path(folder), print))
-    grown = outcome.kept[1] - outcome.kept[0]
-    print(f"{outcome}\n{time.monotonic() - begun:.0f} s, memory since the half: {grown / 2**20:+.1f} MB")
-    return int(outcome.failures > 0 or outcome.neighbour_seen != outcome.neighbour_sent)
+    took_s = time.monotonic() - begun
+    print(f"{outcome}\n{took_s:.0f} s, memory since the half: {outcome.grown_bytes / 2**20:+.1f} MB")
+    for problem in outcome.problems:
+        print(f"FAILED: {problem}")
+    return int(bool(outcome.problems))
 
 
 if __name__ == "__main__":
