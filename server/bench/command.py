@@ -35,6 +35,9 @@ def add_command(commands: Any) -> None:
     media.add_argument("--rows", default=",".join(ROWS), help="comma separated (default: %(default)s)")
     media.add_argument("--soak", type=_within(MAX_SOAK_MINUTES), metavar="MINUTES", help="is memory flat?")
     media.add_argument("--capacity", action="store_true", help="how many inspections one worker carries")
+    media.add_argument(
+        "--plain", action="store_true", help="packets without the header extensions that a browser sends"
+    )
     media.add_argument("--json", type=Path, metavar="FILE")
     media.add_argument("--markdown", type=Path, metavar="FILE")
     media.set_defaults(run=_media)
@@ -59,7 +62,7 @@ def _media(_settings: Settings, options: argparse.Namespace) -> int:
 
 async def _rows(options: argparse.Namespace, names: list[str]) -> int:
     rows, machine = await run.rows(
-        names, options.inspections, options.viewers, options.seconds, say=_progress
+        names, options.inspections, options.viewers, options.seconds, plain=options.plain, say=_progress
     )
     print(table(rows))
     _write(options.json, json.dumps(as_json(rows, machine), indent=1) + "\n")
@@ -68,7 +71,9 @@ async def _rows(options: argparse.Namespace, names: list[str]) -> int:
 
 
 async def _soak(options: argparse.Namespace) -> int:
-    soak = await run.soak(options.inspections, options.viewers[0], options.soak * 60, say=_progress)
+    soak = await run.soak(
+        options.inspections, options.viewers[0], options.soak * 60, plain=options.plain, say=_progress
+    )
     print(run.describe_soak(soak))
     _write(options.json, json.dumps(run.soak_as_json(soak), indent=1) + "\n")
     _write(options.markdown, run.describe_soak(soak) + "\n")
@@ -76,7 +81,8 @@ async def _soak(options: argparse.Namespace) -> int:
 
 
 async def _capacity(options: argparse.Namespace) -> int:
-    found = await run.capacity(options.viewers[0], MAX_INSPECTIONS, say=_progress)
+    search = run.Search(most=MAX_INSPECTIONS)
+    found = await run.capacity(search, options.viewers[0], plain=options.plain, say=_progress)
     text = run.describe_capacity(found)
     print(text)
     _write(options.json, json.dumps(run.capacity_as_json(found), indent=1) + "\n")

@@ -23,8 +23,8 @@ from server.serving import own_addresses
 
 _ANSWER_TIMEOUT_S = 20.0
 _READY_S = 15.0
-# Its Unix socket does not always come up at the first start.
-_STARTS = 4
+# Its Unix socket does not always come up: it may say that it has started and end all the same.
+_STARTS = 10
 _CONVERT_S = 120
 _FEED_TRIES, _FEED_WAIT_S = 100, 0.05
 _MAX_MESSAGE = 1 << 18
@@ -88,14 +88,16 @@ class JanusSubject:
                 {},
             )
             try:
-                await self._child.line("Unix Sockets thread started")
+                await self._child.line("Unix Sockets transport plugin initialized")
+                if "Unix Sockets thread ended" in self._child.tail():
+                    raise ServerFailed(self._child.tail())
+                self._socket = await self._dial(path)
                 break
             except ServerFailed:
                 await self._child.stop()
                 await asyncio.to_thread(path.unlink, missing_ok=True)
                 if start == _STARTS - 1:
                     raise
-        self._socket = await self._dial(path)
         self._reader = asyncio.create_task(self._read())
         self._session = (await self._ask({"janus": "create"}))["data"]["id"]
 

@@ -38,10 +38,11 @@ class _Reading:
 class Bench:
     """A subject with its load. `close` ends both; use `add`, then `measure` as often as wanted."""
 
-    def __init__(self, subject: Subject, clip: Clip, viewers: int) -> None:
+    def __init__(self, subject: Subject, clip: Clip, viewers: int, *, plain: bool = False) -> None:
         self.subject = subject
         self.clip = clip
         self.viewers = viewers
+        self.plain = plain
         self.traffic: Traffic | None = None
         self._peers: list[Peer] = []
         self._certificate: Certificate | None = None
@@ -59,8 +60,9 @@ class Bench:
         """Further inspections, one after the other; returns when all viewers get pictures. Raises ServerFailed."""
         assert self.traffic is not None and self._certificate is not None  # noqa: S101
         for index in range(self.inspections, self.inspections + count):
-            publisher = Publisher(self._peer("sendonly"), self.clip)
-            await self.subject.publish(index, publisher.peer)
+            phone = self._peer("sendonly")
+            await self.subject.publish(index, phone)
+            publisher = Publisher(phone, self.clip)
             viewers = []
             for _ in range(self.viewers):
                 peer = self._peer("recvonly")
@@ -107,7 +109,10 @@ class Bench:
     def _peer(self, direction: str) -> Peer:
         assert self._certificate is not None  # noqa: S101
         peer = Peer(
-            self._certificate, "sendonly" if direction == "sendonly" else "recvonly", self.subject.address
+            self._certificate,
+            "sendonly" if direction == "sendonly" else "recvonly",
+            self.subject.address,
+            plain=self.plain,
         )
         self._peers.append(peer)
         return peer
@@ -136,7 +141,7 @@ class Bench:
         elapsed = after.at_s - before.at_s
         streams = self.traffic.streams()
         delays = _delays(streams)
-        counts = [_counted(stream) for stream in streams]
+        counts = [counted(stream) for stream in streams]
         machine = after.machine.total - before.machine.total
         return Row(
             name=self.subject.name,
@@ -147,8 +152,10 @@ class Bench:
             main_thread_percent=(after.server.main_thread_s - before.server.main_thread_s) / elapsed * 100,
             load_cpu_percent=(after.load_s - before.load_s) / elapsed * 100,
             machine_percent=(after.machine.busy - before.machine.busy) / machine * 100 if machine else 0.0,
-            sent=sum(sent for sent, _ in counts),
-            lost=sum(lost for _, lost in counts),
+            sent=sum(sent for sent, _, _ in counts),
+            lost=sum(lost for _, lost, _ in counts),
+            delivered=sum(delivered for _, _, delivered in counts),
+            extensions=self._extensions(),
             server_drops=after.server.drops - before.server.drops,
             load_drops=after.load_drops - before.load_drops,
             mismatches=sum(stream.mismatches for stream in streams),
@@ -157,17 +164,22 @@ class Bench:
             resident_bytes=after.server.resident_bytes,
         )
 
+    def _extensions(self) -> tuple[str, ...]:
+        assert self.traffic is not None  # noqa: S101
+        (taken,) = {item.publisher.extensions.get("video") for item in self.traffic.inspections}
+        return taken.names if taken is not None else ()
 
-def _counted(stream: Stream) -> tuple[int, int]:
-    """(sent, lost) in packets, or in frames of picture where the server encodes anew."""
+
+def counted(stream: Stream) -> tuple[int, int, int]:
+    """(sent, lost, delivered) in packets, or in frames of picture where the server encodes anew."""
     window = stream.window
     if window is None:
-        return 0, 0
+        return 0, 0, 0
     if isinstance(stream, EncodedStream):
         if stream.source.kind == "audio":
-            return 0, 0
-        return window.frames_sent, max(0, window.frames_sent - stream.frames)
-    return window.sent, window.lost
+            return 0, 0, 0
+        return window.frames_sent, max(0, window.frames_sent - stream.frames), stream.delivered
+    return window.sent, window.lost, window.sent - window.lost
 
 
 def _delays(streams: Sequence[Stream]) -> array[int]:

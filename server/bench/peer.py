@@ -44,7 +44,12 @@ class Peer:
     """A publisher's or a viewer's connection. `connect` runs on the event loop; then the traffic owns the socket."""
 
     def __init__(
-        self, certificate: Certificate, direction: Literal["sendonly", "recvonly"], address: str
+        self,
+        certificate: Certificate,
+        direction: Literal["sendonly", "recvonly"],
+        address: str,
+        *,
+        plain: bool = False,
     ) -> None:
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.setblocking(False)
@@ -62,6 +67,7 @@ class Peer:
             {"audio": secrets.randbits(32), "video": secrets.randbits(32)},
         )
         self.direction = direction
+        self._plain = plain
         self.remote: sdp.Remote | None = None
         self.secure: Secured | None = None
         self._certificate = certificate
@@ -70,7 +76,7 @@ class Peer:
 
     @property
     def offer(self) -> str:
-        return sdp.offer(self.local, self.direction)
+        return sdp.offer(self.local, self.direction, plain=self._plain)
 
     async def connect(self, remote_sdp: str) -> None:
         """To the candidate at our own address. Raises TimeoutError or ConnectionError when no path comes about."""

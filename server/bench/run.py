@@ -36,6 +36,7 @@ CAPACITY_WINDOW_S = 8.0
 CAPACITY_DELAY_MS = 50.0
 # A moment in which something else had the machine is no limit of the worker's: a step has failed when all of these did.
 CAPACITY_TRIES = 3
+HALF_LOAD_WINDOWS = 3
 _FULL_PERCENT = 90.0
 
 _SUBJECTS: dict[str, Callable[[Path], Subject]] = {
@@ -47,7 +48,13 @@ _SUBJECTS: dict[str, Callable[[Path], Subject]] = {
 
 
 async def rows(
-    names: Sequence[str], inspections: int, viewers: Sequence[int], seconds: float, *, say: Say
+    names: Sequence[str],
+    inspections: int,
+    viewers: Sequence[int],
+    seconds: float,
+    *,
+    plain: bool = False,
+    say: Say,
 ) -> tuple[list[Row | Missing], Machine]:
     """Every named row at every number of viewers, one after the other."""
     say("making the clip")
@@ -58,17 +65,24 @@ async def rows(
         for name in names:
             number = AIORTC_INSPECTIONS if name == "aiortc" else inspections
             say(f"{TITLES[name]}: {number} x {count}, {seconds:.0f} s")
-            found.append(await row(name, clip, number, count, seconds))
+            found.append(await row(name, clip, number, count, seconds, plain=plain))
             # At once, so that a run that is broken off has not been in vain.
             say(table(found[-1:]))
     return found, _machine(before)
 
 
 async def row(
-    name: str, clip: Clip, inspections: int, viewers: int, seconds: float, settle_s: float = SETTLE_S
+    name: str,
+    clip: Clip,
+    inspections: int,
+    viewers: int,
+    seconds: float,
+    settle_s: float = SETTLE_S,
+    *,
+    plain: bool = False,
 ) -> Row | Missing:
     with tempfile.TemporaryDirectory(prefix="yunkan-bench-") as folder:
-        bench = Bench(_SUBJECTS[name](Path(folder)), clip, viewers)
+        bench = Bench(_SUBJECTS[name](Path(folder)), clip, viewers, plain=plain)
         try:
             await bench.open()
             await bench.add(inspections)
@@ -109,22 +123,31 @@ class Soak:
         return slope([(at, float(size)) for at, size in self.samples]) * 3600
 
 
-async def soak(inspections: int, viewers: int, seconds: float, *, say: Say) -> Soak:
+async def soak(
+    inspections: int,
+    viewers: int,
+    seconds: float,
+    *,
+    plain: bool = False,
+    warm_s: float = SOAK_WARM_S,
+    subject: Callable[[Path], Subject] = YunkanSubject,
+    say: Say,
+) -> Soak:
     clip = make_clip()
     with tempfile.TemporaryDirectory(prefix="yunkan-bench-") as folder:
-        bench = Bench(YunkanSubject(Path(folder)), clip, viewers)
+        bench = Bench(subject(Path(folder)), clip, viewers, plain=plain)
         try:
             await bench.open()
             await bench.add(1)
-            await bench.measure(1.0, settle_s=SOAK_WARM_S)
+            await bench.measure(1.0, settle_s=warm_s)
             alone = bench.resident_bytes()
             if inspections > 1:
                 await bench.add(inspections - 1)
             say(f"warming up {inspections} inspections")
-            await bench.measure(1.0, settle_s=SOAK_WARM_S)
+            await bench.measure(1.0, settle_s=warm_s)
             begun = time.monotonic()
             samples = [(0.0, bench.resident_bytes())]
-            measured = await bench.measure(SOAK_SAMPLE_S, settle_s=0)
+            measured = await bench.measure(min(SOAK_SAMPLE_S, seconds), settle_s=0)
             windows = [measured]
             while (at := time.monotonic() - begun) < seconds:
                 samples.append((at, bench.resident_bytes()))
@@ -164,7 +187,7 @@ def soak_as_json(found: Soak) -> dict[str, Any]:
 
 
 class _Measures(Protocol):
-    async def measure(self, seconds: float, /) -> Row: ...
+    async def measure(self, seconds: float, settle_s: float, /) -> Row: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,40 +196,79 @@ class Capacity:
 
     steps: tuple[Row, ...]
     limit: str
+    half: tuple[Row, ...] = ()
+    "Measurements with half of what it carries, on a service started anew."
 
     @property
     def carried(self) -> int:
         good = self.steps[:-1] if self.limit else self.steps
         return good[-1].inspections if good else 0
 
+    @property
+    def half_load(self) -> Row | None:
+        """The middle measurement by its p99: neither the luckiest nor the one that something else disturbed."""
+        ordered = sorted(self.half, key=lambda row: row.p99_ms or 0.0)
+        return ordered[len(ordered) // 2] if ordered else None
 
-async def capacity(viewers: int, most: int, *, say: Say) -> Capacity:
-    """Adds inspections to one running worker until it delays or drops."""
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """How the capacity is looked for: `step` inspections more each time, up to `most`."""
+
+    most: int
+    step: int = CAPACITY_STEP
+    window_s: float = CAPACITY_WINDOW_S
+    settle_s: float = SETTLE_S
+
+
+async def capacity(
+    search: Search,
+    viewers: int,
+    *,
+    plain: bool = False,
+    subject: Callable[[Path], Subject] = YunkanSubject,
+    say: Say,
+) -> Capacity:
+    """Adds inspections to one running worker until it delays or drops; then measures half of what it carried."""
     clip = make_clip()
-    steps: list[Row] = []
     with tempfile.TemporaryDirectory(prefix="yunkan-bench-") as folder:
-        bench = Bench(YunkanSubject(Path(folder)), clip, viewers)
+        found = await _search(search, Bench(subject(Path(folder)), clip, viewers, plain=plain), say)
+    half = found.carried // 2
+    if not half:
+        return found
+    say(f"half load: {half} inspections")
+    with tempfile.TemporaryDirectory(prefix="yunkan-bench-") as folder:
+        bench = Bench(subject(Path(folder)), clip, viewers, plain=plain)
         try:
             await bench.open()
-            while bench.inspections < most:
-                await bench.add(CAPACITY_STEP)
-                step = await first_good(bench, say)
-                steps.append(step)
-                if limit := what_gave_out(step):
-                    return Capacity(tuple(steps), limit)
-        except (ServerFailed, TimeoutError, ConnectionError) as error:
-            return (
-                Capacity((*steps, steps[-1]), f"no further connection: {error}") if steps else _raise(error)
-            )
+            await bench.add(half)
+            rows = [await bench.measure(search.window_s, search.settle_s) for _ in range(HALF_LOAD_WINDOWS)]
         finally:
             await bench.close()
+    return dataclasses.replace(found, half=tuple(rows))
+
+
+async def _search(search: Search, bench: Bench, say: Say) -> Capacity:
+    steps: list[Row] = []
+    try:
+        await bench.open()
+        while bench.inspections < search.most:
+            await bench.add(search.step)
+            measured = await first_good(bench, say, search)
+            steps.append(measured)
+            if limit := what_gave_out(measured):
+                return Capacity(tuple(steps), limit)
+    except (ServerFailed, TimeoutError, ConnectionError) as error:
+        return Capacity((*steps, steps[-1]), f"no further connection: {error}") if steps else _raise(error)
+    finally:
+        await bench.close()
     return Capacity(tuple(steps), "")
 
 
-async def first_good(bench: _Measures, say: Say) -> Row:
+async def first_good(bench: _Measures, say: Say, search: Search) -> Row:
     """The first measurement in which nothing gave out, or the last."""
     for left in reversed(range(CAPACITY_TRIES)):
-        step = await bench.measure(CAPACITY_WINDOW_S)
+        step = await bench.measure(search.window_s, search.settle_s)
         say(describe_step(step))
         if not left or not what_gave_out(step):
             break
@@ -241,11 +303,23 @@ def describe_step(step: Row) -> str:
 def describe_capacity(found: Capacity) -> str:
     lines = [describe_step(step) for step in found.steps]
     reason = found.limit or "nothing gave out within the benchmark's bound"
-    return "\n".join([*lines, f"one worker carries {found.carried} inspections; {reason}"])
+    lines.append(f"one worker carries {found.carried} inspections; {reason}")
+    if (middle := found.half_load) is not None:
+        every = ", ".join(f"{row.p99_ms or 0:.1f}" for row in found.half)
+        lines.append(
+            f"at half load, {middle.inspections} inspections: p99 delay {middle.p99_ms or 0:.1f} ms "
+            f"(the middle of {every}), {sum(row.lost for row in found.half)} packets lost"
+        )
+    return "\n".join(lines)
 
 
 def capacity_as_json(found: Capacity) -> dict[str, Any]:
-    return {**asdict(found), "carried": found.carried}
+    middle = found.half_load
+    return {
+        **asdict(found),
+        "carried": found.carried,
+        "half_load_p99_ms": middle.p99_ms if middle is not None else None,
+    }
 
 
 def _raise(error: Exception) -> Capacity:

@@ -36,8 +36,8 @@ class Source:
         self._loop_units = round(clip.seconds * CLOCK_HZ[kind])
         self._places = {packet.payload: index for index, packet in enumerate(self.packets)}
 
-    def packet(self, packet: Packet, loops: int, now_ns: int) -> bytes:
-        """`packet` of the clip's `loops`-th repetition as plain RTP; it counts as sent `now_ns`."""
+    def packet(self, packet: Packet, loops: int, now_ns: int, extension: bytes = b"") -> bytes:
+        """`packet` of the clip's `loops`-th repetition as unprotected RTP; it counts as sent `now_ns`."""
         number = self.next_number
         self.next_number += 1
         self.sent_ns[number & 0xFFFF] = now_ns
@@ -47,8 +47,9 @@ class Source:
             self.frames_sent += 1
         self.octets += len(packet.payload)
         marker = 0x80 if packet.marker else 0
-        header = HEADER.pack(0x80, marker | self._payload_type, number & 0xFFFF, timestamp, self.ssrc)
-        return header + packet.payload
+        first = 0x90 if extension else 0x80
+        header = HEADER.pack(first, marker | self._payload_type, number & 0xFFFF, timestamp, self.ssrc)
+        return header + extension + packet.payload
 
     def timestamp_at(self, media_s: float) -> int:
         return (self._first_timestamp + round(media_s * CLOCK_HZ[self.kind])) & 0xFFFFFFFF
@@ -163,11 +164,13 @@ class EncodedStream:
         self.ssrc = 0
         self.frames = 0
         "Frames of the window that arrived."
+        self.delivered = 0
+        "Frames that arrived while the window was open, also those from before it."
         self._first_timestamp = 0
 
     def open(self) -> None:
         self.window = Window(self.source)
-        self.frames = 0
+        self.frames = self.delivered = 0
 
     def received(self, datagram: bytes, arrived_ns: int) -> None:
         self.highest = (datagram[2] << 8) | datagram[3]
@@ -188,6 +191,7 @@ class EncodedStream:
         ):
             self.frames += 1
         if window.end is None:
+            self.delivered += 1
             sent_ns = self.source.frame_sent_ns[frame % FRAMES_KEPT]
             window.delays_us.append(max(0, arrived_ns - sent_ns) // 1000)
 

@@ -71,7 +71,8 @@ class Connection:
 
 
 class Publisher(Connection):
-    """Plays the clip. Sends nothing twice: what is lost stays lost and is counted."""
+    """Plays the clip. Sends nothing twice: what is lost stays lost and is counted. Made of a connected peer; what the
+    other side tells it of arrivals it reads and leaves at that: the clip's bitrate is fixed."""
 
     def __init__(self, peer: Peer, clip: Clip) -> None:
         super().__init__(peer)
@@ -80,8 +81,20 @@ class Publisher(Connection):
             "video": Source(clip, "video", peer.local.ssrcs["video"], H264),
         }
         self.clip = clip
+        assert peer.remote is not None  # noqa: S101
+        self.extensions = peer.remote.extensions
+        self.packets_numbered = 0
         self.started_s = 0.0
         self.stopped = False
+
+    def extension(self, kind: Kind, now_ns: int) -> bytes:
+        """Of the next packet; numbers count the connection's packets, whatever their stream."""
+        extensions = self.extensions.get(kind)
+        if not extensions:
+            return b""
+        number = self.packets_numbered
+        self.packets_numbered += extensions.transport_number is not None
+        return extensions.header(number, now_ns)
 
     def reports(self, now: float) -> list[Packet]:
         packets: list[Packet] = []
@@ -119,7 +132,8 @@ class _Playing:
                 return due
             source = publisher.sources[packet.kind]
             stamp = time.time_ns()
-            _send(peer, secure.protect(source.packet(packet, self._loops, stamp)))
+            extension = publisher.extension(packet.kind, stamp)
+            _send(peer, secure.protect(source.packet(packet, self._loops, stamp, extension)))
             self._place += 1
             if self._place == len(clip.packets):
                 self._place, self._loops = 0, self._loops + 1

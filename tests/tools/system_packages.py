@@ -14,6 +14,8 @@ NEEDED = {
     ),
     "postgresql": lambda: any(Path("/usr/lib/postgresql").glob("*/bin/initdb")),
     "coturn": lambda: shutil.which("turnserver") is not None,
+    "janus": lambda: shutil.which("janus") is not None,
+    "janus-tools": lambda: shutil.which("janus-pp-rec") is not None,
     "firefox-esr": lambda: shutil.which("firefox-esr") is not None,
     "nodejs": lambda: shutil.which("node") is not None,
 }

@@ -7,7 +7,17 @@ from typing import Any
 import pytest
 
 from server.bench.report import Machine, Missing, Row, as_json, markdown, ratios, table
-from server.bench.run import CAPACITY_TRIES, Soak, describe_soak, first_good, what_gave_out
+from server.bench.run import (
+    CAPACITY_TRIES,
+    Capacity,
+    Search,
+    Soak,
+    capacity_as_json,
+    describe_capacity,
+    describe_soak,
+    first_good,
+    what_gave_out,
+)
 from server.bench.subject import RecordingState
 
 MACHINE = Machine("2026-11-21 20:00 UTC", "a processor", 2, "Linux 6", "3.11", 0.5, 0.9)
@@ -59,6 +69,24 @@ def test_a_server_that_fell_behind_is_marked_and_not_compared() -> None:
     assert ratios([ROW, late]) == []
 
 
+def test_what_fell_behind_is_reckoned_by_the_frames_that_it_delivered_meanwhile() -> None:
+    late = dataclasses.replace(AIORTC, sent=600, lost=220, delivered=400)
+    assert late.reckoned_for_all == pytest.approx(180)
+    assert ratios([ROW, late]) == [
+        ("aiortc (N=1, reckoned for all frames) / yunkan", "8 x 3", pytest.approx(90))
+    ]
+    text = markdown([ROW, late], MACHINE)
+    assert "delivered 400 frames while 600 were due, with 120 % of a core" in text
+    assert "about 180 % for all of them" in text
+    assert as_json([late], MACHINE)["rows"][0]["reckoned_for_all_percent"] == pytest.approx(180)
+
+
+def test_markdown_says_what_the_packets_carried() -> None:
+    text = markdown([dataclasses.replace(ROW, extensions=("transport-cc",)), FLOOR], MACHINE)
+    assert "- Yunkan, recording: packets carry transport-cc." in text
+    assert "sendto: packets carry no header extension." in text
+
+
 def test_a_missing_row_says_why_and_its_columns_stay_aligned() -> None:
     lines = table([ROW, Missing("janus", 8, 3, "the program janus is not installed")]).splitlines()
     assert "not measured: the program janus is not installed" in lines[2]
@@ -99,6 +127,17 @@ def test_the_search_for_the_capacity_says_what_gave_out(changes: dict[str, Any],
     assert reason in found if reason else found == ""
 
 
+def test_half_load_is_judged_by_the_middle_of_its_measurements() -> None:
+    half = tuple(dataclasses.replace(ROW, inspections=4, p99_ms=value) for value in (9.0, 80.0, 6.0))
+    found = Capacity((ROW, dataclasses.replace(ROW, inspections=12, p99_ms=60.0)), "p99 delay 60 ms", half)
+    assert "one worker carries 8 inspections" in describe_capacity(found)
+    assert (
+        "at half load, 4 inspections: p99 delay 9.0 ms (the middle of 9.0, 80.0, 6.0)"
+        in describe_capacity(found)
+    )
+    assert capacity_as_json(found)["half_load_p99_ms"] == 9.0
+
+
 def test_memory_of_further_inspections_does_not_count_the_first() -> None:
     soak = Soak(5, 1, 100, ((0.0, 180), (3600.0, 190)), ROW)
     assert soak.further_bytes == 20
@@ -118,7 +157,7 @@ class Rows:
     def __init__(self, *rows: Row) -> None:
         self._rows = list(rows)
 
-    async def measure(self, _seconds: float) -> Row:
+    async def measure(self, _seconds: float, _settle_s: float) -> Row:
         return self._rows.pop(0)
 
     @property
@@ -129,8 +168,8 @@ class Rows:
 async def test_a_step_is_measured_again_before_the_worker_is_said_to_have_given_out() -> None:
     late = dataclasses.replace(ROW, p99_ms=80.0)
     bench = Rows(late, ROW, late)
-    assert await first_good(bench, lambda _: None) == ROW
+    assert await first_good(bench, lambda _: None, Search(most=8)) == ROW
     assert bench.left == 1
     bench = Rows(*[late] * 5)
-    assert await first_good(bench, lambda _: None) == late
+    assert await first_good(bench, lambda _: None, Search(most=8)) == late
     assert bench.left == 5 - CAPACITY_TRIES

@@ -17,6 +17,22 @@ def test_an_offer_is_one_that_the_service_takes() -> None:
     assert video.formats[0].payload_type == sdp.H264
     assert video.formats[0].rtx_payload_type == sdp.RTX
     assert audio.can_send and not audio.can_receive
+    assert video.transport_cc == audio.transport_cc == 3
+
+
+def test_a_plain_offer_has_no_header_extensions() -> None:
+    video = parse_offer(sdp.offer(LOCAL, "sendonly", plain=True)).section("video")
+    assert video is not None and video.transport_cc is None
+
+
+def test_extensions_are_sent_where_the_answer_took_them() -> None:
+    whole = sdp.offer(LOCAL, "sendonly")
+    assert sdp.parse(whole, "127.0.0.1").extensions["video"].names == ("transport-cc", "abs-send-time")
+    audio, _, video = whole.partition("m=video")
+    lines = [line for line in video.splitlines() if not line.startswith("a=extmap:2")]
+    taken = sdp.parse(audio + "m=video" + "\r\n".join(lines) + "\r\n", "127.0.0.1").extensions
+    assert taken["video"].names == ("transport-cc",)
+    assert taken["audio"].names == ("transport-cc", "abs-send-time")
 
 
 def test_an_answer_keeps_the_payload_types_and_names_of_the_offer() -> None:

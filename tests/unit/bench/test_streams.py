@@ -42,6 +42,15 @@ def test_a_viewer_of_renumbered_packets_finds_what_is_missing_and_how_late_the_r
     assert stream.mismatches == 0
 
 
+def test_a_packet_with_a_header_extension_is_known_by_its_payload_all_the_same() -> None:
+    origin = source()
+    packet = origin.packet(CLIP.packets[0], 0, 0, b"\xbe\xde\x00\x01\x31\x00\x07\x00")
+    assert packet[0] == 0x90
+    stream = ForwardedStream(origin, lambda protected: protected)
+    stream.received(packet, 0)
+    assert stream.ready
+
+
 def test_packets_sent_after_the_window_are_not_in_it() -> None:
     origin = source()
     stream = ForwardedStream(origin, lambda packet: packet)
@@ -101,3 +110,6 @@ def test_frames_that_were_encoded_anew_are_known_by_their_distance_from_the_firs
     stream.window.close()
     assert (stream.window.frames_sent, stream.frames) == (3, 2)
     assert list(stream.window.delays_us) == [7000, 9000]
+    stream.open()
+    stream.received(frame(5), 90 * MS)
+    assert (stream.frames, stream.delivered) == (0, 1)
