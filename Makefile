@@ -6,10 +6,10 @@ HOST ?=
 PORT ?= 8080
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev run demo serve test test-fast bench-media check format messages migration screenshots lock clean
+.PHONY: help install install-dev run demo serve test test-fast bench-media bench-events bench-archive bench-evidence check format messages migration screenshots lock clean
 
 help: ## Show this list
-	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(VENV)/.installed: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit("Yunkan needs Python 3.11 or newer; say make PYTHON=/path/to/python3.11") if sys.version_info < (3, 11) else None'
@@ -48,6 +48,17 @@ test-fast: install-dev ## Without browsers: for the minute between two edits
 bench-media: install ## The media engine beside its peers, as a table and as build/bench-media.{json,md}
 	@mkdir -p build
 	$(BIN)/yunkan bench media --viewers 1 3 --json build/bench-media.json --markdown build/bench-media.md
+
+bench-events: install-dev ## Durable appends a second on SQLite and PostgreSQL, also as build/bench-events.{json,md}
+	@mkdir -p build
+	$(BIN)/python -m tests.tools.bench_with_postgres events --json build/bench-events.json --markdown build/bench-events.md
+
+bench-archive: install-dev ## List, search and replay of many inspections on both, also as build/bench-archive.{json,md}
+	@mkdir -p build
+	$(BIN)/python -m tests.tools.bench_with_postgres archive --json build/bench-archive.json --markdown build/bench-archive.md
+
+bench-evidence: bench-events ## The events, then sealing, verifying and zipping, also as build/bench-evidence.{json,md}
+	$(BIN)/yunkan bench evidence --json build/bench-evidence.json --markdown build/bench-evidence.md
 
 check: install-dev ## Lint, types, import contracts, templates, catalogues
 	$(BIN)/ruff check server tests

@@ -18,8 +18,11 @@ def find_binaries() -> Path | None:
 
 
 @contextmanager
-def running_postgres(binaries: Path) -> Iterator[str]:
-    """A server of its own; yields its URL without a database name. PostgreSQL refuses to run as root."""
+def running_postgres(binaries: Path, *, durable: bool = False) -> Iterator[str]:
+    """A server of its own; yields its URL without a database name. PostgreSQL refuses to run as root.
+
+    Only a `durable` one waits for the disk: tests throw their data away.
+    """
     folder = Path(tempfile.mkdtemp(prefix="yunkan-pg-"))
     prefix: list[str] = []
     if os.geteuid() == 0:
@@ -36,7 +39,9 @@ def running_postgres(binaries: Path) -> Iterator[str]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    options = f"-c listen_addresses=127.0.0.1 -c port={port} -c unix_socket_directories={folder} -c fsync=off"
+    options = f"-c listen_addresses=127.0.0.1 -c port={port} -c unix_socket_directories={folder}"
+    if not durable:
+        options += " -c fsync=off"
     try:
         run(
             str(binaries / "initdb"),

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from server.bench import evidence, run
+from server.bench import archive, events, evidence, run
 from server.bench.processes import ServerFailed
 from server.bench.report import ROWS, as_json, markdown, table
 from server.bench.subject import Unavailable
@@ -41,6 +41,8 @@ def add_command(commands: Any) -> None:
     media.add_argument("--json", type=Path, metavar="FILE")
     media.add_argument("--markdown", type=Path, metavar="FILE")
     media.set_defaults(run=_media)
+    archive.add_to(bench)
+    events.add_to(bench)
     evidence.add_to(bench)
 
 
