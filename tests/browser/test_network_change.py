@@ -1,6 +1,7 @@
 """The way between a browser and the service changes or narrows under a running connection."""
 
 import asyncio
+import statistics
 from collections.abc import Callable
 
 import pytest
@@ -14,8 +15,8 @@ from tests.peers.relay import Relay, longest_gap
 pytestmark = [pytest.mark.browser, pytest.mark.realtime, pytest.mark.asyncio(loop_scope="module")]
 
 GAP_S = 0.5
-# A machine that is busy elsewhere for a moment is no long gap: it is asked again.
-TRIES = 5
+# A machine that is busy elsewhere for a moment is no long gap; being quick once is not enough either.
+CHANGES = 3
 
 
 class Network:
@@ -41,17 +42,15 @@ class Network:
         return at
 
     async def gap_s(self, media: list[float]) -> float:
-        """The shortest of the gaps in the media that changes of the network made."""
+        """The middle one of the gaps in the media that changes of the network made."""
         gaps = []
-        for _ in range(TRIES):
+        for _ in range(CHANGES):
             changed = await self.change()
             async with asyncio.timeout(LIVE_MS / 1000):
                 while sum(time > changed for time in media) < 60:
                     await self.page.wait_for_timeout(50)
             gaps.append(longest_gap(media, changed))
-            if gaps[-1] < GAP_S:
-                break
-        return min(gaps)
+        return statistics.median(gaps)
 
 
 async def test_both_ends_move_to_another_network_within_half_a_second(house: House) -> None:
