@@ -78,13 +78,17 @@ def sharp_camera(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build_camera.build(path, frames=3 * build_camera.FPS, size=(1280, 720))
 
 
-@asynccontextmanager
-async def staged(slot: Slot, camera: Path) -> AsyncIterator[Stage]:
+def require_chromium() -> None:
     if not EXECUTABLE.exists():
         reason = "no Chromium is installed (Debian: chromium)"
         if os.environ.get("CI"):
             pytest.fail(reason)
         pytest.skip(reason)
+
+
+@asynccontextmanager
+async def staged(slot: Slot, camera: Path) -> AsyncIterator[Stage]:
+    require_chromium()
     async with AsyncExitStack() as stack:
         sessions: dict[str, Session] = {}
         url = await serve(stack, slot, sessions)

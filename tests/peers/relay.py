@@ -6,8 +6,11 @@ A cut is silent, as that of a phone out of coverage: nothing is refused or close
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from itertools import pairwise
 from types import TracebackType
+
+from tests.peers.weather import Way, Weather
 
 Address = tuple[str, int]
 
@@ -25,10 +28,26 @@ RTCPeerConnection.prototype.setRemoteDescription = function (description) {
 """
 
 
-class Relay:
-    """`async with Relay(http, media) as relay`: `relay.address` for the browser, `relay.script` for its pages."""
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """The header of a media packet, which SRTP leaves in clear, and whether it got through."""
 
-    def __init__(self, http: Address, media: Address) -> None:
+    at: float
+    payload_type: int
+    timestamp: int
+    lost: bool
+
+
+class Relay:
+    """`async with Relay(http, media) as relay`: `relay.address` for the browser, `relay.script` for its pages.
+
+    The weather of `up` (from the browser) and `down` is clear until a test says otherwise.
+    """
+
+    def __init__(self, http: Address, media: Address, *, seed: int = 1) -> None:
+        self.up, self.down = Way(seed), Way(seed + 1)
+        self.seen_up: list[Seen] = []
+        self.seen_down: list[Seen] = []
         self._http = http
         self._media = media
         self._passing = asyncio.Event()
@@ -95,6 +114,11 @@ class Relay:
         self._deserted.append(self._outside)
         self._outside = await self._open_outside()
 
+    def change_weather(self, weather: Weather, now: float) -> None:
+        """In both directions, from `now` on (the loop's time)."""
+        self.up.change(weather, now)
+        self.down.change(weather, now)
+
     def cut(self) -> None:
         self._passing.clear()
 
@@ -145,10 +169,18 @@ class Relay:
         loop = asyncio.get_running_loop()
         now = loop.time()
         self.offered.append((now, len(data)))
+        leaves = self.up.leaves_at(now)
+        _note(self.seen_up, data, now, leaves)
+        if leaves is None:
+            self.datagrams_dropped += 1
+            return
         if is_media(data):
             self.media_up.append(now)
         if self.uplink_bps is None:
-            self._to_service(outside, data, source)
+            if leaves > now:
+                loop.call_at(leaves, self._to_service, outside, data, source)
+            else:
+                self._to_service(outside, data, source)
             return
         starts = max(now, self._free_at)
         if starts - now > QUEUE_S:
@@ -177,9 +209,23 @@ class Relay:
         """Each of the browser's sockets gets one of its own towards the service."""
 
         def back(answer: bytes, _: Address) -> None:
-            if self._passing.is_set() and outside is self._outside:
-                if is_media(answer):
-                    self.media_down.append(asyncio.get_running_loop().time())
+            if not self._passing.is_set() or outside is not self._outside:
+                return
+            now = loop.time()
+            leaves = self.down.leaves_at(now)
+            _note(self.seen_down, answer, now, leaves)
+            if leaves is None:
+                self.datagrams_dropped += 1
+                return
+            if is_media(answer):
+                self.media_down.append(now)
+            if leaves > now:
+                loop.call_at(leaves, send, answer)
+            else:
+                send(answer)
+
+        def send(answer: bytes) -> None:
+            if not outside.is_closing():
                 outside.sendto(answer, source)
 
         loop = asyncio.get_running_loop()
@@ -189,6 +235,12 @@ class Relay:
         if source in self._inside:
             transport.close()
         self._inside.setdefault(source, transport).sendto(data, self._media)
+
+
+def _note(seen: list[Seen], datagram: bytes, at: float, leaves: float | None) -> None:
+    if is_media(datagram) and len(datagram) >= 12:
+        timestamp = int.from_bytes(datagram[4:8], "big")
+        seen.append(Seen(at, datagram[1] & 0x7F, timestamp, leaves is None))
 
 
 def is_media(datagram: bytes) -> bool:
