@@ -172,7 +172,7 @@ async def _fill(database: Database, inspections: int) -> tuple[Matter, str, int]
 
 
 def _enterprise(number: int) -> str:
-    return f"第{number:05d}号种业有限公司"
+    return f"Seeds-{number:05d}"
 
 
 def _inspection(

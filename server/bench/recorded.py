@@ -50,12 +50,12 @@ _MAGIC = b"\0\0\0\x18ftypmp42"
 _PICTURE = (720, 1280)
 _CASE = NewCase(
     matter="seed-licence-address",
-    enterprise_name="丰禾种业有限公司",
+    enterprise_name="Seed company",
     credit_code="91370503MA3C0FHY70",
     licence_kind="seed-b",
     licence_number="0007",
-    old_address="府前街 18 号",
-    new_address="民丰路 6 号",
+    old_address="Old street 18",
+    new_address="New road 6",
     latitude=None,
     longitude=None,
 )
@@ -89,7 +89,7 @@ async def _make(database: Database, folder: Path, parts: int, part_bytes: int) -
     office = keys.init(folder / "keys", "bench", clock.now())
     async with database.transaction() as session:
         made = await create_office(session, name="bench", now=clock.now())
-        reviewer = Actor(kind="token", id=new_id(), name="周敏", role="reviewer", office_id=made.id)
+        reviewer = Actor(kind="token", id=new_id(), name="Reviewer", role="reviewer", office_id=made.id)
         case = await create_case(session, reviewer, _CASE, clock.now())
         inspection = (await schedule(session, journal, reviewer, case.id, reviewers=[])).id
         await maker.record(session, inspection, parts, part_bytes)
@@ -132,10 +132,10 @@ class _Maker:
 
         await tell("inspection.started", epoch=1)
         await add(
-            Participant, id=person, role="enterprise", name="田园", token_hash=new_id(), joined_at=began,
+            Participant, id=person, role="enterprise", name="Phone", token_hash=new_id(), joined_at=began,
             token_expires_at=began,
         )  # fmt: skip
-        await tell("participant.joined", participant=person, name="田园", role="enterprise")
+        await tell("participant.joined", participant=person, name="Phone", role="enterprise")
         await add(Slot, id=slot, participant_id=person, source="camera", opened_at=began)
         await tell("slot.opened", slot=slot, participant=person, source="camera")
         for number in range(parts):
@@ -207,7 +207,7 @@ async def _conclude(session: AsyncSession, journal: Journal, inspection: str) ->
     now = journal.clock.now()
     values = {
         "state": "concluded", "started_at": now - timedelta(hours=1), "ended_at": now, "concluded_at": now,
-        "concluded_by_name": "周敏", "result": "pass",
+        "concluded_by_name": "Reviewer", "result": "pass",
     }  # fmt: skip
     await session.execute(update(Inspection).where(Inspection.id == inspection).values(**values))
     await journal.append(session, inspection, "inspection.ended", system_actor(), {"reason": "finished"})
