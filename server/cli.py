@@ -22,6 +22,7 @@ from server.clock import SystemClock
 from server.commands import check_log as check_log_command
 from server.commands import keys as keys_command
 from server.commands import log as log_command
+from server.commands import record as record_command
 from server.commands import reindex as reindex_command
 from server.commands import verify as verify_command
 from server.db import Database
@@ -78,6 +79,7 @@ def _parser() -> argparse.ArgumentParser:
     create.set_defaults(run=_create_token)
     add_bench_command(commands)
     verify_command.add_to(commands)
+    record_command.add_to(commands)
     check_log_command.add_to(commands)
     keys_command.add_to(commands)
     log_command.add_to(commands)

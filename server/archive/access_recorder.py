@@ -48,7 +48,8 @@ VISITOR = Actor(kind="system", id="visitor", name="", role="observer", office_id
 class Act:
     """`target`: the id that was asked for, of an inspection or a part, or nothing for what is the office's.
 
-    `what` tells pages apart; of a refusal it is the route, and `code` says why; of a check it is what came out.
+    `what` tells pages apart; of a refusal it is the route, and `code` says why; of a check it is what came out, of
+    another than that of receipts with its kind before a colon.
     """
 
     actor: Actor
@@ -67,7 +68,8 @@ class Act:
         if self.type == PLAYED:
             return {"part": self.target}
         if self.type == VERIFIED:
-            return {"receipts": self.what}
+            kind, _, outcome = self.what.rpartition(":")
+            return {kind or "receipts": outcome}
         if self.type == REFUSED:
             return {"what": self.what, "code": self.code, "target": self.target}
         return {"what": self.what}

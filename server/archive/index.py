@@ -18,6 +18,7 @@ from server.accounts.models import Office, Staff
 from server.cases.models import Case, Enterprise, Evidence, Material
 from server.db.base import Base, UtcDateTime
 from server.evidence.canonical import dump, parse
+from server.evidence.officelog import Head
 from server.ids import new_id
 from server.inspections.models import Inspection, InspectionReviewer, Invitation
 from server.live.models import Part, Participant, Slot, Snapshot
@@ -38,12 +39,39 @@ class BadIndex(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
+class OfficeState:
+    """What the record tells of the office as of its making: the newest signed head of its log, the fingerprint of its
+    root in hex, and its public address without a slash at the end, or "".
+    """
+
+    head: Head
+    root_fingerprint: str
+    public_url: str
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "head": self.head.to_json(),
+            "root_fingerprint": self.root_fingerprint,
+            "public_url": self.public_url,
+        }
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> OfficeState:
+        """ValueError, KeyError."""
+        return cls(Head.from_json(value["head"]), str(value["root_fingerprint"]), str(value["public_url"]))
+
+
+@dataclass(frozen=True, slots=True)
 class Index:
-    """`rows`: table name -> its rows as JSON. `record`: id of the record's evidence. `language`: the record's."""
+    """`rows`: table name -> its rows as JSON. `record`: id of the record's evidence. `language`: the record's.
+
+    `office`: None in an index that was made for no record.
+    """
 
     rows: dict[str, list[dict[str, Any]]]
     record: str
     language: str
+    office: OfficeState | None = None
 
     def to_bytes(self) -> bytes:
         return dump(
@@ -53,6 +81,7 @@ class Index:
                 "record": self.record,
                 "language": self.language,
                 "rows": self.rows,
+                **({"office": self.office.to_json()} if self.office is not None else {}),
             }
         )
 
@@ -64,7 +93,8 @@ class Index:
             if value["v"] != VERSION or value["kind"] != "index":
                 raise BadIndex("it is not of a known version")
             rows = {str(name): [dict(row) for row in listed] for name, listed in value["rows"].items()}
-            return cls(rows, str(value["record"]), str(value["language"]))
+            office = OfficeState.from_json(value["office"]) if "office" in value else None
+            return cls(rows, str(value["record"]), str(value["language"]), office)
         except BadIndex:
             raise
         except (KeyError, TypeError, ValueError, AttributeError) as error:

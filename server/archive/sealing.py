@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ from server.accounts.rules import system_actor
 from server.archive.disposal import finish_disposals
 from server.archive.documents import add_documents, record_row
 from server.archive.four_properties import add_report
-from server.archive.index import read_index
+from server.archive.index import OfficeState, read_index
 from server.archive.leases import Lease, LeaseLost, claim, is_free, is_to_end
 from server.archive.models import Seal
 from server.archive.office_log import enter_seal, open_index, prove_seal
@@ -33,7 +34,7 @@ from server.archive.stamping import Round
 from server.archive.threads import to_its_end
 from server.archive.unclaimed import claimed_paths, find_unclaimed, set_aside
 from server.errors import N_
-from server.evidence import durable, keys, receipts
+from server.evidence import durable, keys, officelog, receipts
 from server.evidence.certificates import fingerprint
 from server.evidence.errors import EvidenceError
 from server.evidence.sealing import Sealed, SealingOrder, add_office_proof, find_sealed, seal_folder
@@ -46,6 +47,7 @@ from server.live.gap_filling import awaited_until
 from server.live.models import Part
 from server.live.receipts import read_receipts
 from server.live.rooms import Rooms
+from server.officelog.heads import find_newest_head, sign_head
 from server.settings import Settings
 from server.web.languages import speaking
 
@@ -220,6 +222,7 @@ class Sealer:
             opened = await open_index(session, inspection_id)
             given = await read_receipts(session, inspection_id)
         office = await asyncio.to_thread(keys.load, live.settings.key_folder)
+        index = replace(index, office=await self._office_state(lease, office))
         folder = live.files.absolute(f"inspections/{inspection_id}")
         if await asyncio.to_thread(find_sealed, folder) is None:
             office.require_usable(live.clock.now())
@@ -268,6 +271,15 @@ class Sealer:
             )
         await self._reached(lease, "recorded")
         log.info("sealed", inspection=inspection_id, root=sealed.seal.root, files=sealed.seal.files)
+
+    async def _office_state(self, lease: Lease, office: keys.OfficeKeys) -> OfficeState:
+        """For the record: the newest head of the office's log; the first one is signed for it."""
+        live = self._live
+        async with live.database.transaction() as session:
+            await lease.hold(session)
+            head = await find_newest_head(session) or await sign_head(session, office, live.clock.now())
+        signed = officelog.Head.parse(head.document.encode())
+        return OfficeState(signed, fingerprint(office.root), live.settings.public_url.rstrip("/"))
 
     async def _report(self, lease: Lease) -> None:
         """The four-property report: a check of its own, so the seal does not wait for it."""

@@ -98,7 +98,15 @@ class Codes:
     qr: str
 
 
-Block = Heading | Paragraph | Fields | Table | Picture | Codes
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """Ruled lines to write on, under what belongs there."""
+
+    text: str
+    lines: int
+
+
+Block = Heading | Paragraph | Fields | Table | Picture | Codes | Rules
 
 
 def make_pdf(
@@ -205,7 +213,7 @@ def _placed(block: Block, number: int, folder: Path) -> dict[str, Any]:
         raise DocumentUnmakable(detail=f"table {number} has a row of another length than its header")
     if isinstance(block, Codes):
         drawn = io.BytesIO()
-        segno.make(block.qr, error="m", micro=False).save(drawn, kind="svg", border=2, xmldecl=False)
+        segno.make(block.qr, error="m", micro=False).save(drawn, kind="svg", border=4, xmldecl=False)
         (folder / f"{number}.svg").write_bytes(drawn.getvalue())
         return {"kind": kind, "rows": list(block.rows), "file": f"{number}.svg"}
     return {"kind": kind, **asdict(block)}

@@ -1,4 +1,4 @@
-"""Receipts that somebody shows, against the office's keys and its log of that inspection.
+"""Receipts and records that somebody shows, against the office's keys and its log of that inspection.
 
 Who shows a receipt that the office did not sign learns nothing; who shows a true one, whether the log still fits it.
 """
@@ -14,14 +14,16 @@ from pathlib import Path
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from server.archive.record_code import RecordCode
 from server.db import Database
 from server.errors import N_, Invalid, Unavailable
-from server.evidence import keylog, keys, officelog
+from server.evidence import keylog, keys, merkle, officelog
+from server.evidence.canonical import parse
 from server.evidence.chain import check_chain
 from server.evidence.receipts import BadReceipt, Receipt, ReceiptResult, parse_kept
 from server.evidence.verify.receipt_check import ReceiptFinding, check_receipts, head_keys
 from server.inspections.closing import read_lines
-from server.officelog.entries import find_entry
+from server.officelog.entries import find_entry, read_leaves
 
 MOST_BYTES = 4 * 2**20
 MOST_RECEIPTS = 5000
@@ -103,6 +105,46 @@ def _is_ours(receipts: Sequence[Receipt], public: Sequence[bytes]) -> bool:
             each.require_signed(public)
             return True
     return False
+
+
+class RecordOutcome(StrEnum):
+    """What became of a record's code."""
+
+    HOLDS = "holds"
+    UNKNOWN = "unknown"
+    """No log of this office ended so: made up, or of another office. What there is here is not told."""
+    OFFICE_LOG_DIFFERS = "office_log_differs"
+    """The inspection's log did, but the office's log of today does not lead to the head that the record names."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordVerdict:
+    """`disposed`: the content is not there any more; the office's log still has the end of its log."""
+
+    code: RecordCode
+    outcome: RecordOutcome
+    disposed: bool
+
+
+async def check_record(database: Database, code: RecordCode) -> RecordVerdict:
+    """The heads that a printed record names, against the office's log."""
+    async with database.reading() as session:
+        close = await find_entry(session, officelog.CLOSE, code.inspection)
+        told = parse(close.record.encode()) if close is not None else {}
+        if (told.get("seq"), told.get("head")) != (code.lines, code.head):
+            return RecordVerdict(code, RecordOutcome.UNKNOWN, False)
+        disposed = await find_entry(session, officelog.DISPOSAL, code.inspection) is not None
+        leaves = await read_leaves(session, code.office_size)
+    if code.office_size and not await asyncio.to_thread(_leads_to, leaves, code):
+        return RecordVerdict(code, RecordOutcome.OFFICE_LOG_DIFFERS, disposed)
+    return RecordVerdict(code, RecordOutcome.HOLDS, disposed)
+
+
+def _leads_to(leaves: Sequence[bytes], code: RecordCode) -> bool:
+    tree = merkle.Frontier()
+    for leaf in leaves:
+        tree.append(leaf)
+    return len(leaves) == code.office_size and tree.root().hex() == code.office_root
 
 
 def judge(

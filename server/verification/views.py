@@ -1,4 +1,4 @@
-"""`/verify`: anybody has receipts checked, without signing in and without script."""
+"""`/verify`: anybody has receipts and records checked, without signing in and without script."""
 
 from __future__ import annotations
 
@@ -12,11 +12,22 @@ from server.accounts.current import find_actor
 from server.archive.access import VERIFIED
 from server.archive.access_recorder import VISITOR, Act
 from server.archive.access_watch import ACCESSES
+from server.archive.record_code import PAGE, BadCode, RecordCode
 from server.errors import N_, Invalid, Throttled, TooLarge, Unavailable, YunkanError
 from server.evidence.canonical import parse_time
 from server.evidence.receipts import UNREADABLE
-from server.verification.service import MOST_BYTES, NotReceipts, Outcome, Verdict, check_shown
+from server.verification.service import (
+    MOST_BYTES,
+    NotReceipts,
+    Outcome,
+    RecordOutcome,
+    RecordVerdict,
+    Verdict,
+    check_record,
+    check_shown,
+)
 from server.web.allowance import ONE_CHECK, take_allowance
+from server.web.forms import see_other
 from server.web.keys import CLOCK, DATABASE, SETTINGS
 from server.web.languages import translate
 from server.web.middlewares import status_of
@@ -24,11 +35,26 @@ from server.web.templates import render
 
 MOST_SHOWN = 20
 CUT_OFF = N_("it was cut off, or is a file of another kind")
+NO_CODE = N_("This is not the code of a record.")
 _OVERHEAD = 16_384
 
 
 async def page(request: web.Request) -> web.Response:
-    return _page(request, {})
+    """`GET /verify`, and where the code of a record leads: `?inspection=&lines=&head=&entries=&root=`."""
+    if "head" not in request.query:
+        return _page(request, {})
+    try:
+        take_allowance(request)
+        code = RecordCode.from_query(request.query)
+        async with request.app[ONE_CHECK]:
+            verdict = await check_record(request.app[DATABASE], code)
+    except BadCode:
+        return _page(request, {"text": translate(NO_CODE)}, status=422)
+    except Throttled as error:
+        return _refused(request, error)
+    if verdict.outcome is not RecordOutcome.UNKNOWN:
+        _note_record(request, verdict)
+    return _page(request, {}, record=verdict)
 
 
 async def check(request: web.Request) -> web.Response:
@@ -36,15 +62,35 @@ async def check(request: web.Request) -> web.Response:
     try:
         take_allowance(request)
         shown = await _shown(request)
+        if (code := _code_in(shown)) is not None:
+            return see_other(f"{PAGE}?{code.as_query()}")
         async with request.app[ONE_CHECK]:
             verdicts = await check_shown(request.app[DATABASE], request.app[SETTINGS].key_folder, shown)
         _note(request, verdicts)
     except (Invalid, Throttled, TooLarge, Unavailable) as error:
-        response = _page(request, {"file": _told(error)}, status=status_of(error))
-        if isinstance(error, Throttled):
-            response.headers["Retry-After"] = str(error.params["seconds"])
-        return response
+        return _refused(request, error)
     return _page(request, {}, verdicts)
+
+
+def _refused(request: web.Request, error: YunkanError) -> web.Response:
+    response = _page(request, {"file": _told(error)}, status=status_of(error))
+    if isinstance(error, Throttled):
+        response.headers["Retry-After"] = str(error.params["seconds"])
+    return response
+
+
+def _code_in(shown: bytes) -> RecordCode | None:
+    """A record's code, pasted instead of a receipt."""
+    try:
+        return RecordCode.from_text(shown[:2000].decode())
+    except (BadCode, UnicodeDecodeError):
+        return None
+
+
+def _note_record(request: web.Request, verdict: RecordVerdict) -> None:
+    actor, at = find_actor(request) or VISITOR, request.app[CLOCK].now()
+    what = f"record:{verdict.outcome.value}"
+    request.app[ACCESSES].note(Act(actor, VERIFIED, verdict.code.inspection, what, at))
 
 
 def _note(request: web.Request, verdicts: Sequence[Verdict]) -> None:
@@ -68,9 +114,13 @@ def _told(error: YunkanError) -> str:
 
 
 def _page(
-    request: web.Request, errors: dict[str, str], verdicts: Sequence[Verdict] = (), status: int = 200
+    request: web.Request,
+    errors: dict[str, str],
+    verdicts: Sequence[Verdict] = (),
+    status: int = 200,
+    record: RecordVerdict | None = None,
 ) -> web.Response:
-    context = {"errors": errors, "result": _result(verdicts) if verdicts else None}
+    context = {"errors": errors, "result": _result(verdicts) if verdicts else None, "record": record}
     response = render(request, "verify/page.html", context, status=status)
     response.headers["Cache-Control"] = "no-store"
     return response
@@ -147,4 +197,4 @@ async def _read(part: BodyPartReader, most_bytes: int) -> bytes:
 
 
 def routes() -> list[web.RouteDef]:
-    return [web.get("/verify", page), web.post("/verify", check)]
+    return [web.get(PAGE, page), web.post(PAGE, check)]

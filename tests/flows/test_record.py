@@ -1,31 +1,42 @@
 """The inspection record: made at sealing from what lies in the folder, signed, downloadable, the same every time."""
 
+import asyncio
 import io
 import json
+import subprocess
+from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import pytest
-from aiohttp import web
+from aiohttp import MultipartWriter, web
 from pyhanko.pdf_utils.reader import PdfFileReader
-from pyhanko.sign.validation import async_validate_pdf_signature
+from pyhanko.sign.validation import SignatureCoverageLevel, async_validate_pdf_signature
 from pyhanko_certvalidator import ValidationContext
 
+from server.accounts.models import Staff
+from server.archive.access import VERIFIED, list_accesses
+from server.archive.access_watch import ACCESSES
 from server.archive.index import load_index
 from server.archive.record import make_record
+from server.archive.record_code import RecordCode
 from server.archive.sealing import sm2_signer
 from server.evidence import keys, pades
+from server.evidence.certificates import fingerprint
+from server.evidence.signatures import public_bytes
 from server.evidence.sm import Sm2Signer
+from server.inspections.models import InspectionReviewer
 from server.settings import Settings
-from server.web.keys import FILES
+from server.web.keys import DATABASE, FILES
 from tests.cast import Appointment, Office
 from tests.command import yunkan
 from tests.evidence.verifiers import run_standalone
 from tests.flows.browsing import look, sign_in
 from tests.flows.conftest import Client
-from tests.flows.held import hold_whole
+from tests.flows.held import Held, hold_whole
 from tests.flows.programs import get
-from tests.flows.test_sealing import until
-from tests.unit.evidence.test_document import letters_of
+from tests.flows.test_sealing import download, until
+from tests.unit.evidence.test_document import letters_of, require_pdf_a
 
 
 async def fetch(client: Client, id_: str, who: dict[str, str], status: int = 200) -> bytes:
@@ -68,27 +79,187 @@ async def test_the_sealed_package_holds_the_record_signed_and_on_the_case(
     assert piece["url"] in await look(client, f"/inspections/{held.id}")
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-async def test_the_record_tells_what_the_log_holds_and_is_the_same_when_made_again(
+async def sealed(
     client: Client, app: web.Application, office: Office, appointment: Appointment
-) -> None:
+) -> tuple[Held, Path]:
     held = await hold_whole(app, office, appointment)
     await until(app, office, client, held.id, state="sealed")
-    folder = app[FILES].absolute(f"inspections/{held.id}")
+    return held, app[FILES].absolute(f"inspections/{held.id}")
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_the_record_is_the_same_when_made_again_and_another_one_from_another_log(
+    client: Client, app: web.Application, office: Office, appointment: Appointment
+) -> None:
+    _, folder = await sealed(client, app, office, appointment)
     pdf = (folder / "data/record.pdf").read_bytes()
     lines = (folder / "data/events.jsonl").read_bytes().splitlines()
     again = make_record(folder, lines, load_index(folder))
     assert pdf.startswith(again)
-    assert b"/Subtype/Image" in again.replace(b" ", b"")
-    told = (
-        "远程勘验笔录丰禾种业田海周敏91370503MA3C0FHY70河口新区行政审批服务局门牌不清加工车间位于现场依法办理"
-    )
-    assert set(told) <= letters_of(again)
     # No font here has them: written as their numbers, never as boxes.
     assert letters_of(again).isdisjoint("ไ😀")
+    for kind in (b"chat.sent", b"location.fixed", b"snapshot.taken", b"consent.given", b"checklist.answered"):
+        assert make_record(folder, [line for line in lines if kind not in line], load_index(folder)) != again
 
-    shorter = make_record(folder, [line for line in lines if b"chat.sent" not in line], load_index(folder))
-    assert shorter != again
+
+SECTIONS = [
+    ("远程勘验笔录", []),
+    (
+        "基本情况",
+        ["河口新区行政审批服务局", "丰禾种业有限公司", "91370503MA3C0FHY70", "民丰路 6 号", "勘验人员 周敏"],
+    ),
+    ("参加人员", ["田海", "企业", "录音录像知情同意", "SHA-256"]),
+    ("位置核验", ["位于现场", "40 m", "12 m", "37.58780, 118.54730"]),
+    ("时钟", ["以服务器时钟为准", "田海"]),
+    ("核查清单", ["轻微缺陷", "门牌不清", "周敏", "未填写"]),
+    ("录制的连续性", ["田海", "已接收", "中断 0:00"]),
+    ("摄像头是否为实时画面", ["不能排除虚拟摄像头", "当场要求展示的内容"]),
+    ("文字陈述", ["这里是加工车间"]),
+    ("结论", ["合格", "依法办理", "周敏"]),
+    ("抓拍", ["640 × 360", "清晰度 1.5", "模糊", "SHA-256"]),
+    ("校验信息", ["根证书指纹", "事件日志的末端摘要", "机关日志"]),
+    ("陈述申辩与签名", ["企业陈述申辩", "签名", "执法证号", "周敏"]),
+]
+"""Of the record, in order: title and what must stand below it."""
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_the_record_has_its_sections_in_order_each_with_what_it_is_to_tell(
+    client: Client,
+    app: web.Application,
+    office: Office,
+    appointment: Appointment,
+    settings: Settings,
+    tmp_path: Path,
+) -> None:
+    _, folder = await sealed(client, app, office, appointment)
+    text = text_of(folder / "data/record.pdf", tmp_path)
+    rest = text
+    bodies = []
+    for title, _ in SECTIONS:
+        before, found, rest = rest.partition(f"\n{title}\n" if bodies else title)
+        assert found, f"{title} is missing, or not in its place"
+        bodies.append(before)
+    bodies = [*bodies[1:], rest]
+    for (title, wanted), body in zip(SECTIONS, bodies, strict=True):
+        squeezed = "".join(body.split())
+        for each in wanted:
+            assert "".join(each.split()) in squeezed, f"{title}: {each}"
+    # Its digests, whole: of the log, of the office's log, of the root.
+    index, squeezed = load_index(folder), "".join(bodies[SECTIONS.index(proof_section())].split())
+    seal = json.loads((folder / "seal.json").read_text())
+    assert index.office is not None
+    for digest in (seal["log"]["head"], index.office.head.root, index.office.root_fingerprint):
+        assert digest in squeezed
+    assert index.office.root_fingerprint == fingerprint(keys.load(settings.key_folder).root)
+    index.office.head.require_signed(public_bytes(keys.load(settings.key_folder).head_key.public_key()))
+
+
+def proof_section() -> tuple[str, list[str]]:
+    return next(each for each in SECTIONS if each[0] == "校验信息")
+
+
+def text_of(pdf: Path, folder: Path) -> str:
+    """As a reader's program gives it, in reading order."""
+    target = folder / "record.txt"
+    subprocess.run(["pdftotext", "-raw", str(pdf), str(target)], check=True)
+    return target.read_text("utf-8").replace("\f", "\n").replace("\u200b", "")
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_an_officers_certificate_number_stands_in_the_record_else_a_line_for_it(
+    client: Client, app: web.Application, office: Office, appointment: Appointment, tmp_path: Path
+) -> None:
+    async with app[DATABASE].transaction() as session:
+        (await session.get_one(Staff, office.zhou.id)).certificate_number = "鲁E1503-007"
+        session.add(InspectionReviewer(inspection_id=appointment.id, staff_id=office.admin.id))
+    _, folder = await sealed(client, app, office, appointment)
+    text = text_of(folder / "data/record.pdf", tmp_path)
+    signing = "".join(text.partition("\n陈述申辩与签名\n")[2].split())
+    assert "执法证号鲁E1503-007" in signing
+    assert "执法证号________" in signing.partition("管理员")[2]
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("public_url", ["", "https://kancha.example.gov.cn/"])
+async def test_the_code_on_the_record_leads_to_what_the_page_verifies(
+    client: Client, app: web.Application, office: Office, appointment: Appointment, settings: Settings,
+    tmp_path: Path, public_url: str,
+) -> None:  # fmt: skip
+    object.__setattr__(settings, "public_url", public_url)
+    held, folder = await sealed(client, app, office, appointment)
+    code = qr_of(folder / "data/record.pdf", tmp_path)
+    expected = "https://kancha.example.gov.cn/verify?" if public_url else "yunkan-record:1?"
+    assert code.startswith(expected)
+    page = await look(client, f"/verify?{code.partition('?')[2]}")
+    assert 'data-record="holds"' in page
+    assert held.id in page
+    with MultipartWriter("form-data") as form:
+        form.append(code).set_content_disposition("form-data", name="text")
+    async with client.post("/verify", data=form) as response:
+        assert 'data-record="holds"' in await response.text()
+    await app[ACCESSES].flush()
+    async with app[DATABASE].reading() as session:
+        (line,) = await list_accesses(session, held.id, type_=VERIFIED)
+    assert '"body":{"record":"holds"}' in line.line
+
+    told = RecordCode.from_text(code)
+    head = load_index(folder).office.head  # type: ignore[union-attr]
+    assert (told.office_size, told.office_root) == (head.size, head.root)
+    for changed, outcome in (
+        (replace(told, head="ab" * 32), "unknown"),
+        (replace(told, lines=told.lines - 1), "unknown"),
+        (replace(told, inspection="01K00000000000000000000000"), "unknown"),
+        (replace(told, office_root="ab" * 32), "office_log_differs"),
+        (replace(told, office_size=told.office_size + 1000), "office_log_differs"),
+    ):
+        assert f'data-record="{outcome}"' in await look(client, f"/verify?{changed.as_query()}")
+    assert "not the code of a record" in await look(client, "/verify?head=x", 422)
+
+
+def qr_of(pdf: Path, folder: Path) -> str:
+    """As a camera reads it from the printed pages, nearer and farther."""
+    for dots_per_inch in ("200", "300", "150"):
+        stem = folder / f"page-{dots_per_inch}"
+        subprocess.run(["pdftoppm", "-r", dots_per_inch, "-gray", "-png", str(pdf), str(stem)], check=True)
+        for page in sorted(folder.glob(f"{stem.name}*.png")):
+            code, _, _ = cv2.QRCodeDetector().detectAndDecode(cv2.imread(str(page)))
+            if code:
+                return code
+    raise AssertionError("no code on any page")
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_the_command_makes_the_record_again_from_a_folder_or_a_zip(
+    client: Client, app: web.Application, office: Office, appointment: Appointment, tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    held, folder = await sealed(client, app, office, appointment)
+    zipped = await download(client, held.id, office.bearer("auditor"), tmp_path / "package.zip")
+    for path in (folder, zipped):
+        assert await asyncio.to_thread(yunkan, "record", str(path), "--language", "en") == 0
+        assert "to the last byte" in capsys.readouterr().out
+    for name in ("VERIFY.en.md", "VERIFY.zh.md"):
+        assert "yunkan record" in (folder / name).read_text("utf-8")
+    kept = tmp_path / "again.pdf"
+    log = folder / "data/events.jsonl"
+    log.write_bytes(log.read_bytes().replace("门牌不清".encode(), "门牌清楚".encode()))
+    assert await asyncio.to_thread(yunkan, "record", str(folder), "--output", str(kept)) == 1
+    assert "门牌清楚" in text_of(kept, tmp_path)
+    (folder / "data/record.pdf").unlink()
+    assert await asyncio.to_thread(yunkan, "record", str(folder)) == 2
+    assert await asyncio.to_thread(yunkan, "record", str(tmp_path / "nothing.zip")) == 2
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_the_signed_record_has_the_structure_of_pdf_a(
+    client: Client, app: web.Application, office: Office, appointment: Appointment
+) -> None:
+    _, folder = await sealed(client, app, office, appointment)
+    reader = PdfFileReader(io.BytesIO((folder / "data/record.pdf").read_bytes()))
+    assert reader.embedded_signatures[0].compute_integrity_info() is None
+    assert reader.embedded_signatures[0].coverage is SignatureCoverageLevel.ENTIRE_FILE
+    require_pdf_a(reader)
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

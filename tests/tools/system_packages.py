@@ -17,6 +17,7 @@ NEEDED = {
     "janus": lambda: shutil.which("janus") is not None,
     "janus-tools": lambda: shutil.which("janus-pp-rec") is not None,
     "firefox-esr": lambda: shutil.which("firefox-esr") is not None,
+    "poppler-utils": lambda: shutil.which("pdftotext") is not None,
     "nodejs": lambda: shutil.which("node") is not None,
 }
 

@@ -3,18 +3,20 @@
 import io
 import re
 import zlib
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from pyhanko.pdf_utils import generic
 from pyhanko.pdf_utils.reader import PdfFileReader
 from pyhanko.sign.validation import validate_pdf_signature
 from pyhanko_certvalidator import ValidationContext
 
 from server.evidence import document, keys, pades
-from server.evidence.document import Block, Codes, Fields, Heading, Paragraph, Picture, Table
+from server.evidence.document import Block, Codes, Fields, Heading, Paragraph, Picture, Rules, Table
 
 AT = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
 
@@ -33,6 +35,7 @@ def blocks() -> list[Block]:
         Paragraph("勘验人员于现场远程查看经营场所。#strong[不是标记] $x$ *星号* \\ @ref <label>"),
         Table(["项目", "结果", "备注"], [["门头", "合格", ""], ["库房", "整改", "堆放杂物"]], [2, 1, 3]),
         Picture(picture(), "图 1  门头"),
+        Rules("陈述申辩", 2),
         Codes([("日志末行摘要", "ab" * 32)], "https://example.invalid/verify#" + "ab" * 32),
     ]
 
@@ -59,6 +62,55 @@ def metadata(pdf: bytes) -> bytes:
     root = PdfFileReader(io.BytesIO(pdf)).root
     data: bytes = root["/Metadata"].data
     return data
+
+
+def test_a_document_has_the_structure_of_pdf_a_before_and_after_it_is_signed(tmp_path: Path) -> None:
+    office = keys.init(tmp_path, "局", datetime.now(UTC))
+    for pdf in (made(), pades.sign_pdf(made(), office.seal_key, office.chain, AT)):
+        require_pdf_a(PdfFileReader(io.BytesIO(pdf)))
+
+
+def require_pdf_a(reader: PdfFileReader) -> None:
+    """What ISO 19005-2 asks of a file of level B that a program without a validator can see."""
+    xmp = reader.root["/Metadata"].data
+    # As an element or, once it was signed, as an attribute.
+    assert re.search(rb'pdfaid:part(>|=")2["<]', xmp)
+    assert re.search(rb'pdfaid:conformance(>|=")B["<]', xmp)
+    (intent,) = (each.get_object() for each in reader.root["/OutputIntents"])
+    assert intent["/S"] == "/GTS_PDFA1"
+    assert intent["/DestOutputProfile"].data[36:40] == b"acsp"
+    assert "/Encrypt" not in reader.trailer
+    assert reader.trailer["/ID"]
+    objects = list(objects_of(reader))
+    fonts = [each for each in objects if each.get("/Type") == "/FontDescriptor"]
+    assert fonts
+    assert all({"/FontFile", "/FontFile2", "/FontFile3"} & set(each) for each in fonts)
+    shown = [each for each in objects if each.get("/Type") == "/Font" and each.get("/Subtype") != "/Type0"]
+    assert all("/FontDescriptor" in each for each in shown)
+    assert all("/ToUnicode" in each for each in objects if each.get("/Subtype") == "/Type0")
+    for annotation in (each for each in objects if each.get("/Type") == "/Annot"):
+        flags = int(annotation["/F"])
+        assert flags & 4, "printed"
+        assert not flags & (1 | 2 | 32), "neither invisible, hidden nor unviewed"
+    assert not any(each.get("/S") in ("/JavaScript", "/Launch", "/Sound", "/Movie") for each in objects)
+    assert not any("/SMask" in each and each.get("/S") == "/Transparency" for each in objects)
+
+
+def objects_of(reader: PdfFileReader) -> Iterator[generic.DictionaryObject]:
+    """Every dictionary that can be reached from the trailer, streams' among them, each once."""
+    seen, waiting = set[tuple[int, int]](), [reader.trailer.flatten()]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, generic.IndirectObject):
+            if value.reference in seen:
+                continue
+            seen.add(value.reference)
+            value = value.get_object()
+        if isinstance(value, generic.DictionaryObject):
+            yield value
+            waiting += [value.raw_get(name) for name in value]
+        elif isinstance(value, generic.ArrayObject):
+            waiting += list(value)
 
 
 def test_chinese_can_be_read_out_and_markup_is_only_text() -> None:
