@@ -7,7 +7,7 @@ from aiohttp import web
 from server.accounts.current import find_actor
 from server.archive.access import PLAYED, REFUSED, VIEWED
 from server.archive.access_recorder import DATA, AccessRecorder, Act
-from server.errors import Forbidden, NotFound
+from server.errors import Conflict, Forbidden, Gone, NotFound
 from server.web.keys import CLOCK
 from server.web.middlewares import Handler
 
@@ -35,8 +35,9 @@ async def watch_accesses(request: web.Request, handler: Handler) -> web.StreamRe
     """Innermost: what was seen, and what was refused to somebody who is known."""
     try:
         response = await handler(request)
-    except (Forbidden, NotFound) as error:
-        if _names_evidence(request):
+    except (Forbidden, NotFound, Gone, Conflict) as error:
+        # A form that came too late is told to the person; evidence that was asked for and not given is noted.
+        if _names_evidence(request) and (request.method == "GET" or isinstance(error, Forbidden | NotFound)):
             _note(request, REFUSED, _route(request), error.code)
         raise
     if request.method == "GET" and response.status < 400 and (seen := SEEN.get(_route(request))):

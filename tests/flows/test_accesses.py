@@ -151,10 +151,14 @@ async def test_what_was_refused_stands_where_those_concerned_look(
     assert await get(client, page, neighbours.bearer("reviewer")) == 404
     assert await get(client, "/api/v1/inspections/NOSUCH", neighbours.bearer("reviewer")) == 404
     assert await get(client, page) == 401
-    assert [told(line)[:2] for line in await lines_of(app, appointment.id)] == [
+    assert await get(client, f"{page}/package", office.bearer("auditor")) == 409, "it is not sealed"
+    lines = await lines_of(app, appointment.id)
+    assert [told(line)[:2] for line in lines] == [
         (REFUSED, "test agent"),
         (REFUSED, "test reviewer"),
+        (REFUSED, "test auditor"),
     ]
+    assert lines[-1]["body"]["code"] == "not_sealed"
     (unknown,) = await lines_of(app, neighbours.id)
     assert unknown["body"] == {
         "what": "/api/v1/inspections/{inspection}",
