@@ -47,6 +47,7 @@ from server.media import MediaConfig, MediaEngine
 from server.officelog import api as officelog_api
 from server.settings import Settings
 from server.storage.files import Files
+from server.storage.lock import hold
 from server.verification import views as verification_views
 from server.web import languages, openapi, static
 from server.web.allowance import ALLOWANCE, ONE_CHECK, Allowance
@@ -97,6 +98,7 @@ def build(settings: Settings, clock: Clock | None = None) -> web.Application:
     app[SEAL_STATUS] = lambda session, inspection: find_status(session, inspection, len(settings.authorities))
     app[CARE] = lambda session, inspection: find_care(session, inspection, app[CLOCK].now(), app[FILES])
     app[FILES] = Files(settings.data, settings.reserve_bytes)
+    app.cleanup_ctx.append(_hold_folder)
     app.cleanup_ctx.append(_open)
     app.on_shutdown.append(_say_goodbye)
     for room in ROUTES:
@@ -104,9 +106,15 @@ def build(settings: Settings, clock: Clock | None = None) -> web.Application:
     return app
 
 
+async def _hold_folder(app: web.Application) -> AsyncIterator[None]:
+    """Before anything is repaired: no other process of this worker is writing there."""
+    await asyncio.to_thread(app[FILES].prepare)
+    with hold(app[FILES].root, app[SETTINGS].worker):
+        yield
+
+
 async def _open(app: web.Application) -> AsyncIterator[None]:
     settings = app[SETTINGS]
-    await asyncio.to_thread(app[FILES].prepare)
     app[SECRET] = await asyncio.to_thread(load_secret, app[FILES])
     await asyncio.to_thread(upgrade, settings.database)
     database = app[DATABASE] = Database(settings.database)

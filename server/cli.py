@@ -30,6 +30,8 @@ from server.db.migrate import upgrade
 from server.serving import serve_until_stopped
 from server.settings import BadSettings, Settings, load
 from server.storage.files import Files
+from server.storage.lock import FolderInUse
+from server.web.languages import speaking, translate
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -45,6 +47,10 @@ def main(arguments: list[str] | None = None) -> int:
         result: int = options.run(settings, options)
     except KeyboardInterrupt:
         return 130
+    except FolderInUse as error:
+        with speaking(settings.language):
+            print(f"yunkan: {translate(error.text, **error.params)}", file=sys.stderr)
+        return 1
     except OSError as error:
         print(f"yunkan: {error}", file=sys.stderr)
         return 1

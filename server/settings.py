@@ -164,6 +164,8 @@ def _check(settings: Settings) -> None:
         raise BadSettings(
             f"YUNKAN_MEDIA_PORT={settings.media_port}: must be from 0 to 65535 (0 = any free port)"
         )
+    if not re.fullmatch(r"[A-Za-z0-9_-]{1,40}", settings.worker):
+        raise BadSettings(f"YUNKAN_WORKER={settings.worker!r}: must be up to 40 letters, digits, - or _")
     if settings.abandon_hours < 1:
         raise BadSettings(f"YUNKAN_ABANDON_HOURS={settings.abandon_hours}: must be at least 1")
     _check_sm2(settings)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from server.inspections.continuity import note_gaps
 from server.inspections.errors import LogClosed
 from server.inspections.log import UNTOLD, Journal, events_after
 from server.inspections.models import Inspection
+from server.live import registry
 from server.live.context import Live
 from server.live.models import Part, Slot
 
@@ -193,17 +194,7 @@ class Scribe:
         async with live.database.transaction() as session:
             if await session.get(Part, part_id) is not None:
                 return
-            session.add(row)
-            await session.flush()
-            body = {
-                "part": part_id,
-                "slot": slot_id,
-                "index": part.index,
-                "epoch": self._epoch,
-                "media_type": part.media_type,
-                "started_at": rfc3339(part.started_at),
-            }
-            await live.journal.append(session, self._inspection_id, "part.opened", system_actor(), body)
+            await _open_part(session, live, row)
             await note_gaps(session, live.journal, self._inspection_id, slot_id)
 
     async def _closed(self, part_id: str, part: media.Part) -> None:
@@ -280,11 +271,16 @@ def part_url(part_id: str) -> str:
 async def repair_after_kill(live: Live) -> int:
     """At start: every part that a killed process left open is cut at its last whole fragment and closed.
 
-    Files that were opened but not yet written down are adopted first. Returns how many were repaired.
+    Files that were opened but not yet written down are adopted first. What belongs to a room of another worker is that
+    worker's. Returns how many were repaired.
     """
-    await _adopt_strays(live)
     async with live.database.reading() as session:
-        left_open = list(await session.scalars(select(Part).where(~Part.closed)))
+        elsewhere = await registry.rooms_elsewhere(session, live.settings.worker, live.clock.now())
+    await _adopt_strays(live, elsewhere)
+    async with live.database.reading() as session:
+        left_open = list(
+            await session.scalars(select(Part).where(~Part.closed, Part.inspection_id.not_in(elsewhere)))
+        )
     for row in left_open:
         path = live.files.absolute(row.path)
         repaired = await asyncio.to_thread(media.repair_part, path)
@@ -312,12 +308,21 @@ def _restored(row: Part, path: Path, repaired: media.Part | None) -> media.Part:
     )
 
 
-async def _adopt_strays(live: Live) -> None:
+async def _adopt_strays(live: Live, elsewhere: Collection[str]) -> None:
+    """Files of known slots that no row speaks of, while their inspection's log may still be told of them."""
     async with live.database.reading() as session:
-        running = list(await session.scalars(select(Inspection.id).where(Inspection.state == "live")))
-        known = set(await session.scalars(select(Part.path)))
-        slots = set(await session.scalars(select(Slot.id)))
-    for inspection_id in running:
+        open_logs = list(
+            await session.scalars(
+                select(Inspection.id).where(
+                    Inspection.state.in_(("live", "ended", "concluded")),
+                    ~Inspection.log_closed,
+                    Inspection.id.not_in(elsewhere),
+                )
+            )
+        )
+        known = set(await session.scalars(select(Part.path).where(Part.inspection_id.in_(open_logs))))
+        slots = set(await session.scalars(select(Slot.id).where(Slot.inspection_id.in_(open_logs))))
+    for inspection_id in open_logs:
         folder = live.files.absolute(f"{live.folder(inspection_id)}/media")
         for path in sorted(folder.glob("*")) if folder.is_dir() else ():
             name = _STEM.match(path.stem)
@@ -328,15 +333,32 @@ async def _adopt_strays(live: Live) -> None:
             if found is None:
                 continue
             row = Part(
+                id=new_id(),
                 inspection_id=inspection_id,
                 slot_id=name["slot"],
                 epoch=int(name["epoch"]),
                 index=int(name["index"]),
-                path=relative,
+                path=live.files.relative(found.path),
                 media_type=found.media_type,
                 started_at=found.started_at,
                 first_rtp_timestamp=None,
                 closed=False,
             )
+            log.warning("part_adopted", part=row.id, path=row.path)
             async with live.database.transaction() as writing:
-                writing.add(row)
+                await _open_part(writing, live, row)
+
+
+async def _open_part(session: AsyncSession, live: Live, row: Part) -> None:
+    """The row of a part that begins, and its event."""
+    session.add(row)
+    await session.flush()
+    body = {
+        "part": row.id,
+        "slot": row.slot_id,
+        "index": row.index,
+        "epoch": row.epoch,
+        "media_type": row.media_type,
+        "started_at": rfc3339(row.started_at),
+    }
+    await live.journal.append(session, row.inspection_id, "part.opened", system_actor(), body)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from server.errors import N_, Unavailable
@@ -26,6 +27,12 @@ async def is_elsewhere(session: AsyncSession, inspection_id: str, worker: str, n
     """Whether another worker holds the room now."""
     lease = await session.get(RoomLease, inspection_id)
     return lease is not None and lease.worker != worker and lease.expires_at > now
+
+
+async def rooms_elsewhere(session: AsyncSession, worker: str, now: datetime) -> set[str]:
+    """The inspections whose rooms other workers hold now."""
+    held = select(RoomLease.inspection_id).where(RoomLease.worker != worker, RoomLease.expires_at > now)
+    return set(await session.scalars(held))
 
 
 async def acquire(session: AsyncSession, inspection_id: str, worker: str, now: datetime) -> int:
