@@ -52,7 +52,7 @@ class _Film:
     pieces: Sequence[tuple[int, int]]
 
     def blanked(self, spans: Sequence[tuple[int, int]]) -> Iterator[tuple[datetime, datetime]]:
-        """The times of the pieces that become zeros."""
+        """The times of the pieces that are emptied."""
         for from_ms, to_ms in self.pieces:
             if any(from_ms < to and from_ < to_ms for from_, to in spans):
                 yield self.start + timedelta(milliseconds=from_ms), self.start + timedelta(milliseconds=to_ms)
@@ -86,13 +86,16 @@ def plan(source: Path, target: Path, wanted: Wanted, by: str, at: datetime) -> R
     spans: dict[str, Sequence[tuple[int, int]]] = {}
     hidden = _Hidden()
     for film in films:
-        if film.id in wanted.parts or film.line in withhold:
+        blanked = list(film.blanked(wanted.spans.get(film.id, ())))
+        # Of a recording that is emptied throughout nothing is left to play.
+        is_empty = bool(blanked) and len(blanked) == len(film.pieces)
+        if film.id in wanted.parts or film.line in withhold or is_empty:
             omit |= film.paths
             hidden.times += [] if film.is_phones else [(film.slot, film.start, film.end)]
         elif film.id in wanted.spans:
             spans[film.path] = wanted.spans[film.id]
             omit |= film.paths - {film.path}  # the same film, as the phone sent it
-            hidden.times += [(film.slot, *times) for times in film.blanked(wanted.spans[film.id])]
+            hidden.times += [(film.slot, *times) for times in blanked]
     for film in films:
         if film.is_phones and hidden.holds(film.slot, film.start, film.end):
             omit |= film.paths

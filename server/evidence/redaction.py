@@ -1,6 +1,6 @@
 """A viewing copy with parts left out, which still leads to the root and the head that were sealed.
 
-Left out are whole files (their leaves stay closed), pieces of recordings (their bytes become zeros, all other pieces
+Left out are whole files (their leaves stay closed), pieces of recordings (emptied, see `blanking`; all other pieces
 keep their logged digests) and events (a line becomes its link, so the chain still runs through it). What is missing
 is listed in `redaction.json`, signed by the office. Mind that the link of a line with little secret in it
 can be guessed by trying: events that may have to be withheld carry a random `salt` in their body.
@@ -18,12 +18,13 @@ from typing import Any
 
 from server.evidence import bag, cms, durable, keys, sealing, sm
 from server.evidence.bag import FileDigest
+from server.evidence.blanking import blank
 from server.evidence.canonical import BadJson, dump, parse, parse_canonical, parse_time, time_text
 from server.evidence.chain import GENESIS, BadLine, check_chain, link_of
 from server.evidence.counts import PART, SEGMENT
 from server.evidence.errors import N_, EvidenceError
 from server.evidence.seal import Leaf, leaves_to_bytes, parse_leaves
-from server.evidence.segments import BLOCK, Segment
+from server.evidence.segments import Segment
 
 VERSION = 1
 REDACTION, REDACTION_SIGNATURE = "redaction.json", "redaction.p7s"
@@ -136,7 +137,7 @@ class RedactionOrder:
 
 @dataclass(frozen=True, slots=True)
 class _Blanked:
-    """What of a recording becomes zeros."""
+    """What of a recording is emptied."""
 
     part: str
     pieces: Sequence[Segment]
@@ -275,7 +276,7 @@ def _copy_file(
     _copy(order.source / path, order.target / path)
     if blanked is None:
         return None
-    _blank(order.target / path, blanked.pieces)
+    blank(order.target / path, [(piece.start, piece.end) for piece in blanked.pieces])
     return Omission(leaf.leaf, place, path, blanked.part, tuple(s.index for s in blanked.pieces))
 
 
@@ -292,15 +293,6 @@ def _segments(lines: Sequence[bytes], sha256: str) -> tuple[str, list[Segment]]:
         raise CannotRedact(detail="no event speaks of the recording")
     bodies = [e["body"] for e in events if e["type"] == SEGMENT and e["body"]["part"] == part]
     return str(part), [Segment.from_body(body) for body in bodies]
-
-
-def _blank(path: Path, segments: Sequence[Segment]) -> None:
-    with path.open("r+b") as file:
-        for segment in segments:
-            file.seek(segment.start)
-            left = segment.end - segment.start
-            while left:
-                left -= file.write(bytes(min(left, BLOCK)))
 
 
 def _copy(source: Path, target: Path) -> None:

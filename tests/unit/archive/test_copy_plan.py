@@ -100,6 +100,12 @@ def test_snapshots_of_a_blanked_time_go_with_it_and_so_does_the_record(package: 
     assert left_out(planned(package, spans={"server": [(8_000, 9_000)]})) == set()
 
 
+def test_a_recording_that_would_be_blank_throughout_is_left_out_as_a_whole(package: Path) -> None:
+    order = planned(package, spans={"server": [(0, 9_000), (8_000, 60_000)]})
+    assert order.spans == {}
+    assert left_out(order) == left_out(planned(package, parts=frozenset({"server"})))
+
+
 @pytest.mark.parametrize(
     ("span", "hidden"), [((2_000, 3_900), True), ((6_100, 7_000), True), ((0, 1_900), False)]
 )
