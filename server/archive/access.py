@@ -76,3 +76,11 @@ async def list_accesses(
     """The newest first; of one kind only where it is named."""
     query = select(Access).where(Access.inspection_id == chain).order_by(Access.seq.desc()).limit(limit)
     return list(await session.scalars(query.where(Access.type == type_) if type_ else query))
+
+
+async def read_chain(session: AsyncSession, chain: str) -> list[bytes]:
+    """All lines as they were hashed, the oldest first."""
+    lines = await session.scalars(
+        select(Access.line).where(Access.inspection_id == chain).order_by(Access.seq)
+    )
+    return [line.encode() for line in lines]

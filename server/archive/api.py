@@ -9,9 +9,11 @@ from aiohttp import web
 
 from server.accounts.current import actor as current_actor
 from server.archive import packages
+from server.archive.access import read_chain
 from server.archive.index import RECORD_PATH
 from server.archive.keys import SEALER
 from server.archive.models import Seal
+from server.inspections.lookup import require
 from server.inspections.service import get_inspection
 from server.web.bodies import Reply, reply
 from server.web.forms import see_other
@@ -122,6 +124,28 @@ async def record(request: web.Request) -> web.StreamResponse:
     )
 
 
+@operation(
+    "The access log of an inspection: canonical lines, each with the link of the one before",
+    gives="application/jsonl",
+    errors=(401, 403, 404),
+)
+async def accesses(request: web.Request) -> web.Response:
+    """The whole chain, for whoever wants to check it or to keep it elsewhere."""
+    actor, inspection_id = current_actor(request), request.match_info["inspection"]
+    require(actor, "access.view")
+    async with request.app[DATABASE].reading() as session:
+        inspection = await get_inspection(session, actor, inspection_id)
+        lines = await read_chain(session, inspection_id)
+    return web.Response(
+        body=b"".join(line + b"\n" for line in lines),
+        content_type="application/jsonl",
+        headers={
+            "Cache-Control": "no-store",
+            "Content-Disposition": f'attachment; filename="{inspection.number}-accesses.jsonl"',
+        },
+    )
+
+
 async def seal_at_once(request: web.Request) -> web.Response:
     """`POST /inspections/<id>/seal`: without waiting for what phones may still send."""
     inspection_id = request.match_info["inspection"]
@@ -136,6 +160,7 @@ def routes() -> list[web.RouteDef]:
         web.get(f"/api/v1{one}/seal", seal_status),
         web.get(f"/api/v1{one}/package", package, allow_head=False),
         web.get(f"/api/v1{one}/record", record, allow_head=False),
+        web.get(f"/api/v1{one}/accesses", accesses),
         web.get(f"{one}/package", package, allow_head=False),
         web.post(f"{one}/seal", seal_at_once),
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
 from typing import Any
 
@@ -98,3 +99,10 @@ class Access(Base):
     actor: Mapped[dict[str, Any]]
     link: Mapped[Sha256]
     line: Mapped[str] = mapped_column(Text)
+
+    @property
+    def about(self) -> list[str]:
+        """What the line is about beside its kind: a page's code, a part's id, why it was refused, a reason given."""
+        body: dict[str, Any] = json.loads(self.line)["body"]
+        names = ("what", "part", "code", "reason", "record", "receipts")
+        return [str(body[name]) for name in names if name in body]

@@ -18,6 +18,7 @@ from server.archive.log_check import check_accesses, check_office_log
 from server.archive.models import Access
 from server.evidence import keys
 from server.evidence.canonical import parse
+from server.evidence.chain import check_chain
 from server.inspections import service as inspections
 from server.inspections.keys import JOURNAL
 from server.live.models import Part, Participant, Slot
@@ -177,6 +178,14 @@ async def test_the_page_shows_the_log_to_those_who_may_see_it(
     page = shown(await look(client, f"/inspections/{appointment.id}"))
     assert "Access log" in page
     assert "test auditor" in page
+    assert "Its data, by a program" in page.partition("test auditor")[2]
+    path = f"/api/v1/inspections/{appointment.id}/accesses"
+    async with client.get(path) as response:
+        lines = (await response.read()).splitlines()
+    assert check_chain(lines)[1] is None
+    assert lines
+    assert [parse(line) for line in lines] == (await lines_of(app, appointment.id))[: len(lines)]
+    assert await get(client, path, office.bearer("reviewer")) == 403
     await sign_in(client, "zhou")
     assert "Access log" not in await look(client, f"/inspections/{appointment.id}")
 

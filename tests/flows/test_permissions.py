@@ -86,6 +86,7 @@ WHO: dict[tuple[str, str], str] = {
     ("GET", "/api/v1/inspections/{inspection}/package"): "archive.export",
     ("GET", "/inspections/{inspection}/package"): "archive.export",
     ("GET", "/api/v1/inspections/{inspection}/record"): "archive.view",
+    ("GET", "/api/v1/inspections/{inspection}/accesses"): "access.view",
     ("POST", "/inspections/{inspection}/holds"): DECIDING,
     ("POST", "/inspections/{inspection}/holds/{hold}/lift"): DECIDING,
     ("POST", "/inspections/{inspection}/disposal"): DECIDING,
