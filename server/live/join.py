@@ -77,9 +77,8 @@ async def join_by_invitation(
         invitation, inspection = await find_invitation(
             session, invitation_token, now, live.settings.early_join_minutes
         )
-        known = await session.scalar(
-            select(Participant).where(Participant.invitation_id == invitation.id).with_for_update()
-        )
+        await _lock_seats(session, inspection.id)
+        known = await session.scalar(select(Participant).where(Participant.invitation_id == invitation.id))
         if known is not None:
             if not takeover:
                 raise AlreadyJoined(joined_at=rfc3339(known.joined_at), device=known.device)
@@ -103,10 +102,11 @@ async def join_as_staff(live: Live, rooms: Rooms, actor: Actor, inspection_id: s
         inspection = await get_inspection(session, actor, inspection_id)
         if inspection.state not in _JOINABLE:
             raise NotRunning
+        await _lock_seats(session, inspection_id)
         known = await session.scalar(
-            select(Participant)
-            .where(Participant.inspection_id == inspection_id, Participant.staff_id == actor.id)
-            .with_for_update()
+            select(Participant).where(
+                Participant.inspection_id == inspection_id, Participant.staff_id == actor.id
+            )
         )
         if known is not None:
             joined = await _take_over(session, live, known, device)
@@ -127,6 +127,11 @@ async def join_as_staff(live: Live, rooms: Rooms, actor: Actor, inspection_id: s
     if known is not None and (room := rooms.find(inspection_id)):
         room.replace_device(known.id)
     return joined
+
+
+async def _lock_seats(session: AsyncSession, inspection_id: str) -> None:
+    """Who joins for the first time has no row to lock: of two at once the second waits at the inspection's."""
+    await session.execute(select(Inspection.id).where(Inspection.id == inspection_id).with_for_update())
 
 
 async def find_participant(session: AsyncSession, token: str, live: Live) -> Actor | None:

@@ -68,6 +68,11 @@ class NoPicture(NotRunning):
     text = N_("No picture has been received from this camera yet.")
 
 
+class PictureTooLarge(Conflict):
+    code = "picture_too_large"
+    text = N_("The picture of this camera is too large for a snapshot.")
+
+
 class ItemUnknown(Invalid):
     code = "item_unknown"
     text = N_("The checklist has no such item.")
@@ -164,6 +169,7 @@ async def take_snapshot(
     slot = room.find_slot(slot_id)
     if slot is None or slot_id not in room.hub.state.slots:
         raise SlotUnknown
+    await _require_snapshot(live, inspection_id, item)
     picture = await _picture(slot, rtp_timestamp)
     quality, png = await asyncio.to_thread(lambda: (measure(picture.image), encode_png(picture.image)))
     snapshot_id = new_id()
@@ -190,11 +196,14 @@ async def take_snapshot(
         await _record_snapshot(live, actor, snapshot, asdict(quality))
     except IntegrityError:
         # The same click came twice and the other request was first: its snapshot stands.
-        await asyncio.to_thread(live.files.absolute(path).unlink, missing_ok=True)
+        await _remove_unless_recorded(live, snapshot)
         known = await _find_snapshot(live, actor, name)
         if known is None:
             raise
         return known, False
+    except BaseException:
+        await _remove_unless_recorded(live, snapshot)
+        raise
     return snapshot, True
 
 
@@ -358,6 +367,8 @@ async def _picture(slot: media.Slot, rtp_timestamp: int | None) -> media.Picture
         raise FrameGone from error
     except media.NoPicture as error:
         raise NoPicture from error
+    except media.NotSupported as error:
+        raise PictureTooLarge from error
 
 
 async def _find_snapshot(live: Live, actor: Actor, request: str) -> Snapshot | None:
@@ -368,13 +379,31 @@ async def _find_snapshot(live: Live, actor: Actor, request: str) -> Snapshot | N
     return found
 
 
+async def _require_snapshot(live: Live, inspection_id: str, item: str | None) -> None:
+    """Before anything is decoded or written. NotRunning, ItemUnknown."""
+    async with live.database.reading() as session:
+        _check_snapshot(await session.get_one(Inspection, inspection_id), item)
+
+
+def _check_snapshot(inspection: Inspection, item: str | None) -> None:
+    if inspection.state != "live":
+        raise NotRunning
+    if item is not None and template_of(inspection).find_item(item) is None:
+        raise ItemUnknown
+
+
+async def _remove_unless_recorded(live: Live, snapshot: Snapshot) -> None:
+    """A commit whose answer was lost may stand: then the picture is evidence."""
+    async with live.database.reading() as session:
+        recorded = await session.scalar(select(Snapshot.id).where(Snapshot.id == snapshot.id))
+    if recorded is None:
+        await asyncio.to_thread(live.files.absolute(snapshot.path).unlink, missing_ok=True)
+
+
 async def _record_snapshot(live: Live, actor: Actor, snapshot: Snapshot, quality: dict[str, Any]) -> None:
     async with live.database.transaction() as session:
         inspection = await session.get_one(Inspection, snapshot.inspection_id, with_for_update=True)
-        if inspection.state != "live":
-            raise NotRunning
-        if snapshot.item is not None and template_of(inspection).find_item(snapshot.item) is None:
-            raise ItemUnknown
+        _check_snapshot(inspection, snapshot.item)
         session.add(snapshot)
         await session.flush()
         body = {
