@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections import Counter
 from dataclasses import dataclass
@@ -9,11 +10,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from cryptography import x509
-
 from server.clock import rfc3339
 from server.errors import N_
-from server.evidence import four_properties, sealing
+from server.evidence import cms, four_properties, keys, sealing
 from server.evidence.canonical import dump
 from server.evidence.verify import Trust, verify
 from server.web.languages import speaking, translate
@@ -37,16 +36,24 @@ class Checked:
         return sum(item["result"] == result for item in self.entries)
 
 
-def add_report(folder: Path, roots: list[x509.Certificate], now: datetime, language: str) -> None:
-    """Verifies the package as it lies there, and writes what follows from it. Nothing if it is there. Blocks."""
+def add_report(folder: Path, office: keys.OfficeKeys, now: datetime, language: str) -> None:
+    """Verifies the package as it lies there; writes and signs what follows. Nothing if it is there. Blocks."""
     if sealing.has_report(folder):
         return
-    report = verify(folder, Trust(now=now, roots=roots))
+    sealing.drop_report(folder)  # what a kill left of it is no part of what is to be verified
+    report = verify(folder, Trust(now=now, roots=[office.root]))
     items = four_properties.check_four_properties(folder, report)
-    told = {**four_properties.as_json(items), "at": rfc3339(now), "verdict": report.verdict}
     with speaking(language):
-        text = _readable(items, now)
-    sealing.add_report(folder, dump(told), text.encode())
+        text = _readable(items, now).encode()
+    told = four_properties.as_json(items) | {"at": rfc3339(now), "verdict": report.verdict}
+    # The signature is over this: it must be about no other package, and vouch for the text too.
+    told |= {"seal": _digest((folder / sealing.SEAL).read_bytes()), "text": _digest(text)}
+    signature = cms.sign(dump(told), office.seal_key, office.chain)
+    sealing.add_report(folder, dump(told), text, signature)
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
 
 
 def _readable(items: list[four_properties.Item], now: datetime) -> str:

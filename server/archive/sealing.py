@@ -289,7 +289,7 @@ class Sealer:
                 return
         office = await asyncio.to_thread(keys.load, live.settings.key_folder)
         folder, now = live.files.absolute(f"inspections/{inspection_id}"), live.clock.now()
-        report = asyncio.to_thread(add_report, folder, [office.root], now, live.settings.language)
+        report = asyncio.to_thread(add_report, folder, office, now, live.settings.language)
         await to_its_end(report)
         async with live.database.transaction() as session:
             await lease.hold(session)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import sys
 from collections.abc import Sequence
@@ -14,6 +15,7 @@ from cryptography import x509
 
 from server.errors import N_
 from server.evidence.certificates import from_pem
+from server.evidence.errors import printable
 from server.evidence.receipts import BadReceipt, ReceiptResult
 from server.evidence.verify import Finding, Report, Result, Step, Trust, verify
 from server.evidence.verify.receipt_check import (
@@ -36,6 +38,7 @@ _RESULTS = {
 _VERDICTS = {
     "passed": N_("The package is whole and unchanged."),
     "passed_with_warnings": N_("The package is whole and unchanged, with the remarks above."),
+    "disposed": N_("The content was disposed of; the certificate of that holds."),
     "failed": N_("The package does not hold: it was changed, or is not what it says."),
     "unreadable": N_("This is not a package that can be checked: {reason}"),
 }
@@ -77,6 +80,9 @@ def add_to(commands: Any) -> None:
 def run(settings: Settings, options: argparse.Namespace) -> int:
     """0 whole, with remarks or without; 1 changed; 2 nothing that can be checked."""
     current_language.set(options.language or settings.language)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         trust = Trust(
             now=datetime.now(UTC),
@@ -86,7 +92,7 @@ def run(settings: Settings, options: argparse.Namespace) -> int:
         )
         receipt_bytes = options.receipt.read_bytes() if options.receipt else None
     except (OSError, ValueError) as error:
-        print(f"yunkan: {error}", file=sys.stderr)
+        print(f"yunkan: {printable(error)}", file=sys.stderr)
         return 2
     if options.path is None and receipt_bytes is None:
         print(f"yunkan: {translate(NOTHING_NAMED)}", file=sys.stderr)
@@ -99,7 +105,8 @@ def run(settings: Settings, options: argparse.Namespace) -> int:
         told = report.to_json() if report is not None else {}
         if receipt_bytes is not None:
             told |= _receipts_json(checked, problem)
-        print(json.dumps(told, ensure_ascii=False, indent=2))
+        text = json.dumps(told, ensure_ascii=False, indent=2)
+        print("".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text))
     else:
         if report is not None:
             _print_report(report)
@@ -144,26 +151,28 @@ def _fingerprint(text: str | None) -> str | None:
     return plain
 
 
+def _say(text: str, indent: str = "") -> None:
+    """A line of its own, whatever names from a package are in it."""
+    print(indent + printable(text))
+
+
 def _print_report(report: Report) -> None:
     if report.inspection:
-        print(
-            translate(
-                N_("Inspection {inspection} of {office}"), inspection=report.inspection, office=report.office
-            )
-        )
+        whose = {"inspection": report.inspection, "office": report.office}
+        _say(translate(N_("Inspection {inspection} of {office}"), **whose))
     for step in report.steps:
         _print_step(step)
     reason = _finding(report.unreadable) if report.unreadable else ""
-    print(translate(_VERDICTS[report.verdict], reason=reason))
+    _say(translate(_VERDICTS[report.verdict], reason=reason))
 
 
 def _print_step(step: Step) -> None:
     kind = step.kind
-    print(f"{kind.number:>2}. {translate(kind.title)}: {translate(_RESULTS[step.result])}")
-    print(f"    {translate(kind.checked)}")
+    _say(f"{kind.number:>2}. {translate(kind.title)}: {translate(_RESULTS[step.result])}")
+    _say(translate(kind.checked), "    ")
     for finding in step.findings:
-        print(f"    - {_finding(finding)}")
-    print("    " + translate(N_("Not proved: {what}"), what=translate(kind.not_proved)))
+        _say(_finding(finding), "    - ")
+    _say(translate(N_("Not proved: {what}"), what=translate(kind.not_proved)), "    ")
 
 
 def _finding(finding: Finding) -> str:
@@ -174,23 +183,23 @@ def _finding(finding: Finding) -> str:
 def _print_receipts(checked: Checked | None, problem: BadReceipt | Unreadable | None) -> None:
     if problem is not None:
         reason = translate(problem.text, **problem.params)
-        print(translate(N_("The receipts cannot be checked: {reason}"), reason=reason))
+        _say(translate(N_("The receipts cannot be checked: {reason}"), reason=reason))
     if checked is None:
         return
     for each in checked.findings:
-        print(translate(N_("Receipt of line {line}: {result}"), line=each.receipt.seq, result=_told(each)))
+        _say(translate(N_("Receipt of line {line}: {result}"), line=each.receipt.seq, result=_told(each)))
     held = sum(each.holds for each in checked.findings)
     count = len(checked.findings)
-    print(
+    _say(
         translate(
             N_("{held} of {count} receipts of {office} hold."), held=held, count=count, office=checked.office
         )
     )
     if not checked.pinned:
-        print(translate(ROOT_OF_ITS_OWN, fingerprint=checked.root_fingerprint))
+        _say(translate(ROOT_OF_ITS_OWN, fingerprint=checked.root_fingerprint))
     if not checked.with_log:
-        print(translate(NO_LOG))
-    print(translate(N_("Not proved: {what}"), what=translate(RECEIPTS.not_proved)))
+        _say(translate(NO_LOG))
+    _say(translate(N_("Not proved: {what}"), what=translate(RECEIPTS.not_proved)))
 
 
 def _told(each: ReceiptFinding) -> str:

@@ -11,10 +11,13 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID, ObjectIdentifier
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID, ObjectIdentifier
 
 DOCUMENT_SIGNING = ObjectIdentifier("1.3.6.1.5.5.7.3.36")
 "RFC 9336: the purpose of signing documents."
+_SIGNING = frozenset(
+    {DOCUMENT_SIGNING, ExtendedKeyUsageOID.EMAIL_PROTECTION, ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE}
+)
 ROOT_LIFE = timedelta(days=365 * 30)
 LIFE = timedelta(days=365 * 3)
 _SKEW = timedelta(hours=1)
@@ -79,6 +82,9 @@ def _why_not(
     usage = _find(certificate, x509.KeyUsage)
     if usage is None or not (usage.digital_signature or usage.content_commitment):
         return "its purpose is not signing"
+    purposes = _find(certificate, x509.ExtendedKeyUsage)
+    if purposes is not None and not _SIGNING & set(purposes):
+        return "its purpose is not signing documents"
     current, seen = certificate, 0
     while True:
         if not current.not_valid_before_utc <= at <= current.not_valid_after_utc:
@@ -99,6 +105,27 @@ def to_pem(chain: Sequence[x509.Certificate]) -> bytes:
 def from_pem(data: bytes) -> list[x509.Certificate]:
     """ValueError unless it holds at least one certificate and nothing that cannot be read."""
     return x509.load_pem_x509_certificates(data)
+
+
+def only_from_pem(data: bytes) -> x509.Certificate:
+    """The one certificate in a file of a root. ValueError if there is none, or any other block beside it.
+
+    OpenSSL trusts every block of such a file, also those that are marked "TRUSTED" or "X509".
+    """
+    found = from_pem(data)
+    if len(found) != 1 or data.count(b"-----BEGIN") != 1:
+        raise ValueError("it does not hold exactly one certificate")
+    return found[0]
+
+
+def organisations(certificate: x509.Certificate) -> list[str]:
+    """Whose certificate it is, as its subject says; at most 64 characters of each name (X.520)."""
+    return [str(each.value) for each in certificate.subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)]
+
+
+def organisation_name(office: str) -> str:
+    """As much of an office's name as a certificate has room for."""
+    return office[:_MAX_NAME] or "Yunkan"
 
 
 def fingerprint(certificate: x509.Certificate) -> str:
@@ -132,7 +159,7 @@ def _find(certificate: x509.Certificate, kind: type[T]) -> T | None:
 def _name(office: str, role: str) -> x509.Name:
     return x509.Name(
         [
-            x509.NameAttribute(NameOID.ORGANIZATION_NAME, office[:_MAX_NAME] or "Yunkan"),
+            x509.NameAttribute(NameOID.ORGANIZATION_NAME, organisation_name(office)),
             x509.NameAttribute(NameOID.COMMON_NAME, role),
         ]
     )

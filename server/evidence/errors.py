@@ -10,6 +10,11 @@ def N_(text: str) -> str:  # noqa: N802  (gettext's own name for "translate late
     return text
 
 
+def printable(text: object) -> str:
+    """One line, with nothing in it that a terminal would obey: names in a package may be anybody's."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(text))
+
+
 class EvidenceError(Exception):
     """`code` is for programs; `text` with `params` filled in is for people, in English until it is translated."""
 

@@ -65,6 +65,8 @@ class KeyStatement:
 def check_log(log: bytes) -> list[KeyStatement]:
     """The statements of a key history, every signature checked. BadKeyLog names the first line that does not hold."""
     statements: list[KeyStatement] = []
+    if not log.endswith(b"\n"):
+        raise BadKeyLog(line=log.count(b"\n") + 1, detail="the line is cut off")
     for number, line in enumerate(log.splitlines(), start=1):
         try:
             statements.append(_check_line(line, statements))
@@ -86,6 +88,9 @@ def _check_line(line: bytes, before: list[KeyStatement]) -> KeyStatement:
     if told.pop("v") != 1 or told.pop("kind") != "key" or told["purpose"] not in ("seal", "head"):
         raise ValueError("not a statement about a key")
     statement = KeyStatement(**told)
+    texts = (statement.office, statement.at, statement.public, statement.certificate, statement.replaces)
+    if not all(isinstance(each, str) for each in texts if each is not None) or None in texts[:3]:
+        raise ValueError("a field of it is not text")
     if statement.number != len(before) + 1:
         raise ValueError(f"it is number {statement.number}")
     signed = statement.to_bytes()

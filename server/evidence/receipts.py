@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from server.evidence import signatures
 from server.evidence.canonical import BadJson, dump, parse, parse_canonical, parse_time, time_text
 from server.evidence.chain import link_of
-from server.evidence.errors import N_
+from server.evidence.errors import N_, printable
 
 VERSION = 1
 PATH = "data/receipts.json"
@@ -46,8 +46,8 @@ class BadReceipt(ValueError):
 
     def __init__(self, text: str, **params: object) -> None:
         self.text = text
-        self.params = params
-        super().__init__(text.format(**params))
+        self.params = {name: printable(each) for name, each in params.items()}
+        super().__init__(text.format(**self.params))
 
 
 UNREADABLE = N_("it cannot be read: {detail}")

@@ -30,6 +30,7 @@ EVENTS = "data/events.jsonl"
 SEAL, SIGNATURE = "seal.json", "seal.p7s"
 LEAVES, KEY_LOG, OFFICE_PROOF = "proofs/leaves.json", "proofs/keys.jsonl", "proofs/office-log.json"
 FOUR_PROPERTIES, FOUR_PROPERTIES_TEXT = "proofs/four-properties.json", "proofs/four-properties.txt"
+FOUR_PROPERTIES_SIGNATURE = "proofs/four-properties.p7s"
 MAX_STAMPS = 2
 _TEMPLATES = ("verify.py", "VERIFY.zh.md", "VERIFY.en.md")
 
@@ -197,11 +198,19 @@ def add_office_proof(folder: Path, proof: OfficeProof, key_log: bytes) -> None:
     bag.write_tag_manifest(folder)
 
 
-def add_report(folder: Path, report: bytes, text: bytes) -> None:
-    """The four-property report, for programs and for people. It tells of the sealed package, so it comes after it."""
+def add_report(folder: Path, report: bytes, text: bytes, signature: bytes) -> None:
+    """The four-property report, for programs and for people. It tells of the sealed package, so it comes after it,
+    with a signature of its own."""
     durable.write(folder / FOUR_PROPERTIES_TEXT, text)
+    durable.write(folder / FOUR_PROPERTIES_SIGNATURE, signature)
     durable.write(folder / FOUR_PROPERTIES, report)
     bag.write_tag_manifest(folder)
+
+
+def drop_report(folder: Path) -> None:
+    """Whatever there is of a report."""
+    for name in (FOUR_PROPERTIES, FOUR_PROPERTIES_SIGNATURE, FOUR_PROPERTIES_TEXT):
+        (folder / name).unlink(missing_ok=True)
 
 
 def has_report(folder: Path) -> bool:
@@ -267,6 +276,7 @@ def _write_tags(order: SealingOrder, office: keys.OfficeKeys, files: Sequence[Fi
         "inspection": order.inspection,
         "office": office.office,
         "root_fingerprint": certificates.fingerprint(office.root),
+        "sealed_at": str(int(order.at.timestamp())),
     }
     content: dict[str, bytes] = {
         "bagit.txt": bag.DECLARATION,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 
@@ -36,7 +37,10 @@ def public_bytes(key: PublicKey) -> bytes:
 
 def parse_public(data: bytes) -> PublicKey:
     """ValueError unless it is Ed25519 or P-256."""
-    key = serialization.load_der_public_key(data)
+    try:
+        key = serialization.load_der_public_key(data)
+    except UnsupportedAlgorithm as error:
+        raise ValueError("of an unknown kind") from error
     if isinstance(key, ed25519.Ed25519PublicKey):
         return key
     if isinstance(key, ec.EllipticCurvePublicKey) and isinstance(key.curve, ec.SECP256R1):
@@ -50,8 +54,10 @@ def fingerprint_of(public: bytes) -> str:
 
 def public_of(certificate: x509.Certificate) -> PublicKey:
     """The certificate's key; ValueError unless it is Ed25519 or P-256."""
+    try:
+        key = certificate.public_key()
+    except UnsupportedAlgorithm as error:
+        raise ValueError("of an unknown kind") from error
     return parse_public(
-        certificate.public_key().public_bytes(
-            serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
-        )
+        key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
     )

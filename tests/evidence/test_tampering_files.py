@@ -41,7 +41,7 @@ def test_a_flipped_byte_anywhere_is_seen_and_its_file_named(package: Made) -> No
         path = package.folder / name
         for position in positions(path.stat().st_size):
             tampering.flip(path, position)
-            found = ask_both(package.folder, package.office, lists_only=not FULL)
+            found = ask_both(package.folder, package.office)
             refused_naming(found, name, f"flipped at {position}")
             tampering.flip(path, position)
     assert ask_both(package.folder, package.office).ours
@@ -57,7 +57,7 @@ def test_a_file_cut_emptied_grown_dropped_renamed_doubled_swapped_or_added_is_na
             continue
         shutil.copytree(package.folder, work)
         tamper(work)
-        refused_naming(ask_both(work, package.office, lists_only=not FULL), name, what)
+        refused_naming(ask_both(work, package.office), name, what)
         shutil.rmtree(work)
 
 

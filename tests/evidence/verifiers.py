@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from server.evidence import certificates, keys
 from server.evidence.certificates import from_pem
@@ -44,23 +45,33 @@ def problems_of(report: Report) -> list[str]:
     return [f.message() for step in report.steps for f in step.findings if f.result == "failed"]
 
 
-def ask_both(folder: Path, office: keys.OfficeKeys, *, lists_only: bool = False) -> Verdicts:
-    """The stand-alone one in this process, which saves starting Python a thousand times.
-
-    `lists_only`: of the stand-alone one the first step alone, for changes that it must already see.
-    """
+def ask_both(folder: Path, office: keys.OfficeKeys) -> Verdicts:
+    """The stand-alone one in this process, which saves starting Python a thousand times."""
     report = ask_ours(folder, office)
-    module = _standalone()
+    check, stopped = run_in_process(folder, office)
+    problems = [f"{item['subject']} {item['reason']}" for item in check.problems] + stopped
+    return Verdicts(report.passed, check.verdict(bool(stopped)) == "passed", problems_of(report), problems)
+
+
+def run_in_process(folder: Path, office: keys.OfficeKeys) -> tuple[Any, list[str]]:
+    """The stand-alone verifier's `Check` after its run, and why it stopped."""
+    module = standalone()
     fingerprint = certificates.fingerprint(office.root)
     arguments = argparse.Namespace(root=None, fingerprint=fingerprint, tsa_root=None)
     check = module.Check(str(folder), arguments)
-    stopped: list[str] = []
     try:
-        check.files() if lists_only else check.run()
-    except (module.Stop, OSError) as error:
-        stopped = [str(error)]
-    problems = [f"{item['subject']} {item['reason']}" for item in check.problems] + stopped
-    return Verdicts(report.passed, not problems, problems_of(report), problems)
+        check.run()
+    except module.Stop as error:
+        return check, [error.args[1]]
+    except OSError as error:
+        return check, [str(error)]
+    return check, []
+
+
+def warnings_of(folder: Path, office: keys.OfficeKeys) -> list[str]:
+    """The remarks of the stand-alone verifier."""
+    check, _ = run_in_process(folder, office)
+    return [f"{item['subject']} {item['reason']}" for item in check.warnings]
 
 
 def run_standalone(script: Path, *arguments: str) -> tuple[int, str]:
@@ -80,7 +91,8 @@ def json_of(text: str) -> dict[str, object]:
 _module: list[ModuleType] = []
 
 
-def _standalone() -> ModuleType:
+def standalone() -> ModuleType:
+    """`verify.py` as a module."""
     if not _module:
         spec = importlib.util.spec_from_file_location("standalone_verify", STANDALONE)
         assert spec is not None

@@ -8,8 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from server.evidence.disposal import CERTIFICATE
-from server.evidence.errors import N_
+from server.evidence.errors import N_, printable
 from server.evidence.verify import log_steps, package_steps, receipt_step, report
 from server.evidence.verify.evidence import Evidence, Trust, gather
 from server.evidence.verify.report import Finding, Report, Result, Step, StepKind
@@ -31,6 +30,16 @@ _STEPS: tuple[tuple[StepKind, Callable[[Evidence, Step], None]], ...] = (
     (report.CLOCK, log_steps.check_clock),
     (report.RECEIPTS, receipt_step.check_receipts_of),
 )
+_STEPS_LEFT: tuple[tuple[StepKind, Callable[[Evidence, Step], None]], ...] = (
+    (report.FILES_LEFT, package_steps.check_files_left),
+    (report.SEAL, package_steps.check_seal_left),
+    (report.SIGNATURE, package_steps.check_signature),
+    (report.STAMP, package_steps.check_stamps),
+    (report.TREE_LEFT, package_steps.check_tree_left),
+    (report.OFFICE_LOG, log_steps.check_office_log),
+    (report.DISPOSAL, package_steps.check_disposal),
+)
+"Of what is kept of a package once its content was disposed of."
 
 
 def verify(path: Path, trust: Trust) -> Report:
@@ -44,15 +53,11 @@ def verify(path: Path, trust: Trust) -> Report:
         )
         return made
     try:
-        if CERTIFICATE in source.sizes:
-            made.unreadable = Finding(
-                "disposed", Result.FAILED, N_("the content was disposed of: see disposal.json")
-            )
-            return made
         evidence = gather(source, trust)
+        made.disposed = evidence.disposed
         if evidence.seal is not None:
-            made.inspection, made.office = evidence.seal.inspection, evidence.seal.office
-        for kind, check in _STEPS:
+            made.inspection, made.office = map(printable, (evidence.seal.inspection, evidence.seal.office))
+        for kind, check in _STEPS_LEFT if made.disposed else _STEPS:
             step = Step(kind)
             made.steps.append(step)
             _perform(check, evidence, step)

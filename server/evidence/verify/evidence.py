@@ -12,12 +12,14 @@ from cryptography import x509
 
 from server.evidence import bag, counts, sealing
 from server.evidence.canonical import BadJson, parse
+from server.evidence.disposal import CERTIFICATE
 from server.evidence.redaction import REDACTION, BadRedaction, Redaction
 from server.evidence.seal import BadSeal, Seal
 from server.evidence.segments import BadSegment, Segment, check
 from server.evidence.verify.source import Source, Unreadable, read
 
 MAX_EVENTS = 256 << 20
+MAX_LINES = 1_000_000
 MAX_SMALL = 16 << 20
 
 
@@ -78,6 +80,11 @@ class Evidence:
             return read(self.source, path, limit)
         except (Unreadable, OSError):
             return None
+
+    @property
+    def disposed(self) -> bool:
+        """Whether the content was destroyed: then other steps apply."""
+        return CERTIFICATE in self.source.sizes
 
     @property
     def withheld(self) -> frozenset[int]:
@@ -141,9 +148,10 @@ def _gather_events(evidence: Evidence) -> None:
         return
     if not data.endswith(b"\n"):
         evidence.event_problem = "the last line is cut off"
-    evidence.lines = data.split(b"\n")
-    if evidence.lines[-1] == b"":
-        evidence.lines.pop()
+    try:
+        evidence.lines = log_lines(data)
+    except ValueError as error:
+        evidence.event_problem = str(error)
     for number, line in enumerate(evidence.lines, start=1):
         if number in evidence.withheld:
             continue
@@ -160,6 +168,14 @@ def _gather_events(evidence: Evidence) -> None:
             )
         except (BadJson, KeyError, TypeError, ValueError) as error:
             evidence.event_problem = evidence.event_problem or f"line {number} is not an event: {error}"
+            return  # what follows a line of another kind is no log, however long it is
+
+
+def log_lines(data: bytes) -> list[bytes]:
+    """The lines of a log without their ends. ValueError, before any memory is taken, if there are too many."""
+    if data.count(b"\n") > MAX_LINES:
+        raise ValueError(f"it has more than {MAX_LINES} lines")
+    return data.removesuffix(b"\n").split(b"\n") if data else []
 
 
 def _gather_segments(evidence: Evidence) -> None:

@@ -7,11 +7,11 @@ from datetime import timedelta
 
 from cryptography import x509
 
-from server.evidence import bag, certificates, cms, sealing, sm, timestamps
-from server.evidence.canonical import parse_time
+from server.evidence import bag, certificates, cms, disposal, sealing, sm, timestamps
+from server.evidence.canonical import BadJson, parse_canonical, parse_time
 from server.evidence.errors import N_
-from server.evidence.redaction import REDACTION, REDACTION_SIGNATURE, Redaction
-from server.evidence.seal import BadSeal, parse_leaves, root_of
+from server.evidence.redaction import REDACTION, REDACTION_SIGNATURE
+from server.evidence.seal import BadSeal, Seal, parse_leaves, root_of
 from server.evidence.verify.evidence import Evidence
 from server.evidence.verify.report import Step
 
@@ -28,7 +28,29 @@ def check_files(evidence: Evidence, step: Step) -> None:
     for path in evidence.tags:
         if path.startswith("data/") or path == bag.TAG_MANIFEST:
             step.fail("bad_list", N_("the list of the files beside the payload names it"), path)
-    listed = {**evidence.tags, **evidence.listed}
+    _compare(evidence, {**evidence.tags, **evidence.listed}, step)
+    _check_declaration(evidence, step)
+    step.numbers = {"files": len(evidence.found), "bytes": sum(f.size_bytes for f in evidence.found.values())}
+
+
+def check_files_left(evidence: Evidence, step: Step) -> None:
+    """1, of a package that was disposed of: what was kept is as it is listed, and of the content there is nothing."""
+    for name, reason in evidence.list_problems:
+        if name != bag.MANIFEST:
+            step.fail("bad_list", N_("the list of files does not hold: {reason}"), name, reason=reason)
+    for path in sorted(filter(is_content, evidence.source.sizes)):
+        step.fail("still_there", N_("is still there, though the content was disposed of"), path)
+    _compare(evidence, evidence.tags, step)
+    step.numbers = {"files": len(evidence.found)}
+
+
+def is_content(path: str) -> bool:
+    """What a disposal destroys: the payload, what describes it, and every list of its digests."""
+    return path.startswith(("data/", "metadata/")) or path in (bag.MANIFEST, sm.DIGESTS)
+
+
+def _compare(evidence: Evidence, listed: dict[str, str], step: Step) -> None:
+    """Listed and there, there and listed, digests right."""
     for path in sorted(evidence.source.sizes):
         if path == bag.TAG_MANIFEST:
             continue
@@ -45,8 +67,6 @@ def check_files(evidence: Evidence, step: Step) -> None:
     for path in sorted(listed):
         if path not in evidence.source.sizes:
             step.fail("missing", N_("is in {list}, and missing"), path, list=_list(path))
-    _check_declaration(evidence, step)
-    step.numbers = {"files": len(evidence.found), "bytes": sum(f.size_bytes for f in evidence.found.values())}
 
 
 def _list(path: str) -> str:
@@ -79,7 +99,23 @@ def check_seal(evidence: Evidence, step: Step) -> None:
         _check_redaction(evidence, step)
     elif (len(payload), sum(f.size_bytes for f in payload)) != (seal.files, seal.size_bytes):
         step.fail("not_sealed", N_("holds another number of files or bytes than was sealed"), "data/")
+    _check_tags(evidence, seal, step)
+
+
+def check_seal_left(evidence: Evidence, step: Step) -> None:
+    """2, of a package that was disposed of: the seal still names what was kept beside the payload."""
+    seal = evidence.seal
+    if seal is None:
+        step.fail("bad_seal", N_("is not a seal: {reason}"), sealing.SEAL, reason=evidence.seal_problem)
+        return
+    _check_tags(evidence, seal, step)
+
+
+def _check_tags(evidence: Evidence, seal: Seal, step: Step) -> None:
+    found, redacted = evidence.found, REDACTION in evidence.found
     for path, digest in sorted(seal.tags.items()):
+        if evidence.disposed and is_content(path):
+            continue
         if redacted and path == "bag-info.txt":
             continue  # it states the amounts of the copy
         if evidence.redaction is not None and path in evidence.redaction.tags and path not in found:
@@ -121,14 +157,19 @@ def _later(evidence: Evidence) -> set[str]:
     fixed = {bag.MANIFEST, bag.TAG_MANIFEST, sealing.SEAL, sealing.SIGNATURE}
     if REDACTION in evidence.source.sizes:
         fixed |= {REDACTION, REDACTION_SIGNATURE, "bag-info.txt"}
+    if evidence.disposed:
+        fixed |= {disposal.CERTIFICATE, disposal.CERTIFICATE_SIGNATURE}
     fixed |= {sm.SIGNATURE, sealing.FOUR_PROPERTIES, sealing.FOUR_PROPERTIES_TEXT}
+    fixed.add(sealing.FOUR_PROPERTIES_SIGNATURE)
     return fixed | stamps | {sealing.LEAVES, sealing.KEY_LOG, sealing.OFFICE_PROOF}
 
 
 def check_signature(evidence: Evidence, step: Step) -> None:
     """3. The certificate that the seal names signed the seal, under a root that is trusted."""
     if evidence.redaction is not None:
-        _check_redaction_signature(evidence, evidence.redaction, step)
+        redaction = evidence.redaction
+        _check_signed(evidence, REDACTION_SIGNATURE, redaction.to_bytes(), redaction.at, step)
+    _check_four_properties(evidence, step)
     seal, signature = evidence.seal, evidence.find(sealing.SIGNATURE)
     _check_sm2(evidence, step)
     if signature is None:
@@ -145,6 +186,7 @@ def check_signature(evidence: Evidence, step: Step) -> None:
         step.fail(
             "other_signer", N_("was made with another certificate than the seal names"), sealing.SIGNATURE
         )
+    _name_signer(signed.certificate, seal, step)
     roots = _roots(evidence, step)
     if not roots:
         return
@@ -198,29 +240,69 @@ def _check_sm3(evidence: Evidence, step: Step) -> None:
                 step.fail("changed", N_("has another SM3 digest than is listed"), path)
 
 
-def _check_redaction_signature(evidence: Evidence, redaction: Redaction, step: Step) -> None:
-    """What is missing was told by the office too, at that time perhaps with a later certificate."""
+def _name_signer(certificate: x509.Certificate, seal: Seal, step: Step) -> None:
+    """Whose certificate it is, for people to judge; it should be the office's."""
+    step.note(
+        "signer",
+        N_("was made by {subject}, certified by {issuer}"),
+        sealing.SIGNATURE,
+        subject=certificate.subject.rfc4514_string(),
+        issuer=certificate.issuer.rfc4514_string(),
+    )
+    organisations = certificates.organisations(certificate)
+    if certificates.organisation_name(seal.office) not in organisations:
+        step.warn(
+            "other_organisation",
+            N_("the seal names the office {office}, the certificate {organisation}"),
+            sealing.SIGNATURE,
+            office=seal.office,
+            organisation=", ".join(organisations),
+        )
+
+
+def _check_four_properties(evidence: Evidence, step: Step) -> None:
+    """The report that came after the seal: signed by itself, about this seal, with this text beside it."""
+    name, text_name = sealing.FOUR_PROPERTIES, sealing.FOUR_PROPERTIES_TEXT
+    signature_name = sealing.FOUR_PROPERTIES_SIGNATURE
+    given = {path: evidence.find(path) for path in (name, text_name, signature_name)}
+    if all(data is None for data in given.values()):
+        return
+    data = given[name] or b""
     try:
-        signed = cms.verify(evidence.find(REDACTION_SIGNATURE) or b"", redaction.to_bytes())
+        told = parse_canonical(data)
+        at, about, text = told["at"], told["seal"], told["text"]
+        parse_time(at)
+    except (BadJson, KeyError, TypeError, ValueError) as error:
+        step.fail("bad_report", N_("cannot be read: {reason}"), name, reason=repr(error))
+        return
+    if about != digest_of(evidence.seal_bytes):
+        step.fail("bad_report", N_("is about another package than the seal"), name)
+    if text != digest_of(given[text_name] or b""):
+        step.fail("bad_report", N_("is not the text of the signed report"), text_name)
+    _check_signed(evidence, signature_name, data, at, step)
+
+
+def _check_signed(evidence: Evidence, name: str, content: bytes, at: str, step: Step) -> None:
+    """What the office said after the seal, at that time perhaps with a later certificate."""
+    try:
+        signed = cms.verify(evidence.find(name) or b"", content)
     except cms.BadSignature as error:
-        step.fail("bad_signature", N_("does not hold: {reason}"), REDACTION_SIGNATURE, reason=str(error))
+        step.fail("bad_signature", N_("does not hold: {reason}"), name, reason=str(error))
         return
     roots = _roots(evidence, Step(step.kind))
-    reason = certificates.why_not(signed.certificate, signed.others, roots, parse_time(redaction.at))
+    reason = certificates.why_not(signed.certificate, signed.others, roots, parse_time(at))
     if reason is not None:
-        step.fail(
-            "untrusted", N_("is not under a trusted root: {reason}"), REDACTION_SIGNATURE, reason=reason
-        )
+        step.fail("untrusted", N_("is not under a trusted root: {reason}"), name, reason=reason)
 
 
 def _roots(evidence: Evidence, step: Step) -> list[x509.Certificate]:
     """The roots to trust; fails and warns in the step about the package's own."""
     trust, seal = evidence.trust, evidence.seal
+    own: list[x509.Certificate] = []
     try:
-        own = certificates.from_pem(evidence.find("root.pem") or b"")
+        own = [certificates.only_from_pem(evidence.find("root.pem") or b"")]
     except ValueError as error:
         step.fail("bad_root", N_("cannot be read: {reason}"), "root.pem", reason=str(error))
-        own = []
     if seal is not None and own and certificates.fingerprint(own[0]) != seal.root_fingerprint:
         step.fail("bad_root", N_("is not the root that the seal names"), "root.pem")
     if trust.roots:
@@ -238,7 +320,7 @@ def _roots(evidence: Evidence, step: Step) -> list[x509.Certificate]:
             "root.pem",
             fingerprint=certificates.fingerprint(own[0]),
         )
-    return own[:1]
+    return own
 
 
 def check_stamps(evidence: Evidence, step: Step) -> None:
@@ -310,6 +392,49 @@ def check_tree(evidence: Evidence, step: Step) -> None:
     for path in sorted(opened.keys() | payload.keys()):
         if opened.get(path) != payload.get(path):
             step.fail("not_in_tree", N_("is not the file of its leaf"), path)
+
+
+def check_tree_left(evidence: Evidence, step: Step) -> None:
+    """9, of a package that was disposed of: the leaves alone, without what they were made of."""
+    try:
+        leaves = parse_leaves(evidence.find(sealing.LEAVES) or b"")
+        root = root_of(leaves)
+    except (BadSeal, ValueError) as error:
+        step.fail("bad_leaves", N_("does not hold: {reason}"), sealing.LEAVES, reason=str(error))
+        return
+    step.numbers = {"leaves": len(leaves)}
+    if any(leaf.file is not None for leaf in leaves):
+        step.fail("still_there", N_("is still there, though the content was disposed of"), sealing.LEAVES)
+    if evidence.seal is not None and (len(leaves), root) != (evidence.seal.files, evidence.seal.root):
+        step.fail("bad_root", N_("does not lead to the root in the seal"), sealing.LEAVES)
+
+
+def check_disposal(evidence: Evidence, step: Step) -> None:
+    """13. Two people had the content of this very seal destroyed, and the office signed that."""
+    name, seal = disposal.CERTIFICATE, evidence.seal
+    data = evidence.find(name) or b""
+    try:
+        told = disposal.Disposal.parse(data)
+    except disposal.BadDisposal as error:
+        step.fail("bad_disposal", N_("does not hold: {reason}"), name, reason=str(error))
+        return
+    step.note(
+        "disposed",
+        N_("{at}, approved by {approvers}: {reason} ({policy})"),
+        name,
+        at=told.at,
+        approvers=", ".join(told.approvers),
+        reason=told.reason,
+        policy=told.policy,
+    )
+    _check_signed(evidence, disposal.CERTIFICATE_SIGNATURE, data, told.at, step)
+    if seal is None:
+        return
+    about = (told.seal, told.inspection, told.root, told.files, told.size_bytes)
+    if about != (digest_of(evidence.seal_bytes), seal.inspection, seal.root, seal.files, seal.size_bytes):
+        step.fail("bad_disposal", N_("is about another package than the seal"), name)
+    if parse_time(told.at) < parse_time(seal.sealed_at) - timestamps.TOLERANCE:
+        step.fail("bad_disposal", N_("is from before the sealing: {at}"), name, at=told.at)
 
 
 def digest_of(data: bytes) -> str:

@@ -21,7 +21,7 @@ from server.evidence.receipts import (
     parse_kept,
 )
 from server.evidence.redaction import REDACTION, BadRedaction, Redaction
-from server.evidence.verify.evidence import MAX_EVENTS, MAX_SMALL, Trust
+from server.evidence.verify.evidence import MAX_EVENTS, MAX_SMALL, Trust, log_lines
 from server.evidence.verify.source import Source, Unreadable, open_source, read
 
 NO_KEYS = N_("the history of the office's keys in it does not hold: {detail}")
@@ -104,7 +104,7 @@ def check_receipt_file(package: Path, data: bytes, trust: Trust) -> Checked:
     kept = parse_kept(data)
     source = open_source(package)
     try:
-        lines = _small(source, sealing.EVENTS, MAX_EVENTS).splitlines()
+        lines = log_lines(_small(source, sealing.EVENTS, MAX_EVENTS))
         statements = keylog.check_log(_small(source, sealing.KEY_LOG, MAX_SMALL))
         withheld = _withheld(source)
         root = certificates.from_pem(_small(source, "root.pem", MAX_SMALL))[0]

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from server.evidence.errors import N_
+from server.evidence.errors import N_, printable
 
 VERSION = 1
 
@@ -20,13 +20,23 @@ class Result(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something to know. `subject` names a file, a line, a key; `text` is English with `{…}` for `params`."""
+    """Something to know. `subject` names a file, a line, a key; `text` is English with `{…}` for `params`.
+
+    Both come out of the package: they are made `printable` here, whoever shows them.
+    """
 
     code: str
     result: Result
     text: str
     subject: str = ""
     params: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        told = {
+            name: value if isinstance(value, int) else printable(value) for name, value in self.params.items()
+        }
+        object.__setattr__(self, "params", told)
+        object.__setattr__(self, "subject", printable(self.subject))
 
     def message(self) -> str:
         told = self.text.format(**self.params)
@@ -134,7 +144,27 @@ RECEIPTS = StepKind(
         "Not that a participant saw more of the log than came to their browser; and nothing after the last one."
     ),
 )
-KINDS = (FILES, SEAL, SIGNATURE, STAMP, LOG, COUNTS, PAYLOAD, SEGMENTS, TREE, OFFICE_LOG, CLOCK, RECEIPTS)
+FILES_LEFT = StepKind(
+    1,
+    "files",
+    N_("Files"),
+    N_("What was kept is listed with its digest and unchanged; nothing of the content is there any more."),
+    N_("Not that no copy of the content exists elsewhere."),
+)
+TREE_LEFT = StepKind(
+    9,
+    "tree",
+    N_("Tree of the files"),
+    N_("The leaves that were kept lead to the root in the seal, and do not tell what they were made of."),
+    N_("Nothing about files that were destroyed, but that they existed."),
+)
+DISPOSAL = StepKind(
+    13,
+    "disposal",
+    N_("Certificate of disposal"),
+    N_("The office signed that two people had the content of exactly this seal destroyed."),
+    N_("Not that the two were entitled to it: see the office's rules for keeping."),
+)
 
 _WORST = (Result.FAILED, Result.WARNING, Result.NOT_PERFORMED, Result.PASSED)
 
@@ -160,6 +190,10 @@ class Step:
     def warn(self, code: str, text: str, subject: str = "", **params: Any) -> None:
         self.findings.append(Finding(code, Result.WARNING, text, subject, params))
 
+    def note(self, code: str, text: str, subject: str, /, **params: Any) -> None:
+        """What is to be judged by people, without a doubt of its own."""
+        self.findings.append(Finding(code, Result.PASSED, text, subject, params))
+
     def skip(self, code: str, text: str, **params: Any) -> None:
         self.performed = False
         self.findings.append(Finding(code, Result.NOT_PERFORMED, text, "", params))
@@ -174,6 +208,8 @@ class Report:
     office: str | None = None
     steps: list[Step] = field(default_factory=list)
     unreadable: Finding | None = None
+    disposed: bool = False
+    "The content was destroyed; the steps are about what was kept."
 
     @property
     def passed(self) -> bool:
@@ -181,17 +217,19 @@ class Report:
 
     @property
     def verdict(self) -> str:
-        """`passed`, `passed_with_warnings`, `failed` or `unreadable`."""
+        """`passed`, `passed_with_warnings`, `disposed` (its certificate holds), `failed` or `unreadable`."""
         if self.unreadable is not None:
             return "unreadable"
         if not self.passed:
             return "failed"
+        if self.disposed:
+            return "disposed"
         limited = any(step.result is not Result.PASSED for step in self.steps)
         return "passed_with_warnings" if limited else "passed"
 
     @property
     def exit_code(self) -> int:
-        """0 passed, with warnings or without; 1 something was changed; 2 not a package."""
+        """0 passed or disposed of, with warnings or without; 1 something was changed; 2 not a package."""
         return {"unreadable": 2, "failed": 1}.get(self.verdict, 0)
 
     def to_json(self) -> dict[str, Any]:

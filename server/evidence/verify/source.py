@@ -41,7 +41,11 @@ class Source(Protocol):
 def open_source(path: Path) -> Source:
     """Unreadable with the reason, for anything that is not a plain folder or a harmless zip with a bag in it."""
     try:
-        return _Folder(path) if path.is_dir() else _Zip(path)
+        if path.is_dir():
+            return _Folder(path)
+        if not path.is_file():  # to open a pipe would wait for ever
+            raise Unreadable(detail="there is no such folder and no such file")
+        return _Zip(path)
     except EvidenceError as error:
         raise Unreadable(detail=str(error)) if not isinstance(error, Unreadable) else error from error
     except (OSError, zipfile.BadZipFile, NotImplementedError, ValueError, RuntimeError) as error:
