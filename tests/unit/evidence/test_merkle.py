@@ -1,12 +1,14 @@
 """The Merkle tree against the examples of the field, an independent slow tree, and hostile proofs."""
 
 import hashlib
+from collections.abc import Sequence
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from server.evidence import merkle
+from tests.evidence.verifiers import standalone
 from tests.unit.evidence import slow_merkle as slow
 
 # The test vectors that certificate transparency logs use among themselves.
@@ -54,20 +56,42 @@ def test_a_salted_leaf_of_another_length_is_refused(salt: bytes, digest: bytes) 
         merkle.leaf(salt, digest)
 
 
-@untimed
-@given(sizes)
-def test_the_root_is_that_of_the_definition(n: int) -> None:
-    assert merkle.root(some(n)) == slow.mth(some(n))
+class Ours:
+    root = staticmethod(merkle.root)
+    includes = staticmethod(merkle.verify_inclusion)
 
 
+class Enclosed:
+    """`verify.py`, which shares no code with ours."""
+
+    root = staticmethod(standalone().tree_root)
+
+    @staticmethod
+    def includes(leaf: bytes, index: int, size: int, proof: Sequence[bytes], root: bytes) -> bool:
+        return bool(standalone().root_by_path(leaf, index, size, list(proof)) == root)
+
+
+both = pytest.mark.parametrize("verifier", [Ours, Enclosed])
+
+
+@both
 @untimed
-@given(sizes, st.data())
-def test_every_inclusion_proof_is_the_definitions_and_holds(n: int, data: st.DataObject) -> None:
+@given(n=sizes)
+def test_the_root_is_that_of_the_definition(verifier: type[Ours], n: int) -> None:
+    assert verifier.root(some(n)) == slow.mth(some(n))
+
+
+@both
+@untimed
+@given(n=sizes, data=st.data())
+def test_every_inclusion_proof_is_the_definitions_and_holds(
+    verifier: type[Ours], n: int, data: st.DataObject
+) -> None:
     leaves = some(n + 1)
     index = data.draw(st.integers(0, n))
     proof = merkle.inclusion_proof(leaves, index)
     assert proof == slow.path(index, leaves)
-    assert merkle.verify_inclusion(leaves[index], index, len(leaves), proof, slow.mth(leaves))
+    assert verifier.includes(leaves[index], index, len(leaves), proof, slow.mth(leaves))
 
 
 @untimed
@@ -80,9 +104,10 @@ def test_every_consistency_proof_is_the_definitions_and_holds(n: int, data: st.D
     assert merkle.verify_consistency(old, n, slow.mth(leaves[:old]), slow.mth(leaves), proof)
 
 
+@both
 @hostile
-@given(st.integers(1, 40), st.data())
-def test_no_altered_inclusion_proof_holds(n: int, data: st.DataObject) -> None:
+@given(n=st.integers(1, 40), data=st.data())
+def test_no_altered_inclusion_proof_holds(verifier: type[Ours], n: int, data: st.DataObject) -> None:
     leaves = some(n)
     index = data.draw(st.integers(0, n - 1))
     true = (leaves[index], index, n, tuple(slow.path(index, leaves)), slow.mth(leaves))
@@ -93,7 +118,7 @@ def test_no_altered_inclusion_proof_holds(n: int, data: st.DataObject) -> None:
         data.draw(altered(true[3])),
         data.draw(st.sampled_from([true[4], merkle.EMPTY_ROOT, true[0]]) | hashes),
     )
-    holds = merkle.verify_inclusion(leaf, at, size, proof, root)
+    holds = verifier.includes(leaf, at, size, proof, root)
     well_formed = len(leaf) == 32 and 0 <= at < size < 2**64 and all(len(each) == 32 for each in proof)
     assert holds == (well_formed and slow_recomputed(leaf, at, size, proof) == root)
     if holds and (at, size, root) == (true[1], true[2], true[4]):
@@ -164,7 +189,8 @@ def test_hostile_shapes_are_answered_with_no(shape: tuple[object, object, object
 
 def test_an_empty_tree_holds_no_leaf_and_begins_every_tree() -> None:
     leaves = some(5)
-    assert not merkle.verify_inclusion(merkle.EMPTY_ROOT, 0, 0, [], merkle.EMPTY_ROOT)
+    for verifier in (Ours, Enclosed):
+        assert not verifier.includes(merkle.EMPTY_ROOT, 0, 0, [], merkle.EMPTY_ROOT)
     assert merkle.verify_consistency(0, 5, merkle.EMPTY_ROOT, merkle.root(leaves), [])
     assert not merkle.verify_consistency(0, 5, leaves[0], merkle.root(leaves), [])
     assert not merkle.verify_consistency(0, 0, merkle.EMPTY_ROOT, leaves[0], [])
