@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
-from server.evidence import keys, merkle, metadata, officelog, sealing
+from server.evidence import keys, merkle, metadata, officelog, sealing, sm
 from server.evidence.bag import FileDigest
 from server.evidence.chain import GENESIS, Entry, canonical_line, link_of
 from server.evidence.receipts import (
@@ -95,8 +95,12 @@ def write_inspection(
     inspection: str = INSPECTION,
     now: datetime | None = None,
     repaired: bool = False,
+    phone_file: bytes | None = None,
 ) -> Log:
-    """`data/` of an inspection and its closed log. `parts`: slot -> a recorded file and its segments."""
+    """`data/` of an inspection and its closed log. `parts`: slot -> a recorded file and its segments.
+
+    `phone_file`: what the phone recorded itself, the original of the first part.
+    """
     log = Log(inspection, (now or datetime.now(UTC)) - timedelta(minutes=30))
     log.add("inspection.started", epoch=1)
     for index, (slot, (path, segments)) in enumerate(parts.items()):
@@ -107,6 +111,12 @@ def write_inspection(
         for segment in segments:
             log.add("part.segment", slot=slot, part=part, **segment.as_body())
         log.add("slot.gap", slot=slot, cause="network")
+        from_phone: dict[str, Any] = {}
+        if phone_file is not None and index == 0:
+            (folder / "data/originals").mkdir()
+            (folder / "data/originals/phone.mp4").write_bytes(phone_file)
+            digest = hashlib.sha256(phone_file).hexdigest()
+            from_phone["original"] = {"sha256": digest, "size_bytes": len(phone_file)}
         log.add(
             "part.closed",
             part=part,
@@ -117,6 +127,7 @@ def write_inspection(
             size_bytes=path.stat().st_size,
             sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
             repaired=repaired,
+            **from_phone,
         )
     for index in range(snapshots):
         kind, place = [("snapshot.taken", "snapshots"), ("photo.added", "photos")][index % 2]
@@ -152,15 +163,16 @@ def make_package(
     *,
     office_log: OfficeLog | None = None,
     now: datetime | None = None,
+    sm2: sm.Sm2Signer | None = None,
 ) -> Made:
-    """Opened in the office's log, sealed, entered, proved."""
+    """Opened in the office's log, sealed, entered, proved. `sm2`: signed a second time, with SM3 digests."""
     at = now or datetime.now(UTC)
     office_log = office_log or OfficeLog()
     for _ in range(3):
         office_log.add(officelog.record("access", None, at, head="ab" * 32))
     opened = office_log.add(officelog.record("open", log.inspection, at - timedelta(minutes=30)))
     write_receipts(folder, office, log, at)
-    order = order_of(folder, log, opened, at)
+    order = replace(order_of(folder, log, opened, at), sm2=sm2, sm3=sm2 is not None)
     sealed = sealing.seal_folder(order, office)
     enter(folder, office, office_log, opened, sealed, at)
     return Made(folder, office, log, office_log, sealed.seal)

@@ -18,8 +18,13 @@ WIDTH, HEIGHT, FPS = 64, 48, 10
 SEGMENT_S = 2
 
 
-def record(path: Path, seconds: int, container: Container = "mp4", seed: int = 1) -> list[Segment]:
-    """Pictures of noise in a part at `path`; the segments as a recorder would have logged them."""
+def record(
+    path: Path, seconds: int, container: Container = "mp4", seed: int = 1, *, plain: bool = False
+) -> list[Segment]:
+    """Pictures of noise in a part at `path`; the segments as a recorder would have logged them.
+
+    `plain`: of one grey instead, for a small file.
+    """
     hasher = SegmentHasher(container)
 
     class Listening(part._File):
@@ -30,7 +35,7 @@ def record(path: Path, seconds: int, container: Container = "mp4", seed: int = 1
     segments: list[Segment | None] = []
     with mock.patch.object(part, "_File", Listening):
         file = part.PartFile(path, head(container))
-        for index, (packet, keyframe) in enumerate(pictures(seconds * FPS, container, seed)):
+        for index, (packet, keyframe) in enumerate(pictures(seconds * FPS, container, seed, plain)):
             if index and index % (SEGMENT_S * FPS) == 0:
                 segments.append(hasher.cut(index * 1000 // FPS))
             file.write("video", packet, index / FPS, 1 / FPS, keyframe=keyframe)
@@ -50,7 +55,7 @@ def head(container: Container) -> part.PartHead:
     )
 
 
-def pictures(count: int, container: Container, seed: int) -> list[tuple[bytes, bool]]:
+def pictures(count: int, container: Container, seed: int, plain: bool = False) -> list[tuple[bytes, bool]]:
     encoder = av.CodecContext.create("libx264" if container == "mp4" else "libvpx", "w")
     encoder.width, encoder.height, encoder.pix_fmt = WIDTH, HEIGHT, "yuv420p"
     encoder.time_base, encoder.framerate = Fraction(1, FPS), Fraction(FPS, 1)
@@ -63,7 +68,7 @@ def pictures(count: int, container: Container, seed: int) -> list[tuple[bytes, b
     packets = []
     for index in range(count):
         frame = av.VideoFrame.from_ndarray(
-            noise.integers(0, 255, (HEIGHT * 3 // 2, WIDTH), dtype=np.uint8), format="yuv420p"
+            noise.integers(0, 1 if plain else 255, (HEIGHT * 3 // 2, WIDTH), dtype=np.uint8), format="yuv420p"
         )
         frame.pts = index
         packets += encoder.encode(frame)

@@ -6,7 +6,6 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator
 from functools import partial
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -66,27 +65,16 @@ def names_of(folder: Path) -> list[str]:
     return sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
 
 
-def one_file_at_a_time(names: list[str]) -> Iterator[tuple[str, str, Tamper]]:
-    """(what is done, the name that a verifier must mention, how), for every file."""
-    for name in names:
-        yield "cut by a byte", name, _change(name, lambda data: data[:-1])
-        yield "cut in half", name, _change(name, lambda data: data[: len(data) // 2])
-        yield "emptied", name, _change(name, lambda _: b"")
-        yield "grown", name, _change(name, lambda data: data + b"\n")
-        yield "dropped", name, partial(_drop, name)
-        yield "renamed", name, partial(_rename, name, name + ".bak")
-        yield "doubled", name + ".2", partial(_copy, name, name + ".2")
-    for first, second in pairwise(names):
-        yield "swapped", first, partial(_swap, first, second)
-    for stranger in (
-        "extra",
-        "data/extra",
-        "data/media/extra.mp4",
-        "proofs/extra",
-        "certs/extra.pem",
-        ".hidden",
-    ):
-        yield "added", stranger, partial(_copy, "bagit.txt", stranger)
+def of_one_file(name: str, names: list[str]) -> Iterator[tuple[str, str, Tamper]]:
+    """(what is done, the name that a verifier must mention, how); it is swapped with the next one of `names`."""
+    yield "cut by a byte", name, _change(name, lambda data: data[:-1])
+    yield "cut in half", name, _change(name, lambda data: data[: len(data) // 2])
+    yield "emptied", name, _change(name, lambda _: b"")
+    yield "grown", name, _change(name, lambda data: data + b"\n")
+    yield "dropped", name, partial(_drop, name)
+    yield "renamed", name, partial(_rename, name, name + ".bak")
+    yield "doubled", name + ".2", partial(copy, name, name + ".2")
+    yield "swapped", name, partial(_swap, name, names[(names.index(name) + 1) % len(names)])
 
 
 def _change(name: str, how: Callable[[bytes], bytes]) -> Tamper:
@@ -105,7 +93,7 @@ def _rename(name: str, other: str, folder: Path) -> None:
     (folder / name).rename(folder / other)
 
 
-def _copy(name: str, other: str, folder: Path) -> None:
+def copy(name: str, other: str, folder: Path) -> None:
     (folder / other).write_bytes((folder / name).read_bytes())
 
 

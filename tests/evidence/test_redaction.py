@@ -1,5 +1,6 @@
 """A viewing copy shows less, says what is missing, and still leads to what was sealed."""
 
+import subprocess
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -79,6 +80,17 @@ def test_any_mixture_of_redactions_passes(original: Made, tmp_path: Path, change
     redaction.make_copy(order(original, tmp_path / "copy", **changes), original.office)
     verdicts = ask_both(tmp_path / "copy", original.office)
     assert (verdicts.our_problems, verdicts.their_problems) == ([], [])
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_the_instructions_hold_for_a_copy_too(copy: Path, language: str) -> None:
+    text = (copy / f"VERIFY.{language}.md").read_text()
+    (command,) = (line.strip() for line in text.splitlines() if "-in redaction.p7s" in line)
+    assert subprocess.run(["bash", "-c", command], cwd=copy, capture_output=True, check=False).returncode == 0
+    listed = subprocess.run(["sha256sum", "manifest-sha256.txt"], cwd=copy, capture_output=True, check=True)
+    assert parse((copy / redaction.REDACTION).read_bytes())["manifest"] == listed.stdout.decode().split()[0]
+    edit_redaction(lambda value: value.update(reason="x"))(copy)
+    assert subprocess.run(["bash", "-c", command], cwd=copy, capture_output=True, check=False).returncode != 0
 
 
 def edit_redaction(change: Callable[[dict[str, Any]], None]) -> tampering.Tamper:

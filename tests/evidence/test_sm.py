@@ -14,21 +14,6 @@ from tests.evidence.inspection import order_of, write_inspection
 from tests.evidence.verifiers import ask_both, ask_ours
 
 
-@pytest.fixture(scope="module")
-def signer(tmp_path_factory: pytest.TempPathFactory) -> sm.Sm2Signer:
-    """A self-signed SM2 certificate, made by the stock command."""
-    folder = tmp_path_factory.mktemp("sm2")
-    curve = ["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:SM2"]
-    subprocess.run(
-        ["openssl", "genpkey", *curve, "-out", "key.pem"], cwd=folder, check=True, capture_output=True
-    )
-    request = ["-x509", "-new", "-key", "key.pem", "-sm3", "-sigopt", f"distid:{sm.ID}", "-days", "30"]
-    words = ["openssl", "req", *request, "-subj", "/CN=SM2", "-out", "certificate.pem"]
-    subprocess.run(words, cwd=folder, check=True, capture_output=True)
-    (folder / "key.pem").chmod(0o600)
-    return sm.Sm2Signer(folder / "certificate.pem", folder / "key.pem")
-
-
 @pytest.fixture
 def sealed(office: keys.OfficeKeys, signer: sm.Sm2Signer, tmp_path: Path) -> Path:
     folder = tmp_path / "inspection"

@@ -397,6 +397,9 @@ class Check:
         if signature not in self.sizes:
             self.fail(signature, "is missing")
             return None
+        if not is_der(self.read(signature) or b""):
+            self.fail(signature, "holds more or less than what it says")
+            return None
         signer = os.path.join(self.interim, "signer.pem")
         result = openssl(
             "cms -verify -binary -inform DER -purpose any -no-CApath -no-CAstore -attime %d" % at,
@@ -464,6 +467,9 @@ class Check:
                 continue
             root = self.arguments.tsa_root or self.path(root_name)
             text = openssl("ts -reply -text", "-in", self.path(name)).stdout.decode("utf-8", "replace")
+            if not is_der(self.read(name) or b""):
+                self.fail(name, "holds more or less than what it says")
+                continue
             found = re.findall(r"^Time stamp: (\w+ +\d+ [\d:]+)(?:\.\d+)? (\d{4}) GMT$", text, re.MULTILINE)
             if len(found) != 1:  # a second one would be in a text that nobody signed
                 self.fail(name, "cannot be read: %s", "ts -reply -text")
@@ -926,6 +932,16 @@ def root_by_path(leaf: bytes, index: int, size: int, path: list[bytes]) -> bytes
     return below and node(path[-1], below)
 
 
+def is_der(data: bytes) -> bool:
+    """One DER sequence and nothing behind it, where openssl would not look."""
+    if data[:1] != b"\x30" or len(data) < 2:
+        return False
+    if data[1] < 0x80:
+        return len(data) == 2 + data[1]
+    header = 2 + (data[1] & 0x7F)
+    return len(data) == header + int.from_bytes(data[2:header], "big")
+
+
 def only_certificate(pem: bytes) -> bytes | None:
     """The DER of the one certificate in a PEM file; None if there is none, or anything else beside it.
 
@@ -1101,6 +1117,7 @@ CHINESE = {
     "is not the root that the seal names": "不是封存记录所载的根证书",
     "is not the root with the expected fingerprint": "不是指纹所指的根证书",
     "no root was given: compare %s with what the office publishes": "未指定根证书：请将 %s 与该机关公布的指纹对照",
+    "holds more or less than what it says": "多于或少于其自述的长度",
     "has not exactly one signer": "签名人不止一个，或没有",
     "was made with a certificate that is not for signing documents: %s": "所用证书的用途不是签署文件：%s",
     "was made by %s, certified by %s": "签名人 %s，签发者 %s",
