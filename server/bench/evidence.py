@@ -113,9 +113,9 @@ def measure(
         steps[step] = time.perf_counter()
 
     seal = _work(lambda: sealing.seal_folder(order, made.office, reached=reached))
-    roots, now = [made.office.root], datetime.now(UTC)
-    trust = Trust(now=now, roots=roots)
-    report = _work(lambda: add_report(made.folder, roots, now, recorded.LANGUAGE))
+    now = datetime.now(UTC)
+    trust = Trust(now=now, roots=[made.office.root])
+    report = _work(lambda: add_report(made.folder, made.office, now, recorded.LANGUAGE))
     zipped = _zip_to(made.folder, folder / "package.zip")
     for path in (made.folder, zipped):
         if (found := verify(path, trust)).exit_code:
