@@ -6,20 +6,24 @@ HOST ?=
 PORT ?= 8080
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev run demo serve test test-fast bench-media bench-events bench-archive bench-evidence check format messages migration screenshots lock clean
+.PHONY: help install install-dev run demo serve test test-js test-fast bench-media bench-events bench-archive bench-evidence check format messages migration screenshots lock clean
 
 help: ## Show this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
+# An environment that was left half-made (no pip in it) is made anew.
+MAKE_VENV = $(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV) || \
+	{ echo "The environment could not be made: Python's venv module is missing (Debian: python3-venv)."; exit 1; }
+
 $(VENV)/.installed: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit("Yunkan needs Python 3.11 or newer; say make PYTHON=/path/to/python3.11") if sys.version_info < (3, 11) else None'
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(MAKE_VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
 $(VENV)/.installed-dev: requirements-dev.lock pyproject.toml
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(MAKE_VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@ $(VENV)/.installed
@@ -30,17 +34,25 @@ install-dev: $(VENV)/.installed-dev ## The same, with what tests and checks need
 run: install ## Start with demo data and a simulated phone (HOST=0.0.0.0 to reach it from a real phone)
 	$(BIN)/yunkan try $(if $(HOST),--host $(HOST)) --port $(PORT)
 
+demo: install ## Send one more simulated phone into the demonstration of `make run`
+	$(BIN)/yunkan demo
+
 serve: install ## Start the service alone, with settings from the environment
 	$(BIN)/yunkan serve
 
 test: install-dev ## Everything: unit, flows on SQLite and PostgreSQL, media, real browsers
 	$(BIN)/python -m tests.tools.system_packages
-	node --test tests/js/
 	@# Two at a time; then, alone on the machine, what sends and hears in real time.
 	status=0; \
+	$(MAKE) --no-print-directory test-js || status=1; \
 	$(BIN)/python -m pytest -m "not realtime" --numprocesses 2 --dist worksteal || status=1; \
 	$(BIN)/python -m pytest -m realtime || status=1; \
 	exit $$status
+
+test-js: ## The pages' pure parts, in Node
+	@if command -v node >/dev/null; then node --test tests/js/*.test.mjs; \
+	elif [ -n "$$CI" ]; then echo "FAILED tests/js: Node is missing (Debian: nodejs)"; exit 1; \
+	else echo "SKIPPED tests/js: Node is missing (Debian: nodejs)"; fi
 
 test-fast: install-dev ## Without browsers: for the minute between two edits
 	$(BIN)/python -m pytest -m "not browser" -q

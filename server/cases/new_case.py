@@ -9,6 +9,7 @@ from server.cases.rules import (
     MATTERS,
     credit_code_problem,
     has_good_check_digit,
+    is_kind_of_another_licence,
     location_problem,
     normal_credit_code,
 )
@@ -68,6 +69,8 @@ def parse_new_case(
             problems[name] = _NEEDED
         elif len(values[name]) > limit:
             problems[name] = _TOO_LONG
+    if matter in MATTERS and is_kind_of_another_licence(matter, values["licence_kind"]):
+        problems["licence_kind"] = N_("This kind belongs to the licence of another matter.")
     code = normal_credit_code(credit_code)
     problem = credit_code_problem(code)
     fits = problem is None and has_good_check_digit(code)

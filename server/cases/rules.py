@@ -100,6 +100,13 @@ MATTERS: dict[str, Matter] = {
 DEFAULT_MATTER = "seed-licence-address"
 
 
+def is_kind_of_another_licence(matter: str, kind: str) -> bool:
+    """Whether `kind` is known, but for other matters only. A kind that nobody knows may be older than our list."""
+    own = {entry.key for entry in MATTERS[matter].licence_kinds}
+    known = {entry.key for other in MATTERS.values() for entry in other.licence_kinds}
+    return kind in known - own
+
+
 def licence_kind_name(matter: str, kind: str) -> str:
     """The message id of a licence kind; what an API client wrote itself is its own name."""
     known = MATTERS.get(matter)

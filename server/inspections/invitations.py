@@ -24,7 +24,7 @@ from server.inspections.errors import (
 from server.inspections.log import Journal
 from server.inspections.lookup import get_inspection, require
 from server.inspections.models import Inspection, Invitation, RetiredInvitationToken
-from server.inspections.rules import JOINABLE
+from server.inspections.rules import JOINABLE, check_note
 
 TOKEN_PREFIX = "yi"  # noqa: S105 - a prefix, not a secret
 DEFAULT_HOURS = 72
@@ -113,11 +113,17 @@ async def renew_invitation(
 
 
 async def cancel_invitation(
-    session: AsyncSession, journal: Journal, actor: Actor, inspection_id: str, invitation_id: str
+    session: AsyncSession,
+    journal: Journal,
+    actor: Actor,
+    inspection_id: str,
+    invitation_id: str,
+    reason: str,
 ) -> None:
-    """Make a link useless. Cancelling it again changes nothing and makes no event."""
+    """Make a link useless; who is in by it is told the reason. Again changes nothing and makes no event."""
     require(actor, "inspection.invite")
     await get_inspection(session, actor, inspection_id)
+    reason = check_note("reason", reason, N_("Say why the invitation is withdrawn."))
     invitation = await _get_invitation(session, inspection_id, invitation_id)
     cancelled = await session.execute(
         update(Invitation)
@@ -125,7 +131,17 @@ async def cancel_invitation(
         .values(cancelled_at=journal.clock.now())
     )
     if cancelled.rowcount == 1:  # type: ignore[attr-defined]
-        await journal.append(session, inspection_id, "invitation.cancelled", actor, _record(invitation))
+        body = {**_record(invitation), "reason": reason}
+        await journal.append(session, inspection_id, "invitation.cancelled", actor, body)
+
+
+async def get_invitation(
+    session: AsyncSession, actor: Actor, inspection_id: str, invitation_id: str
+) -> Invitation:
+    """One invitation of an inspection that the actor may see, or InvitationNotFound."""
+    require(actor, "inspection.invite")
+    await get_inspection(session, actor, inspection_id)
+    return await _get_invitation(session, inspection_id, invitation_id)
 
 
 async def list_invitations(session: AsyncSession, inspection_id: str) -> list[Invitation]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+from server.errors import N_, Invalid
+
 InspectionState = Literal["scheduled", "live", "ended", "concluded", "cancelled"]
 Result = Literal["pass", "rectify", "fail", "unverifiable"]
 Answer = Literal["pass", "minor", "fail", "unverifiable", "none"]
@@ -30,6 +32,18 @@ DECIDING: frozenset[Result] = frozenset({"pass", "fail"})
 
 ANSWERS: tuple[Answer, ...] = ("pass", "minor", "fail", "unverifiable", "none")
 END_REASONS: tuple[EndReason, ...] = ("completed", "abandoned")
+
+LONGEST_NOTE = 2000
+
+
+def check_note(field: str, text: str, problem: str) -> str:
+    """What somebody wrote, stripped; Invalid with `problem` (a message id) if that is nothing, or if it is too long."""
+    text = text.strip()
+    if not text:
+        raise Invalid({field: problem})
+    if len(text) > LONGEST_NOTE:
+        raise Invalid({field: N_("This is too long.")})
+    return text
 
 
 def source_of(target: InspectionState) -> InspectionState:

@@ -43,10 +43,12 @@ from server.inspections.models import Inspection, InspectionReviewer, Invitation
 from server.inspections.rules import (
     DECIDING,
     END_REASONS,
+    LONGEST_NOTE,
     NOTE_NEEDED,
     RESULTS,
     UNDER_WAY,
     InspectionState,
+    check_note,
     source_of,
 )
 from server.officelog.entries import append_entry
@@ -70,7 +72,6 @@ __all__ = [
 BACKDATED_AT_MOST = timedelta(minutes=10)
 """Somebody fills in the form for "now" and takes a while."""
 AHEAD_AT_MOST = timedelta(days=366)
-LONGEST_NOTE = 2000
 
 
 async def schedule(
@@ -181,7 +182,7 @@ async def cancel(
     """Call a scheduled inspection off, with a reason. AlreadyCancelled, or NotScheduled once it has begun."""
     require(actor, "inspection.schedule")
     inspection = await get_inspection(session, actor, inspection_id)
-    reason = _check_note("reason", reason, N_("Say why the inspection is cancelled."))
+    reason = check_note("reason", reason, N_("Say why the inspection is cancelled."))
     if not await _move(
         session,
         inspection_id,
@@ -245,7 +246,7 @@ async def conclude(
     if known is None:
         raise Invalid({"result": N_("Choose one of the results.")})
     if known in NOTE_NEEDED:
-        note = _check_note("note", note, N_("Say what has to be put right or checked on site."))
+        note = check_note("note", note, N_("Say what has to be put right or checked on site."))
     note = note.strip()[:LONGEST_NOTE]
     if not await _move(
         session,
@@ -327,12 +328,3 @@ async def _choose_reviewers(
     if wanted - {staff_id for staff_id, _ in found} - {username for _, username in found}:
         raise Invalid({"reviewers": N_("Choose reviewers of your office.")})
     return [staff_id for staff_id, _ in found]
-
-
-def _check_note(field: str, text: str, problem: str) -> str:
-    text = text.strip()
-    if not text:
-        raise Invalid({field: problem})
-    if len(text) > LONGEST_NOTE:
-        raise Invalid({field: N_("This is too long.")})
-    return text

@@ -17,7 +17,7 @@ from server.cases.service import get_case, list_evidence, load_case
 from server.errors import N_, Conflict, Invalid, YunkanError
 from server.inspections import service
 from server.inspections.checklists import get_template, in_language, newest_templates
-from server.inspections.invitations import Invited, list_invitations
+from server.inspections.invitations import Invited, get_invitation, list_invitations
 from server.inspections.keys import CARE, JOURNAL, SEAL_STATUS
 from server.inspections.ledger import build_ledger
 from server.inspections.links import base_url, invitation_url, qr_data_uri
@@ -116,17 +116,27 @@ async def renew_invitation(request: web.Request) -> web.Response:
     )
 
 
+async def withdraw_page(request: web.Request) -> web.Response:
+    """`GET /inspections/<id>/invitations/<iid>/cancel`."""
+    return await _withdraw_page(request)
+
+
 async def cancel_invitation(request: web.Request) -> web.Response:
-    """`POST /inspections/<id>/invitations/<iid>/cancel`."""
+    """`POST /inspections/<id>/invitations/<iid>/cancel` with `reason`."""
     inspection_id = request.match_info["inspection"]
-    async with request.app[DATABASE].transaction() as session:
-        await service.cancel_invitation(
-            session,
-            request.app[JOURNAL],
-            actor(request),
-            inspection_id,
-            request.match_info["invitation"],
-        )
+    sent = await texts_of(request, "reason")
+    try:
+        async with request.app[DATABASE].transaction() as session:
+            await service.cancel_invitation(
+                session,
+                request.app[JOURNAL],
+                actor(request),
+                inspection_id,
+                request.match_info["invitation"],
+                sent["reason"],
+            )
+    except Invalid as error:
+        return await _withdraw_page(request, sent, error)
     return see_other(f"/inspections/{inspection_id}#invitations")
 
 
@@ -307,6 +317,20 @@ async def _form_page(
     return render(request, template, context, status=status_of(error) if error else 200)
 
 
+async def _withdraw_page(
+    request: web.Request, sent: dict[str, str] | None = None, error: YunkanError | None = None
+) -> web.Response:
+    who, inspection_id = actor(request), request.match_info["inspection"]
+    async with request.app[DATABASE].reading() as session:
+        context = {
+            "inspection": await service.get_inspection(session, who, inspection_id),
+            "invitation": await get_invitation(session, who, inspection_id, request.match_info["invitation"]),
+            "form": sent or {"reason": ""},
+            "errors": explained(error) if error else {},
+        }
+    return render(request, "inspections/withdraw.html", context, status=status_of(error) if error else 200)
+
+
 def _moment(text: str) -> datetime:
     try:
         return local_moment(text)
@@ -322,6 +346,7 @@ def routes() -> list[web.RouteDef]:
         web.get(one, inspection_page),
         web.post(f"{one}/invitations", invite),
         web.post(f"{one}/invitations/{{invitation}}/renew", renew_invitation),
+        web.get(f"{one}/invitations/{{invitation}}/cancel", withdraw_page),
         web.post(f"{one}/invitations/{{invitation}}/cancel", cancel_invitation),
         web.get(f"{one}/reschedule", reschedule_page),
         web.post(f"{one}/reschedule", reschedule),

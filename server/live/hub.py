@@ -34,15 +34,15 @@ class Connection:
         self._lines = lines
         self._socket = socket
         self._wake = asyncio.Event()
-        self._bye: str | None = None
+        self._bye: dict[str, str] | None = None
         self._sent: dict[str, str] = {}
 
     def wake(self) -> None:
         self._wake.set()
 
-    def dismiss(self, code: str) -> None:
+    def dismiss(self, code: str, **details: str) -> None:
         """Say `bye` with this code, after what is still to be said, and close."""
-        self._bye = self._bye or code
+        self._bye = self._bye or {**details, "code": code}
         self._wake.set()
 
     async def say(self, message: dict[str, Any]) -> None:
@@ -65,7 +65,7 @@ class Connection:
                     await self._say_text(text)
                     self._sent[kind] = text
             if self._bye is not None and self.after >= hub.state.seq:
-                await self.say({"type": "bye", "code": self._bye})
+                await self.say({"type": "bye", **self._bye})
                 await self._socket.close(code=NORMAL_CLOSURE)
                 return
             await self._wake.wait()
@@ -114,11 +114,11 @@ class Hub:
     def is_online(self, participant_id: str) -> bool:
         return any(connection.actor.id == participant_id for connection in self.connections)
 
-    def dismiss(self, code: str, participant_id: str | None = None) -> None:
-        """`bye` to one participant's connections, or to all."""
+    def dismiss(self, code: str, participant_id: str | None = None, **details: str) -> None:
+        """`bye` to one participant's connections, or to all; `details` go with it."""
         for connection in tuple(self.connections):
             if participant_id is None or connection.actor.id == participant_id:
-                connection.dismiss(code)
+                connection.dismiss(code, **details)
 
     def _wake_all(self) -> None:
         for connection in self.connections:

@@ -271,18 +271,18 @@ class Room:
             self.announce_presence()
         for event in events:
             if isinstance(event, dict) and event["type"] == "invitation.cancelled":
-                await self._remove_uninvited(event["body"]["invitation"])
+                await self._remove_uninvited(event["body"], event["actor"]["name"])
 
-    async def _remove_uninvited(self, invitation_id: str) -> None:
-        """A link that was merely replaced by a new one removes nobody."""
+    async def _remove_uninvited(self, withdrawn: dict[str, str], by: str) -> None:
+        """Who and why is told. A link that was merely replaced by a new one removes nobody."""
         async with self._live.database.reading() as session:
             person = await session.scalar(
                 select(Participant.id)
                 .join(Invitation, Invitation.id == Participant.invitation_id)
-                .where(Invitation.id == invitation_id, Invitation.cancelled_at.is_not(None))
+                .where(Invitation.id == withdrawn["invitation"], Invitation.cancelled_at.is_not(None))
             )
         if person is not None:
-            self.hub.dismiss("removed", person)
+            self.hub.dismiss("removed", person, by=by, reason=withdrawn.get("reason", ""))
             await self.close_sessions(person)
 
     def _live_slots(self) -> set[str]:

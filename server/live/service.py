@@ -193,7 +193,8 @@ async def take_snapshot(
         taken_at=live.clock.now(),
     )
     try:
-        await _record_snapshot(live, actor, snapshot, asdict(quality))
+        named = "newest" if rtp_timestamp is None else "screen"
+        await _record_snapshot(live, actor, snapshot, asdict(quality), named)
     except IntegrityError:
         # The same click came twice and the other request was first: its snapshot stands.
         await _remove_unless_recorded(live, snapshot)
@@ -400,7 +401,10 @@ async def _remove_unless_recorded(live: Live, snapshot: Snapshot) -> None:
         await asyncio.to_thread(live.files.absolute(snapshot.path).unlink, missing_ok=True)
 
 
-async def _record_snapshot(live: Live, actor: Actor, snapshot: Snapshot, quality: dict[str, Any]) -> None:
+async def _record_snapshot(
+    live: Live, actor: Actor, snapshot: Snapshot, quality: dict[str, Any], named: str
+) -> None:
+    """`named`: "screen" if the client said which frame was on its screen, "newest" if it could not."""
     async with live.database.transaction() as session:
         inspection = await session.get_one(Inspection, snapshot.inspection_id, with_for_update=True)
         _check_snapshot(inspection, snapshot.item)
@@ -411,6 +415,7 @@ async def _record_snapshot(live: Live, actor: Actor, snapshot: Snapshot, quality
             "slot": snapshot.slot_id,
             "item": snapshot.item,
             "rtp_timestamp": snapshot.rtp_timestamp,
+            "named": named,
             "captured_at": rfc3339(snapshot.captured_at),
             "width": snapshot.width,
             "height": snapshot.height,

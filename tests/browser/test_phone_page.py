@@ -739,5 +739,5 @@ async def _as_zhou(house: House, appointment: Appointment, act: str, minutes: in
             await end(session, journal, zhou, appointment.id, "completed")
         else:
             for invitation in await list_invitations(session, appointment.id):
-                await cancel_invitation(session, journal, zhou, appointment.id, invitation.id)
+                await cancel_invitation(session, journal, zhou, appointment.id, invitation.id, "改派")
     await database.close()

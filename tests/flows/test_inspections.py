@@ -284,11 +284,19 @@ async def test_a_withdrawn_link_is_void_and_withdrawing_twice_is_one_event(
     async with app[DATABASE].reading() as session:
         invitation = (await list_invitations(session, appointment.id))[0]
     path = f"/inspections/{appointment.id}/invitations/{invitation.id}"
-    await send_form(client, f"{path}/cancel", {}, who=who)
-    await send_form(client, f"{path}/cancel", {}, who=who)
+    assert "Withdraw the invitation" in await look(client, f"{path}/cancel", who=who)
+    _, page = await send_form(client, f"{path}/cancel", {"reason": " "}, status=422, who=who)
+    assert "Say why the invitation is withdrawn." in page
+    assert await opens(app, token) == "enterprise"
+    await send_form(client, f"{path}/cancel", {"reason": "联系人已更换"}, who=who)
+    await send_form(client, f"{path}/cancel", {"reason": "again"}, who=who)
     assert await opens(app, token) == InvitationCancelled.code
-    types = [event["type"] for event in await events_of(client, office, appointment.id)]
-    assert types.count("invitation.cancelled") == 1
+    (event,) = [
+        event
+        for event in await events_of(client, office, appointment.id)
+        if event["type"] == "invitation.cancelled"
+    ]
+    assert event["body"]["reason"] == "联系人已更换"
     await send_form(client, f"{path}/renew", {}, status=410, who=who)
 
 

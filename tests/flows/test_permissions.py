@@ -71,6 +71,7 @@ WHO: dict[tuple[str, str], str] = {
     ("POST", "/api/v1/inspections/{inspection}/cancel"): "inspection.schedule",
     ("POST", "/inspections/{inspection}/invitations"): "inspection.invite",
     ("POST", "/inspections/{inspection}/invitations/{invitation}/renew"): "inspection.invite",
+    ("GET", "/inspections/{inspection}/invitations/{invitation}/cancel"): "inspection.invite",
     ("POST", "/inspections/{inspection}/invitations/{invitation}/cancel"): "inspection.invite",
     ("POST", "/api/v1/inspections/{inspection}/invitations"): "inspection.invite",
     ("POST", "/inspections/{inspection}/result"): "inspection.conclude",

@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,8 @@ from aiortc import RTCConfiguration, RTCPeerConnection
 from server.evidence.segments import Segment
 from server.evidence.segments import check as segment_check
 from server.inspections.log import check, events_after
-from server.web.keys import DATABASE
+from server.live.models import Part
+from server.web.keys import DATABASE, FILES
 from tests.cast import Appointment, Office
 from tests.flows.conftest import Client
 from tests.flows.rooms import RoomClient, bearer, join
@@ -48,7 +50,7 @@ async def test_an_inspection_from_the_first_picture_to_the_evidence(
         async with publishing(session, address, appointment.invitations["enterprise"], "田", tracks):
             assert (await room.hear_event("inspection.started"))["body"]["epoch"] == 1
             slot = await video_is_live(room)
-            body = {"slot": slot["id"], "item": None, "request": "click-1"}
+            body = {"slot": slot["id"], "item": "doorplate", "request": "click-1"}
             async with client.post(
                 f"{reviewer['base']}/snapshots", json=body, headers=bearer(reviewer)
             ) as response:
@@ -59,6 +61,17 @@ async def test_an_inspection_from_the_first_picture_to_the_evidence(
             ) as response:
                 assert response.status == 200
                 assert (await response.json())["id"] == snapshot["id"]
+            # Named by its time, it is the very same frame again.
+            body |= {"request": "click-2", "rtp_timestamp": snapshot["rtp_timestamp"]}
+            async with client.post(
+                f"{reviewer['base']}/snapshots", json=body, headers=bearer(reviewer)
+            ) as response:
+                assert response.status == 201, await response.text()
+                again = await response.json()
+            assert (again["sha256"], again["rtp_timestamp"]) == (
+                snapshot["sha256"],
+                snapshot["rtp_timestamp"],
+            )
             async with client.post(
                 f"/api/v1/inspections/{appointment.id}/end", headers=bearer(reviewer)
             ) as response:
@@ -102,6 +115,30 @@ async def test_an_inspection_from_the_first_picture_to_the_evidence(
     assert numbers == list(range(numbers[0] or 0, (numbers[0] or 0) + len(numbers)))
     assert shown in numbers
 
+    # Who took it, for which item, when, and at which time of the stream: as the log and the rows have it.
+    async with app[DATABASE].reading() as reading:
+        first, second = [
+            event
+            for event in await events_after(reading, appointment.id, 0)
+            if event.type == "snapshot.taken"
+        ]
+        row = await reading.get_one(Part, part["id"])
+    assert (first.actor["name"], first.actor["role"]) == ("田继业", "reviewer")
+    assert (first.body["snapshot"], second.body["snapshot"]) == (snapshot["id"], again["id"])
+    assert (first.body["item"], first.body["slot"]) == ("doorplate", slot["id"])
+    assert (first.body["named"], second.body["named"]) == ("newest", "screen")
+    assert first.body["captured_at"] == second.body["captured_at"]
+    assert row.first_rtp_timestamp is not None
+    in_stream_s = ((first.body["rtp_timestamp"] - row.first_rtp_timestamp) % 2**32) / 90_000
+    in_file = numbers_in(path)
+    in_file_s = next(time_s for time_s, number in in_file if number == shown)
+    captured_at = datetime.fromisoformat(first.body["captured_at"])
+    # The file's times are slewed to the sender's clock: half a frame still tells which frame it is.
+    assert abs(in_stream_s - (in_file_s - in_file[0][0])) < 1 / 60
+    # The time of day is that of the arrival, the file's that of the sender: a busy sender is late, never early.
+    assert -0.1 < (captured_at - row.started_at).total_seconds() - in_file_s < 3
+    assert [taken["item"] for taken in inspection["snapshots"]] == ["doorplate", "doorplate"]
+
     # Everything hangs on the case, and the log is whole.
     async with client.get(f"/api/v1/cases/{appointment.case_id}/evidence", headers=auditor) as response:
         evidence = await response.json()
@@ -125,6 +162,49 @@ async def test_an_inspection_from_the_first_picture_to_the_evidence(
     told = {heard["event"]["type"] for heard in room.heard if heard["type"] == "event"}
     assert "part.closed" in told
     assert "part.segment" not in told
+
+
+async def test_a_snapshot_that_cannot_be_taken_says_why_and_leaves_nothing_behind(
+    client: Client, server: TestServer, app: web.Application, appointment: Appointment
+) -> None:
+    address = str(server.make_url("/")).rstrip("/")
+    reviewer = await join(client, appointment.invitations["reviewer"])
+    room = await RoomClient.connect(client, reviewer)
+
+    async def refusal(**body: Any) -> tuple[int, str]:
+        async with client.post(
+            f"{reviewer['base']}/snapshots", json=body, headers=bearer(reviewer)
+        ) as response:
+            error = (await response.json())["error"]
+            assert error["message"]
+            return response.status, error["code"]
+
+    connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+    connection.addTransceiver("video", direction="sendonly")
+    await connection.setLocalDescription(await connection.createOffer())
+    async with (
+        ClientSession() as session,
+        publishing(session, address, appointment.invitations["enterprise"], "田", counter_tracks()),
+    ):
+        slot = await video_is_live(room, 0.5)
+        async with client.post(
+            f"{reviewer['base']}/whip",
+            data=connection.localDescription.sdp,
+            headers={**bearer(reviewer), "Content-Type": "application/sdp"},
+        ) as response:
+            assert response.status == 201, await response.text()
+            silent = response.headers["Yunkan-Slot"]
+        async with client.post(
+            f"{reviewer['base']}/snapshots", json={"slot": slot["id"]}, headers=bearer(reviewer)
+        ) as response:
+            now = (await response.json())["rtp_timestamp"]
+        gone = (now - 600 * 90_000) % 2**32
+        assert await refusal(slot=slot["id"], rtp_timestamp=gone) == (410, "frame_gone")
+        assert await refusal(slot=silent) == (409, "no_picture")
+        assert await refusal(slot=slot["id"], item="no-such-item") == (422, "item_unknown")
+        assert await refusal(slot="nobody's") == (404, "slot_unknown")
+    await connection.close()
+    assert len(list(app[FILES].absolute(f"inspections/{appointment.id}/data/snapshots").iterdir())) == 1
 
 
 async def test_a_new_connection_of_the_same_phone_continues_the_slot_as_a_new_part(

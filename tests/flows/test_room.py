@@ -96,8 +96,14 @@ async def test_whose_invitation_is_withdrawn_has_to_leave_at_once(
     # A new link for the same person: who is in stays in.
     assert (await room.say(type="ping"))["type"] == "ack"
     async with app[DATABASE].transaction() as session:
-        await cancel_invitation(session, app[JOURNAL], office.zhou, appointment.id, invitation)
-    assert (await room.hear("bye"))["code"] == "removed"
+        await cancel_invitation(
+            session, app[JOURNAL], office.zhou, appointment.id, invitation, "联系人已更换"
+        )
+    while "reason" not in (withdrawn := (await room.hear_event("invitation.cancelled"))["body"]):
+        pass
+    assert withdrawn["reason"] == "联系人已更换"
+    bye = await room.hear("bye")
+    assert (bye["code"], bye["by"], bye["reason"]) == ("removed", "周敏", "联系人已更换")
     with pytest.raises(WSServerHandshakeError, match="401"):
         await RoomClient.connect(client, phone)
 

@@ -66,7 +66,7 @@ async def furnish(service: Service) -> Scene:
         links["too_early"] = (await link(coming, "enterprise", "田园"))[1]
         links["cancelled_inspection"] = (await link(called_off, "enterprise", "田园"))[1]
         void, links["cancelled"] = await link(coming, "enterprise", "田禾")
-        await cancel_invitation(session, journal, reviewer, coming.id, void)
+        await cancel_invitation(session, journal, reviewer, coming.id, void, "联系人已更换")
         old, links["expired"] = await link(access.inspection_id, "enterprise", "田野")
         await session.execute(
             update(Invitation).where(Invitation.id == old).values(expires_at=now - timedelta(hours=1))

@@ -228,7 +228,8 @@ class InspectionConsole extends HTMLElement {
 
   async #snapshot(time, { newest = false } = {}) {
     if (this.#bar.querySelector('[data-command="snapshot"]').disabled) return;
-    const slot = this.#main;
+    // The stage's own: a slot that is chosen a moment later is not what was seen.
+    const slot = this.#stage.viewer?.slot ?? this.#main;
     const frame = newest ? null : this.#stage.frameAt(time);
     const request = randomId();
     const click = { slot, rtpTimestamp: frame?.rtpTimestamp ?? null, item: this.#checks.selected, request };
@@ -241,7 +242,8 @@ class InspectionConsole extends HTMLElement {
     try {
       const answer = await this.#session.takeSnapshot(click);
       const by = this.#session.room.participants.get(this.#session.me.participant)?.name;
-      this.#strip.settle(click.request, { by, ...answer });
+      const named = click.rtpTimestamp === null ? "newest" : "screen";
+      this.#strip.settle(click.request, { by, item: click.item, named, ...answer });
     } catch (error) {
       this.#strip.fail(click.request, failureWords(error), this.#remedy(error, click));
     }
@@ -326,6 +328,7 @@ class InspectionConsole extends HTMLElement {
       lostSeconds: session.lostSeconds,
       staff: this.#staff,
       size: this.#stage.size,
+      ...session.removal,
     });
     // Somebody else's picture was chosen: what is the matter with the phone is said in the line below it.
     const owner = session.media.find(({ id }) => id === main)?.participant;
@@ -364,6 +367,10 @@ class InspectionConsole extends HTMLElement {
     const meter = this.#part("[data-network]");
     meter.hidden = !site || session.over || session.bye !== null;
     if (site) meter.network = site.online ? (site.network ?? { grade: "unknown" }) : { grade: "lost" };
+    // A short word is no reason: what is the matter stands beside it, not in a hint that a finger never sees.
+    const why = this.#part("[data-network-why]");
+    why.textContent = meter.hidden ? "" : meter.reasons;
+    why.hidden = !why.textContent;
   }
 
   #renderRecording() {

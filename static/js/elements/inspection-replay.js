@@ -148,7 +148,11 @@ class InspectionReplay extends HTMLElement {
     this.#answers = this.#events.filter(({ type }) => type === "checklist.answered").map((event) => ({ at: Date.parse(event.at), event }));
     const strip = this.#part("photo-strip");
     strip.itemTitle = names.item;
-    strip.update(this.#recording.snapshots.map((snapshot) => ({ ...snapshot, by: room.snapshots.find(({ id }) => id === snapshot.id)?.by })));
+    const taken = new Map(room.snapshots.map((snapshot) => [snapshot.id, snapshot]));
+    strip.update(this.#recording.snapshots.map((snapshot) => {
+      const { by, named } = taken.get(snapshot.id) ?? {};
+      return { ...snapshot, by, named };
+    }));
     this.#part("photo-dialog").strip = strip;
     this.#part("event-timeline").draw(this.#clock, this.#schedule, this.#lanes(names));
   }

@@ -134,8 +134,9 @@ class LiveVideo extends HTMLElement {
 
   #words(state, age) {
     if (state === "frozen") return t("Picture of {seconds} s ago", { seconds: Math.floor(age) });
-    if (state === "lost") return t("Connection lost, reconnecting");
-    return "";
+    if (state !== "lost") return "";
+    const lost = t("Connection lost, reconnecting");
+    return age === null ? lost : t("{words}: picture of {seconds} s ago", { words: lost, seconds: Math.floor(age) });
   }
 }
 

@@ -45,9 +45,14 @@ class NetworkMeter extends HTMLElement {
     this.dataset.reasons = reasons.join(" ");
   }
 
+  /** Why the grade is what it is, in words; "" where nothing is the matter. */
+  get reasons() {
+    return networkReasons((this.dataset.reasons ?? "").split(" "));
+  }
+
   #draw() {
     const word = (GRADES[this.dataset.grade] ?? GRADES.unknown)();
-    const reasons = networkReasons((this.dataset.reasons ?? "").split(" "));
+    const { reasons } = this;
     const bars = h("span", { class: "bars", "aria-hidden": "true" }, h("i"), h("i"), h("i"));
     this.replaceChildren(bars, h("span", { class: "brief" in this.dataset ? "visually-hidden" : null }, word));
     this.title = reasons ? `${word}: ${reasons}` : word;

@@ -257,7 +257,7 @@ class PhoneInspection extends HTMLElement {
     });
   }
 
-  #bye({ code }) {
+  #bye({ code, by, reason }) {
     if (code === "ended") return this.#over("ended");
     this.#quit({ keepCamera: code === "expired" });
     if (code === "expired") {
@@ -265,8 +265,9 @@ class PhoneInspection extends HTMLElement {
       this.#seat?.forget();
       return this.#join();
     }
-    if (code === "removed") this.#seat?.forget();
-    return this.#notice(code === "replaced" ? "replaced" : "removed");
+    if (code === "replaced") return this.#notice("replaced");
+    this.#seat?.forget();
+    return this.#notice("removed", { by, reason });
   }
 
   #over(state) {
@@ -359,11 +360,15 @@ const NOTICES = {
     body: [t("The inspection goes on there. Nothing is lost.")],
     actions: [{ name: "return", label: t("Go on with this page"), primary: true }],
   }),
-  removed: ({ office }) => ({
+  removed: ({ office, by, reason }) => ({
     tone: "warn",
     icon: "warning",
     title: t("You were taken out of the inspection"),
-    body: [t("{office} has ended your part. If this is a mistake, please call.", { office })],
+    body: [
+      by ? t("{name} of {office} has ended your part. If this is a mistake, please call.", { name: by, office })
+        : t("{office} has ended your part. If this is a mistake, please call.", { office }),
+      ...(reason ? [t("Reason: {reason}", { reason })] : []),
+    ],
     call: true,
   }),
   left: () => ({

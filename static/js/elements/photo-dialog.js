@@ -1,3 +1,4 @@
+import { newestFrame } from "../lib/event-words.js";
 import { formatTime, t } from "../lib/i18n.js";
 
 /**
@@ -55,8 +56,9 @@ class PhotoDialog extends HTMLElement {
     const image = this.querySelector("[data-picture]");
     image.alt = t("Snapshot {time}, {item}", { time, item: title });
     this.querySelector("[data-title]").textContent = title;
+    const newest = snapshot.named === "newest" ? newestFrame(t) : "";
     const size = snapshot.width ? `${snapshot.width} × ${snapshot.height}` : "";
-    this.querySelector("[data-meta]").textContent = [time, snapshot.by, size, `${at + 1} / ${count}`].filter(Boolean).join("  ·  ");
+    this.querySelector("[data-meta]").textContent = [time, snapshot.by, size, newest, `${at + 1} / ${count}`].filter(Boolean).join("  ·  ");
     this.querySelector("[data-digest]").textContent = snapshot.sha256 ?? "";
     for (const button of this.querySelectorAll("[data-go]")) {
       const target = at + Number(button.dataset.go);

@@ -63,7 +63,7 @@ class PhotoStrip extends HTMLElement {
   /** A click whose snapshot is on its way: shown at once from `canvas`. */
   pending({ request, canvas, item }) {
     const line = h("li", { class: "photo-strip__item", "data-state": "pending", "data-request": request });
-    line.append(this.#frame(canvas, t("Being saved…")), h("p", { class: "photo-strip__caption" }, this.#caption(item)));
+    line.append(this.#frame(canvas, t("Being saved…")), h("p", { class: "photo-strip__caption" }, this.#caption({ item })));
     this.#pending.set(request, line);
     this.#append(line);
   }
@@ -110,7 +110,7 @@ class PhotoStrip extends HTMLElement {
     item.dataset.state = "ready";
     item.dataset.snapshot = snapshot.id;
     const time = formatTime(snapshot.captured_at ?? snapshot.at);
-    const caption = this.#caption(snapshot.item);
+    const caption = this.#caption(snapshot);
     const label = t("Snapshot {time}, {item}", { time, item: caption });
     const image = h("img", { alt: "", width: "120", height: "68" });
     const place = h("button", { type: "button", class: "photo-strip__frame", "aria-label": label }, image);
@@ -164,8 +164,9 @@ class PhotoStrip extends HTMLElement {
     return button;
   }
 
-  #caption(item) {
-    return item ? this.itemTitle(item) : t("No item");
+  #caption({ item, named }) {
+    const title = item ? this.itemTitle(item) : t("No item");
+    return named === "newest" ? t("{title} (newest frame)", { title }) : title;
   }
 
   #click(event) {

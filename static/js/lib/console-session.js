@@ -37,6 +37,7 @@ export class ConsoleSession extends EventTarget {
     this.clock = new ServerClock();
     this.phase = "joining";
     this.bye = null;
+    this.removal = {};
     this.lostSeconds = 0;
     this.refusal = null;
     this.me = null;
@@ -126,11 +127,11 @@ export class ConsoleSession extends EventTarget {
     this.#changed({ lostSeconds: seconds });
   }
 
-  #bye({ code }) {
+  #bye({ code, by, reason }) {
     if (code === "restarting") return;
     // A token runs out while the person stays: staff simply join again.
     if (code === "expired" && this.#join.url) this.start();
-    else this.#changed({ bye: code, media: [], presence: [] });
+    else this.#changed({ bye: code, removal: { by, reason }, media: [], presence: [] });
   }
 
   #changed(change = {}) {

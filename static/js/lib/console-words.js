@@ -20,7 +20,10 @@ const WORDS = {
     cover: "screen", tone: "warn", icon: "lock", title: t("Your seat in this inspection has run out"),
     body: t("Join once more by your invitation; everything said and shown meanwhile appears then."), rejoin: t("Continue here"),
   }),
-  removed: () => ({ cover: "screen", tone: "warn", icon: "lock", title: t("Your access to this inspection has ended"), body: t("Ask the office for a new invitation.") }),
+  removed: ({ by, reason }) => ({
+    cover: "screen", tone: "warn", icon: "lock", title: t("Your access to this inspection has ended"),
+    body: by && reason ? t("{name} has withdrawn your invitation: {reason}", { name: by, reason }) : t("Ask the office for a new invitation."),
+  }),
   offline: ({ lostSeconds }) => ({
     cover: "banner", tone: "bad", icon: "no-signal", title: t("The connection to the service is interrupted, reconnecting ({seconds} s)", { seconds: lostSeconds }),
     body: t("You see the last picture received. What happens meanwhile appears as soon as the connection is back."),

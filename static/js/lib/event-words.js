@@ -10,6 +10,11 @@ import { locationWords } from "./location-words.js";
  */
 
 /** @param {(msgid: string, params?: object) => string} t */
+/** A browser that cannot name the frame on its screen gets the newest one that the server has. */
+export function newestFrame(t) {
+  return t("The newest frame: the browser could not name the one on the screen");
+}
+
 export function resultWord(t, result) {
   return {
     pass: t("Pass"),
@@ -105,7 +110,12 @@ const WORDS = {
     t("The event log was closed with {events} events and {snapshots} snapshots", body.counts),
   ],
   "invitation.created": (t, { body }) => ["people", t("{name} was invited", { name: body.name })],
-  "invitation.cancelled": (t, { body }) => ["people", t("The invitation of {name} was cancelled", { name: body.name ?? "" })],
+  "invitation.cancelled": (t, { body }) => [
+    "people",
+    t("The invitation of {name} was cancelled", { name: body.name ?? "" }),
+    "neutral",
+    body.reason ?? "",
+  ],
   "invitation.troubled": (t, { body }) => ["people", troubleWords(t, body), "warn", deviceName(body.device)],
   "consent.given": (t, { body }, names) => [
     "people",
@@ -173,6 +183,8 @@ const WORDS = {
     body.item
       ? t("{name} took a snapshot for “{item}”", { name: actor.name, item: names.item(body.item) })
       : t("{name} took a snapshot", { name: actor.name }),
+    "neutral",
+    body.named === "newest" ? newestFrame(t) : "",
   ],
   "photo.added": (t, { actor }) => ["snapshot", t("{name} added a photo", { name: actor.name })],
   "chat.sent": (t, { actor, body }) => ["chat", t("{name}: {text}", { name: actor.name, text: body.text })],

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from server.cases.new_case import CHECK_DIGIT_QUESTION, parse_new_case
+from server.cases.rules import MATTERS
 from server.errors import Invalid
 
 GOOD: dict[str, Any] = {
@@ -35,6 +36,16 @@ def test_good_texts_become_a_case() -> None:
 
 def test_spaces_around_and_doubled_are_put_right() -> None:
     assert parse_new_case(**{**GOOD, "new_address": "  民丰路   6 号 "}).new_address == "民丰路 6 号"
+
+
+@pytest.mark.parametrize("kind", ["seed-b", "an-older-kind"])
+def test_a_kind_of_the_matters_licence_or_one_that_nobody_knows_is_taken(kind: str) -> None:
+    assert parse_new_case(**{**GOOD, "licence_kind": kind}).licence_kind == kind
+
+
+def test_a_kind_of_another_matters_licence_is_a_mistake() -> None:
+    other = MATTERS["food-business-premises"].licence_kinds[0].key
+    assert set(problems(licence_kind=other)) == {"licence_kind"}
 
 
 def test_every_missing_text_is_named_at_once() -> None:
