@@ -1,5 +1,8 @@
 """Firefox publishes into a slot and watches it, with the pages' own modules."""
 
+import os
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from ipaddress import ip_address
@@ -32,18 +35,48 @@ import("/static/js/lib/whep.js").then(async ({Viewer}) => {
 """
 
 
+# A pair of interfaces in a network namespace, with a way out that leads nowhere: to Firefox, a network.
+NETWORK = """
+ip link set lo up && ip link add inside type veth peer name outside && ip addr add 192.0.2.7/24 dev inside &&
+ip link set inside up && ip link set outside up && ip route add default via 192.0.2.8 && exec "$@"
+"""
+
+
+def own_address() -> str:
+    """The first that others could reach, else one of loopback."""
+    (address, *_) = candidate_hosts(MediaConfig(address="0.0.0.0"))
+    return address
+
+
+def is_alone() -> bool:
+    return ip_address(own_address()).is_loopback
+
+
 @pytest.fixture
 async def engine() -> AsyncIterator[MediaEngine]:
     """On an address of the machine itself, as Firefox does not go to loopback. (Traffic to it stays inside.)"""
     require_firefox()
-    (address, *_) = candidate_hosts(MediaConfig(address="0.0.0.0"))
-    if ip_address(address).is_loopback:
-        pytest.skip("the machine has no address but loopback")
-    opened = await MediaEngine.open(MediaConfig(address=address))
+    opened = await MediaEngine.open(MediaConfig(address=own_address()))
     yield opened
     await opened.close()
 
 
+@pytest.mark.skipif(not is_alone(), reason="the machine has a network of its own")
+def test_without_a_network_firefox_publishes_and_watches_in_one_made_for_it() -> None:
+    rights = [] if os.geteuid() == 0 else ["--map-root-user"]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", __file__]
+    done = subprocess.run(
+        ["unshare", *rights, "--net", "sh", "-c", NETWORK, "sh", *command],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=180,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "1 passed" in done.stdout
+
+
+@pytest.mark.skipif(is_alone(), reason="Firefox needs a network: see the test before")
 async def test_firefox_publishes_and_watches(
     slot: Slot, observer: Observer, directory: Path, tmp_path: Path
 ) -> None:
