@@ -270,6 +270,7 @@ const ACTIONS = {
   "next-lens": (stage) => stage.turn((camera) => camera.nextLens()),
   mute: (stage) => stage.toggleMute(),
   chat: (stage) => stage.open("chat"),
+  "read-all": (stage) => stage.open("chat"),
   more: (stage) => stage.open("more"),
   leave: (stage) => stage.open("leave"),
   "leave-now": (stage) => stage.leave(),
