@@ -23,7 +23,7 @@ from server.archive.record_told import (
     table,
 )
 from server.archive.record_trust import clocks, liveness, location, proof, signing
-from server.archive.record_words import ANSWERS, CAUSES, ROLES, TEXTS
+from server.archive.record_words import ANSWERS, CAUSES, LACKS, ROLES, TEXTS
 from server.cases.models import Case, Enterprise
 from server.cases.rules import MATTERS, licence_kind_name
 from server.errors import N_
@@ -206,12 +206,23 @@ def _continuity(told: Told) -> Iterator[Block]:
             ]
             for gap in ledger.gaps
         ]
+        rows += [
+            [
+                ledger.name,
+                f"{show_clock(piece.start)} – {show_clock(piece.end)}",
+                show_seconds(piece.seconds),
+                translate(LACKS[piece.lacks]) + translate(N_(": {cause}"), cause=_cause(piece, ledger.name)),
+            ]
+            for piece in ledger.intervals
+            if piece.kind == "received" and piece.lacks
+        ]
     header = [N_("Camera"), N_("Not received"), N_("Duration"), N_("Cause")]
     yield table(header, rows, [2, 4, 2, 5], N_("Nothing was received."))
 
 
 def _cause(gap: Interval, owner: str) -> str:
-    return translate(CAUSES[gap.cause], name=gap.by or owner) if gap.cause else "–"
+    cause = translate(CAUSES[gap.cause], name=gap.by or owner) if gap.cause else "–"
+    return f"{cause} ({gap.reason})" if gap.reason else cause
 
 
 def _messages(told: Told) -> Iterator[Block]:

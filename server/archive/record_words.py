@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from server.errors import N_
+from server.inspections.ledger import Lack
 
 ROLES = {
     "administrator": N_("Administrator"),
@@ -26,9 +27,17 @@ CAUSES = {
     "muted": N_("{name} had switched it off"),
     "closed": N_("Sending was stopped at the other end"),
     "left": N_("{name} had left"),
+    "paused": N_("{name} had paused the inspection"),
     "replaced": N_("{name} changed to another device"),
     "worker_restarted": N_("The service was restarted"),
     "recording_failed": N_("The server could not record"),
+    "picture_stopped": N_("The picture stopped, the sound went on"),
+    "sound_stopped": N_("The sound stopped, the picture went on"),
+}
+LACKS: dict[tuple[Lack, ...], str] = {
+    ("picture",): N_("received without a picture"),
+    ("sound",): N_("received without sound"),
+    ("picture", "sound"): N_("received without picture and sound"),
 }
 GRADES = {
     "near": N_("At the place"),

@@ -5,21 +5,41 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from server.accounts.rules import system_actor
 from server.clock import rfc3339
-from server.inspections.ledger import SHORTEST_GAP, Interval, SlotLedger, Span, build_ledger
+from server.inspections.ledger import SHORTEST_GAP, Interval, SlotLedger, Span, build_ledger, open_parts
 from server.inspections.log import Journal, as_json, told_events
+from server.inspections.models import Event
 
-_CHOSEN = frozenset({"left", "muted"})
+_CHOSEN = frozenset({"left", "muted", "paused"})
 """Causes of gaps that somebody wanted: no phone is asked for what it recorded meanwhile."""
 
 
 async def read_ledgers(session: AsyncSession, inspection_id: str, now: datetime) -> list[SlotLedger]:
-    """One for each slot of the inspection that was ever received, up to now or to its end."""
+    """One for each slot of the inspection that ever sent something, up to now or to its end."""
+    return build_ledger(await _told(session, inspection_id), now)
+
+
+async def _told(session: AsyncSession, inspection_id: str) -> list[dict[str, Any]]:
+    """The log as a ledger wants it: of the digests only the newest of each part that is being written."""
     events = [as_json(event) for event in await told_events(session, inspection_id)]
-    return build_ledger(events, now)
+    for part in sorted(open_parts(events)):
+        newest = await session.scalar(
+            select(Event)
+            .where(
+                Event.inspection_id == inspection_id,
+                Event.type == "part.segment",
+                Event.body["part"].as_string() == part,
+            )
+            .order_by(Event.seq.desc())
+            .limit(1)
+        )
+        if newest is not None:
+            events.append(as_json(newest))
+    return events
 
 
 async def find_ledger(
@@ -47,7 +67,7 @@ async def note_gaps(
     session: AsyncSession, journal: Journal, inspection_id: str, slot_id: str | None = None
 ) -> None:
     """Write each gap that is over, and not yet written, into the log: of one slot, or at the end of all."""
-    events = [as_json(event) for event in await told_events(session, inspection_id)]
+    events = await _told(session, inspection_id)
     noted = [event["body"] for event in events if event["type"] == "slot.gap"]
     for ledger in build_ledger(events, journal.clock.now()):
         if slot_id not in (None, ledger.slot):

@@ -37,6 +37,7 @@ class IntervalReply(Reply):
     kind: str
     cause: str | None
     by: str | None
+    reason: str | None
     lacks: list[str]
     filled: list[FillingReply]
 
@@ -124,6 +125,7 @@ def _interval(interval: Interval) -> IntervalReply:
         kind=interval.kind,
         cause=interval.cause,
         by=interval.by,
+        reason=interval.reason,
         lacks=list(interval.lacks),
         filled=[FillingReply(from_=piece.start, to=piece.end, part=piece.part) for piece in interval.filled],
     )

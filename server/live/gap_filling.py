@@ -96,7 +96,8 @@ class NotOpenedNow(Unavailable):
 
 @dataclass(frozen=True, slots=True)
 class Lacking:
-    """What the server lacks of a slot, up to `settled`; None while nothing of it was received."""
+    """What the server lacks of a slot, and up to when that is certain: the file in hand only as far as it is on the
+    disk. `settled` None: nothing is known of the slot."""
 
     slot_id: str | None
     gaps: tuple[Span, ...]
@@ -131,10 +132,10 @@ async def find_lacking(live: Live, actor: Actor, source: str) -> Lacking:
         ledger = await find_ledger(session, inspection.id, slot.id, live.clock.now()) if slot else None
     now = live.clock.now()
     if slot is None or ledger is None:
-        return Lacking(slot.id if slot else None, (), now if inspection.ended_at else None, deadline)
+        return Lacking(slot.id if slot else None, (), None, deadline)
     # After the end nothing more is wanted: also what a phone recorded in its last moment is settled.
     settled = now if inspection.ended_at else now - SETTLED_AFTER
-    return Lacking(slot.id, tuple(missing(ledger)), settled, deadline)
+    return Lacking(slot.id, tuple(missing(ledger)), min(settled, ledger.certain or settled), deadline)
 
 
 async def announce(live: Live, actor: Actor, said: Announced) -> tuple[PhoneRecording, bool]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Awaitable, Callable, Collection
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,12 @@ class Scribe:
         if self.restarting and cause == "closed":
             cause = "worker_restarted"
         self._put_event("slot.interrupted", {"slot": slot.id, "cause": cause})
+
+    def slot_lacking(self, slot: media.Slot, kind: str, since: datetime) -> None:
+        self._put_event("slot.lacking", {"slot": slot.id, "kind": kind, "from": rfc3339(since)})
+
+    def slot_complete(self, slot: media.Slot, kind: str, since: datetime) -> None:
+        self._put_event("slot.complete", {"slot": slot.id, "kind": kind, "to": rfc3339(since)})
 
     def part_opened(self, slot: media.Slot, part: media.Part) -> None:
         part_id = self._part_ids[part.path] = new_id()
@@ -131,7 +138,9 @@ class Scribe:
         self._queue.put_nowait((what, write))
 
     def _put_event(self, type_: str, body: dict[str, Any]) -> None:
-        self._put(type_, lambda again: self._event(type_, body, again=again))
+        """What happened is told with its own time, however long the database kept the one who writes it waiting."""
+        at = self._live.clock.now()
+        self._put(type_, lambda again: self._event(type_, body, at, again=again))
 
     async def _run(self) -> None:
         while True:
@@ -163,13 +172,15 @@ class Scribe:
             await asyncio.sleep(pause_s)
             again, pause_s = True, min(2 * pause_s, LONGEST_PAUSE_S)
 
-    async def _event(self, type_: str, body: dict[str, Any], *, again: bool) -> None:
+    async def _event(self, type_: str, body: dict[str, Any], at: datetime, *, again: bool) -> None:
         # Digests come every two seconds and no page shows them: what is told next brings them along.
         journal = self._quiet if type_ in UNTOLD else self._live.journal
         async with self._live.database.transaction() as session:
             if again and await self._is_written(session, type_, body):
                 return
-            event = await journal.append(session, self._inspection_id, type_, system_actor(), body)
+            event = await journal.append(session, self._inspection_id, type_, system_actor(), body, at=at)
+            if type_ == "slot.complete":
+                await note_gaps(session, journal, self._inspection_id, body["slot"])
         self._written_seq = event.seq
 
     async def _is_written(self, session: AsyncSession, type_: str, body: dict[str, Any]) -> bool:

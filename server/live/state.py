@@ -27,6 +27,8 @@ class SlotState:
     source: str
     live: bool = False
     muted: set[str] = field(default_factory=set)
+    lacking: set[str] = field(default_factory=set)
+    """Kinds that stopped while the other goes on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +115,17 @@ def _slot_live(state: RoomState, _event: dict[str, Any], body: dict[str, Any]) -
 
 
 def _slot_interrupted(state: RoomState, _event: dict[str, Any], body: dict[str, Any]) -> None:
-    state.slots[body["slot"]].live = False
+    slot = state.slots[body["slot"]]
+    slot.live = False
+    slot.lacking.clear()
+
+
+def _slot_lacking(state: RoomState, _event: dict[str, Any], body: dict[str, Any]) -> None:
+    state.slots[body["slot"]].lacking.add(body["kind"])
+
+
+def _slot_complete(state: RoomState, _event: dict[str, Any], body: dict[str, Any]) -> None:
+    state.slots[body["slot"]].lacking.discard(body["kind"])
 
 
 def _slot_muted(state: RoomState, _event: dict[str, Any], body: dict[str, Any]) -> None:
@@ -159,6 +171,8 @@ _FOLDS = {
     "slot.opened": _slot_opened,
     "slot.live": _slot_live,
     "slot.interrupted": _slot_interrupted,
+    "slot.lacking": _slot_lacking,
+    "slot.complete": _slot_complete,
     "slot.muted": _slot_muted,
     "part.opened": _part_opened,
     "part.closed": _part_closed,

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from .codecs import Kind
+
 if TYPE_CHECKING:
     from .slot import Slot
 
@@ -141,6 +143,12 @@ class SlotObserver(Protocol):
 
     def slot_interrupted(self, slot: Slot, cause: str) -> None:
         """`no_media`: no packet for 2 s; `closed`: the publisher ended."""
+
+    def slot_lacking(self, slot: Slot, kind: Kind, since: datetime) -> None:
+        """One kind stopped and the other goes on: told after 2 s. An interruption ends it without a word."""
+
+    def slot_complete(self, slot: Slot, kind: Kind, since: datetime) -> None:
+        """What was lacking is there again; a picture from the keyframe that can be shown."""
 
     def part_opened(self, slot: Slot, part: Part) -> None: ...
 

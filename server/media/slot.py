@@ -12,6 +12,7 @@ from pathlib import Path
 
 from .codecs import Kind
 from .errors import MediaError, NoPicture
+from .hearing import Hearing
 from .model import Picture, SlotObserver, SlotStats
 from .negotiation import parse_offer
 from .publish import PublishSession
@@ -53,6 +54,7 @@ class Slot:
         self._on_closed = on_closed
         self._sessions: list[Session] = []
         self._recorder: Recorder | None = None
+        self._hearing = Hearing()
         self._closed = False
         self._keyframe_asked_at = 0.0
         self._keyframe_wanted = False
@@ -233,11 +235,14 @@ class Slot:
         if heard_at is not None and self.publisher is not None:
             if now - heard_at >= INTERRUPTED_AFTER_S:
                 self._interrupt("no_media")
-            elif not self.live:
-                self.live = True
-                # What the interruption broke is whole again with a keyframe, for viewers and for the recorder.
-                self._keyframe_wanted = self._keyframe_wanted or "video" in self.publisher.uplinks
-                self._observer.slot_live(self)
+            else:
+                if not self.live:
+                    self.live = True
+                    self._hearing.restart(now)
+                    # What the interruption broke is whole again with a keyframe, for viewers and for the recorder.
+                    self._keyframe_wanted = self._keyframe_wanted or "video" in self.publisher.uplinks
+                    self._observer.slot_live(self)
+                self._hear(now)
         video = self.tracks["video"]
         due = now - max(video.keyframe_at, self._keyframe_asked_at) >= _KEYFRAME_EVERY_S
         if self.live and video.codec_name is not None and due:
@@ -265,6 +270,17 @@ class Slot:
         if self.live:
             self.live = False
             self._observer.slot_interrupted(self, cause)
+
+    def _hear(self, now: float) -> None:
+        received = {kind: track.bytes_received for kind, track in self.tracks.items()}
+        for kind, lacking, at_s in self._hearing.look(received, self.tracks["video"].keyframe_at, now):
+            at = datetime.now(UTC) - timedelta(seconds=now - at_s)
+            if lacking:
+                self._observer.slot_lacking(self, kind, at)
+            else:
+                self._observer.slot_complete(self, kind, at)
+        if self._hearing.wants_keyframe():
+            self._keyframe_wanted = True
 
     def _ask_for_keyframe(self, now: float) -> None:
         if (

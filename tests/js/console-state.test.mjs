@@ -39,6 +39,15 @@ test("a fresh picture is live, an old one is frozen, and so is one that stopped"
   assert.equal(stage({ events, presence: here, media: [slot({ live: false })] }), "frozen");
 });
 
+test("a picture that stops while the sound goes on is frozen, unless it was switched off, until it is back", () => {
+  const events = [joined(SITE, "enterprise"), ...live(), event("slot.lacking", { slot: "s", kind: "video", from: "2026-03-01T02:00:00Z" })];
+  const now = (...more) => stage({ events: [...events, ...more], presence: here, media: [slot()] });
+  assert.equal(now(), "frozen");
+  assert.equal(now(event("slot.muted", { slot: "s", kind: "video", muted: true })), "live");
+  assert.equal(now(event("slot.complete", { slot: "s", kind: "video", to: "2026-03-01T02:00:09Z" })), "live");
+  assert.equal(now(event("slot.interrupted", { slot: "s", cause: "no_media" }), event("slot.live", { slot: "s" })), "live");
+});
+
 test("a phone that shows something else is hidden until it says that it is back", () => {
   const events = [joined(SITE, "enterprise"), ...live(), reported("hidden"), reported("battery_low")];
   assert.equal(stage({ events, presence: here, media: [slot()] }), "hidden");

@@ -8,7 +8,7 @@ import { buildSchedule, partAfter, partAt } from "../../static/js/lib/replay-sch
 
 const CAUSES = [
   "network_lost", "page_hidden", "camera_ended", "camera_black", "muted", "closed", "left", "replaced", "worker_restarted",
-  "recording_failed",
+  "recording_failed", "paused", "picture_stopped", "sound_stopped",
 ];
 const names = { person: (id) => id, slot: () => "Tian", item: (key) => key };
 
@@ -48,6 +48,12 @@ test("what was received plays wherever it exists, and the phone's recording only
   assert.deepEqual(parts.filter(({ source }) => source === "phone").map(({ zero, cause }) => [zero, cause]), [
     [ms(20), "network_lost"], [ms(40), "network_lost"],
   ]);
+});
+
+test("in a gap of the picture the phone's recording plays over the file that has only the sound", () => {
+  const { parts, gaps } = slotOf([part("a", 0, 90), part("x", 25, 40, "phone")], [[30, 60, "picture_stopped"]]);
+  for (const [second, id] of [[29, "a"], [30, "x"], [39.9, "x"], [45, "a"], [61, "a"]]) assert.equal(partAt(parts, ms(second)).id, id, `at ${second}`);
+  assert.deepEqual(gaps, [{ start: ms(40), end: ms(60), cause: "picture_stopped", by: null }]);
 });
 
 test("the phone's recording is known before its turn", () => {

@@ -11,8 +11,8 @@ const iso = (second) => new Date(at(second)).toISOString();
 
 /** A server that lacks `gaps`, takes pieces in order, and fails as `faults` say (each a function of the request, or null). */
 class Server {
-  constructor({ gaps = [[10, 20]], settled = 590, faults = [] } = {}) {
-    Object.assign(this, { gaps, settled, faults, recordings: new Map(), asked: [] });
+  constructor({ gaps = [[10, 20]], settled = 590, faults = [], deadline = null } = {}) {
+    Object.assign(this, { gaps, settled, faults, deadline, recordings: new Map(), asked: [] });
   }
 
   fetch = async (url, { method, headers, body }) => {
@@ -24,7 +24,7 @@ class Server {
     if (refused) return answer(refused[0], { error: { code: refused[1], ...refused[2] } });
     if (method === "GET") {
       const gaps = this.gaps.map(([from, to]) => ({ from: iso(from), to: iso(to) }));
-      return answer(200, { now: new Date(Date.now()).toISOString(), slot: "s", gaps, settled: iso(this.settled), deadline: null });
+      return answer(200, { now: new Date(Date.now()).toISOString(), slot: "s", gaps, settled: iso(this.settled), deadline: this.deadline });
     }
     if (method === "POST") {
       const said = JSON.parse(body);
@@ -259,4 +259,15 @@ test("a browser without AbortSignal.timeout sends all the same", () => atNow(asy
   } finally {
     AbortSignal.timeout = timeout;
   }
+}));
+
+test("after the end files are kept until what the server received of their time is on its disk", () => atNow(async () => {
+  const store = await storeWith({ id: "backlog", from: 100 });
+  const server = new Server({ gaps: [], settled: 105, deadline: iso(9000) });
+  server.faults = [null, () => { server.settled = 590; return null; }];
+  const one = upload(store, server);
+  await one.check();
+  assert.equal(one.waits.length, 1);
+  assert.equal(one.state, "done");
+  assert.equal((await store.list()).length, 0);
 }));

@@ -4,6 +4,7 @@ import asyncio
 import socket
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 import av
@@ -38,6 +39,12 @@ class Observer:
 
     def slot_interrupted(self, slot: Slot, cause: str) -> None:
         self._note("interrupted", cause)
+
+    def slot_lacking(self, slot: Slot, kind: str, since: datetime) -> None:
+        self._note("lacking", (kind, since))
+
+    def slot_complete(self, slot: Slot, kind: str, since: datetime) -> None:
+        self._note("complete", (kind, since))
 
     def part_opened(self, slot: Slot, part: Part) -> None:
         self._note("opened", part)

@@ -37,6 +37,9 @@ function ofPresentSite(room, media, site) {
   if (!live && camera in PERMISSION) return { state: PERMISSION[camera], site };
   if (!live) return { state: wasLive ? "frozen" : "waiting", site, age_s: slots[0]?.last_packet_age_s ?? null };
   if (CAMERA_TROUBLE.has(camera)) return { state: "camera", site };
+  const known = room.slots.get(live.id);
+  // The sound goes on: packets come, but no picture is among them.
+  if (known?.lacking.video && !known.muted.video) return { state: "frozen", site, age_s: null };
   if ((live.last_packet_age_s ?? 0) > FROZEN_AFTER_S) return { state: "frozen", site, age_s: live.last_packet_age_s };
   return { state: "live", site };
 }

@@ -8,8 +8,11 @@ export function causeWords(t, cause, by = "") {
     muted: () => t("{name} had switched it off", { name: by }),
     closed: () => t("Sending was stopped at the other end"),
     left: () => t("{name} had left", { name: by }),
+    paused: () => t("{name} had paused the inspection", { name: by }),
     replaced: () => t("{name} changed to another device", { name: by }),
     worker_restarted: () => t("The service was restarted"),
     recording_failed: () => t("The server could not record"),
+    picture_stopped: () => t("The picture stopped, the sound went on"),
+    sound_stopped: () => t("The sound stopped, the picture went on"),
   }[cause]?.() ?? "";
 }

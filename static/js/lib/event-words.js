@@ -149,6 +149,11 @@ const WORDS = {
     if (body.cause === "worker_restarted") return ["device", t("The service restarted; {name} connects again", { name }), "warn"];
     return ["device", t("Picture and sound of {name} no longer arrive", { name }), "warn"];
   },
+  "slot.lacking": (t, { body }, names) => {
+    const name = names.slot(body.slot);
+    return ["device", body.kind === "video" ? t("The picture of {name} no longer arrives, the sound does", { name }) : t("The sound of {name} no longer arrives, the picture does", { name }), "warn"];
+  },
+  "slot.complete": (t, { body }, names) => ["device", t("Picture and sound of {name} arrive", { name: names.slot(body.slot) })],
   "slot.muted": (t, { body }, names) => {
     const name = names.slot(body.slot);
     if (body.kind === "audio") {

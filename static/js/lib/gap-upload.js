@@ -123,6 +123,9 @@ export class GapUpload extends EventTarget {
     this.left = { seconds: 0, bytes: 0 };
     // Another page of this phone has something that is needed and still writes it: not all has been sent.
     this.#again ||= neededRuns(runs, this.gaps).some(({ elsewhere }) => elsewhere);
+    // After the end the server may still be writing what it received: our files go when that is certain.
+    const isWriting = answer.deadline && answer.settled && now - Date.parse(answer.settled) > 1000;
+    if (isWriting) this.#again ||= (await this.#runs(now)).some(({ open }) => !open);
     this.#say(this.#again ? "asking" : "done");
   }
 

@@ -33,13 +33,25 @@ function timed(part) {
   return { ...part, start, end: start + (part.duration_s ?? 0) * 1000 };
 }
 
+/** What of the sorted, disjoint `covered` none of `holes` takes away. */
+function without(covered, holes) {
+  return covered.flatMap(({ start, end }) => complement(union(holes), start, end));
+}
+
+const spanOf = ({ from, to }) => ({ start: Date.parse(from), end: Date.parse(to) });
+
+/** Received, though a file is there: in a gap of the picture only its sound is. */
+function receivedOf(own, gaps) {
+  return without(union(own.filter(({ source }) => source !== "phone")), gaps.map(spanOf));
+}
+
 /**
  * What is shown of one slot: the received parts, and of those recorded on the phone only what nothing else covers. A piece keeps
  * its part's own beginning as `zero`: media time 0.
  */
-function shown(own) {
+function shown(own, gaps) {
   const received = own.filter(({ source }) => source !== "phone");
-  let covered = union(received);
+  let covered = receivedOf(own, gaps);
   const pieces = [];
   for (const part of own.filter(({ source }) => source === "phone")) {
     for (const hole of complement(covered, part.start, part.end)) pieces.push({ ...part, ...hole, zero: part.start });
@@ -50,8 +62,11 @@ function shown(own) {
 
 /** The causes of the ledger's gaps ({from, to, cause, by}) given to what is left of them; without a ledger the holes between parts. */
 function gapsOf(own, ledger) {
-  const covered = union(own);
-  if (!ledger) return own.length ? complement(covered, covered[0].start, covered.at(-1).end) : [];
+  if (!ledger) {
+    const covered = union(own);
+    return own.length ? complement(covered, covered[0].start, covered.at(-1).end) : [];
+  }
+  const covered = union([...receivedOf(own, ledger.gaps), ...own.filter(({ source }) => source === "phone")]);
   return ledger.gaps.flatMap(({ from, to, cause, by }) =>
     complement(covered, Date.parse(from), Date.parse(to)).map((hole) => ({ ...hole, cause, by })));
 }
@@ -72,8 +87,8 @@ export function buildSchedule({ slots, parts, continuity = [], startedAt, endedA
     start,
     end,
     slots: slots.map((slot) => {
-      const own = shown(all.filter((part) => part.slot === slot.id).sort((a, b) => a.start - b.start));
       const ledger = continuity.find((one) => one.slot === slot.id);
+      const own = shown(all.filter((part) => part.slot === slot.id).sort((a, b) => a.start - b.start), ledger?.gaps ?? []);
       const why = (piece) => ledger?.gaps.find(({ from, to }) => Date.parse(from) < piece.end && piece.start < Date.parse(to));
       const parts = own.map((part) => (part.source === "phone" ? { ...part, cause: why(part)?.cause, by: why(part)?.by } : part));
       return { ...slot, parts, gaps: gapsOf(own, ledger) };

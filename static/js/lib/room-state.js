@@ -49,7 +49,7 @@ function slot(state, id, change) {
 }
 
 function emptySlot(id) {
-  return { id, participant: null, source: null, live: false, muted: {}, intervals: [], interruptions: [] };
+  return { id, participant: null, source: null, live: false, muted: {}, lacking: {}, intervals: [], interruptions: [] };
 }
 
 const isOpen = (span) => span !== undefined && span.to === null;
@@ -70,7 +70,7 @@ function slotInterrupted(known, at, cause) {
   const interruptions = isOpen(known.interruptions.at(-1))
     ? known.interruptions
     : [...known.interruptions, { from: at, to: null, cause }];
-  return { live: false, intervals: closeLast(known.intervals, at), interruptions };
+  return { live: false, lacking: {}, intervals: closeLast(known.intervals, at), interruptions };
 }
 
 function ended(state, event, body) {
@@ -117,6 +117,10 @@ const FOLDS = {
   "slot.live": (state, event, body) => slot(state, body.slot, (known) => slotLive(known, event.at)),
   "slot.interrupted": (state, event, body) =>
     slot(state, body.slot, (known) => slotInterrupted(known, event.at, body.cause ?? null)),
+  "slot.lacking": (state, event, body) =>
+    slot(state, body.slot, (known) => ({ lacking: { ...known.lacking, [body.kind]: body.from } })),
+  "slot.complete": (state, event, body) =>
+    slot(state, body.slot, (known) => ({ lacking: { ...known.lacking, [body.kind]: null } })),
   "slot.muted": (state, event, body) =>
     slot(state, body.slot, (known) => ({ muted: { ...known.muted, [body.kind]: body.muted } })),
   "part.opened": (state, event, body) => ({

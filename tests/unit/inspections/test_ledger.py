@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from server.clock import rfc3339
+from server.inspections.continuity import missing
 from server.inspections.ledger import SHORTEST_GAP, SlotLedger, build_ledger
 
 START = datetime(2026, 11, 21, 8, 0, tzinfo=UTC)
@@ -65,6 +66,31 @@ def muted(seconds: float, kind: str, on: bool = True) -> Told:
 
 def moved(seconds: float, how: str, **body: Any) -> Told:
     return seconds, f"participant.{how}", {"participant": OWNER, **body}
+
+
+def live(seconds: float) -> Told:
+    return seconds, "slot.live", {"slot": SLOT}
+
+
+def lacking(seconds: float, kind: str = "video") -> Told:
+    body = {"slot": SLOT, "kind": kind, "from": rfc3339(at(seconds))}
+    return seconds + 2, "slot.lacking", body
+
+
+def complete(seconds: float, kind: str = "video") -> Told:
+    return seconds, "slot.complete", {"slot": SLOT, "kind": kind, "to": rfc3339(at(seconds))}
+
+
+def segment(name: str, seconds: float, reached_s: float) -> Told:
+    return seconds, "part.segment", {"slot": SLOT, "part": name, "to_ms": round(reached_s * 1000)}
+
+
+def paused(seconds: float, reason: str = "午休") -> Told:
+    return seconds, "inspection.paused", {"reason": reason}
+
+
+def resumed(seconds: float) -> Told:
+    return seconds, "inspection.resumed", {}
 
 
 def ended(seconds: float) -> Told:
@@ -202,9 +228,150 @@ def test_a_black_picture_is_received_without_a_picture() -> None:
     ]
 
 
-def test_a_slot_that_was_never_received_has_no_ledger() -> None:
+def causes_of(ledger: SlotLedger) -> list[tuple[float, float, str | None]]:
+    return [
+        ((one.start - START).total_seconds(), (one.end - START).total_seconds(), one.cause)
+        for one in ledger.gaps
+    ]
+
+
+def asked_of_the_phone(ledger: SlotLedger) -> list[tuple[float, float]]:
+    return [
+        ((span.start - START).total_seconds(), (span.end - START).total_seconds()) for span in missing(ledger)
+    ]
+
+
+def test_a_slot_that_never_sent_anything_has_no_ledger() -> None:
     assert build_ledger(log(ended(25)), at(30)) == []
-    assert build_ledger(log(part("lost", 3, 3), ended(25)), at(30)) == []
+
+
+def test_a_camera_of_which_nothing_could_be_recorded_is_missing_from_its_beginning() -> None:
+    failed = (3.1, "recording.failed", {"slot": SLOT, "reason": "disk_full"})
+    for told in ((live(3), failed), (opened("a", 3), failed, part("a", 3, 3)), (live(3),)):
+        ledger = of(log(*told, ended(25)))
+        assert causes_of(ledger) == [(3, 25, "recording_failed")]
+        assert asked_of_the_phone(ledger) == [(3, 25)]
+
+
+def test_a_beginning_that_was_not_recorded_is_a_gap() -> None:
+    ledger = of(log(live(2), opened("a", 9), part("a", 9, 20), ended(20)))
+    assert seconds_of(ledger) == [("gap", 2, 9), ("received", 9, 20)]
+    assert asked_of_the_phone(ledger) == [(2, 9)]
+
+
+def test_a_recording_that_begins_with_the_first_packets_begins_without_a_gap() -> None:
+    assert seconds_of(of(log(live(2), part("a", 2.3, 20), ended(20)))) == [("received", 2.3, 20)]
+
+
+def test_leaving_does_not_hide_the_gap_before_it() -> None:
+    told = log(live(0), part("a", 0, 10), interrupted(12), moved(370, "left", cause="left"), ended(400))
+    ledger = of(told)
+    assert causes_of(ledger) == [(10, 370, "network_lost")]
+    assert asked_of_the_phone(ledger) == [(10, 370)]
+
+
+def test_leaving_before_the_interruption_was_noticed_hides_nothing_either() -> None:
+    closing = (interrupted(11.5, "closed"), moved(11.6, "left", cause="left"))
+    assert causes_of(of(log(part("a", 0, 10), *closing, ended(30)))) == [(10, 11.5, "closed")]
+
+
+def test_who_left_is_missed_again_from_when_they_are_back() -> None:
+    told = log(
+        live(0),
+        part("a", 0, 10),
+        interrupted(12),
+        moved(20, "left", cause="left"),
+        moved(50, "returned"),
+        live(90),
+        part("b", 90, 100),
+        ended(100),
+    )
+    ledger = of(told)
+    assert causes_of(ledger) == [(10, 20, "network_lost"), (20, 50, "left"), (50, 90, "network_lost")]
+    assert asked_of_the_phone(ledger) == [(10, 20), (50, 90)]
+
+
+def test_a_camera_that_was_turned_on_again_without_a_recording_is_missing() -> None:
+    told = log(part("a", 0, 10), interrupted(10, "closed"), live(20), ended(40))
+    assert causes_of(of(told)) == [(10, 40, "closed")]
+
+
+def test_what_was_not_recorded_before_a_camera_was_turned_off_is_missing() -> None:
+    told = log(live(0), part("a", 0, 10), interrupted(60, "closed"), ended(90))
+    assert causes_of(of(told)) == [(10, 60, "recording_failed")]
+
+
+def test_a_pause_says_who_wanted_it_and_why_and_is_asked_of_nobody() -> None:
+    told = log(
+        part("a", 0, 10),
+        paused(10),
+        interrupted(10.1, "paused"),
+        resumed(60),
+        live(61),
+        part("b", 61, 70),
+        ended(70),
+    )
+    ledger = of(told)
+    (gap,) = ledger.gaps
+    assert (gap.cause, gap.by, gap.reason, gap.seconds) == ("paused", "田", "午休", 51)
+    assert asked_of_the_phone(ledger) == []
+
+
+def test_a_camera_that_does_not_come_back_after_a_pause_is_missing() -> None:
+    told = log(part("a", 0, 10), paused(10), interrupted(10.1, "paused"), resumed(60), ended(90))
+    assert causes_of(of(told)) == [(10, 60, "paused"), (60, 90, "network_lost")]
+    assert asked_of_the_phone(of(told)) == [(60, 90)]
+
+
+def test_what_was_lost_before_a_pause_is_asked_of_the_phone() -> None:
+    told = log(part("a", 0, 10), interrupted(12), paused(30), resumed(40), part("b", 41, 50), ended(50))
+    assert causes_of(of(told)) == [(10, 30, "network_lost"), (30, 41, "paused")]
+
+
+def test_a_picture_that_stops_while_the_sound_goes_on_is_a_gap_of_the_picture() -> None:
+    ledger = of(log(part("a", 0, 60), lacking(10), complete(30), part("x", 12, 20, "phone"), ended(60)))
+    assert [(one.kind, one.seconds, one.lacks, one.cause) for one in ledger.intervals] == [
+        ("received", 10, (), None),
+        ("gap", 20, ("picture",), "picture_stopped"),
+        ("received", 30, (), None),
+    ]
+    assert asked_of_the_phone(ledger) == [(10, 12), (20, 30)]
+
+
+@pytest.mark.parametrize(
+    ("told", "cause", "is_gap"),
+    [
+        (muted(9, "video"), "muted", False),
+        (reported(9, "hidden"), "page_hidden", False),
+        (reported(9, "camera_ended"), "camera_ended", True),
+        (muted(9, "audio"), "picture_stopped", True),
+    ],
+)
+def test_a_picture_that_was_kept_back_is_no_gap(told: Told, cause: str, is_gap: bool) -> None:
+    ledger = of(log(part("a", 0, 60), told, lacking(10), complete(30), ended(60)))
+    piece = next(one for one in ledger.intervals if one.start <= at(20) < one.end)
+    assert (piece.kind, piece.cause) == ("gap" if is_gap else "received", cause)
+    assert piece.lacks[:1] == ("picture",)
+
+
+def test_a_picture_that_stopped_before_the_network_went_is_missing_from_there() -> None:
+    told = log(part("a", 0, 15), lacking(10), interrupted(17), part("b", 30, 40), ended(40))
+    assert causes_of(of(told)) == [(10, 15, "picture_stopped"), (15, 30, "network_lost")]
+
+
+def test_sound_that_stops_is_lacking_of_what_was_received() -> None:
+    ledger = of(log(part("a", 0, 60), lacking(10, "audio"), complete(30, "audio"), ended(60)))
+    assert [(one.kind, one.lacks, one.cause) for one in ledger.intervals] == [
+        ("received", (), None),
+        ("received", ("sound",), "sound_stopped"),
+        ("received", (), None),
+    ]
+
+
+def test_of_a_file_in_hand_only_what_reached_the_disk_is_certain() -> None:
+    assert of(log(opened("a", 1)), until=50).certain == at(1)
+    assert of(log(opened("a", 1), segment("a", 5, 3.5)), until=50).certain == at(4.5)
+    assert of(log(part("a", 1, 9)), until=50).certain is None
 
 
 moments = st.floats(0, 100, allow_nan=False).map(lambda value: round(value, 3))
@@ -221,6 +388,11 @@ happenings = st.one_of(
         lambda one: moved(one[0], "left", cause=one[1])
     ),
     moments.map(lambda one: moved(one, "returned")),
+    moments.map(live),
+    moments.map(paused),
+    moments.map(resumed),
+    st.tuples(moments, st.sampled_from(["audio", "video"])).map(lambda one: lacking(*one)),
+    st.tuples(moments, st.sampled_from(["audio", "video"])).map(lambda one: complete(*one)),
     moments.map(lambda one: opened(f"open-{one}", one)),
 )
 

@@ -1,11 +1,13 @@
 """A slot with a publisher of straw, at times that the tests make up."""
 
 from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from server.media import MediaConfig, MediaEngine, MediaError, OfferRejected, Slot
+from server.media.codecs import Kind
 from server.media.congestion import TransportFeedback
 from server.media.publish import PublishSession
 from server.media.rtcp import BitrateLimit, ReceiverReport, ReportBlock
@@ -138,6 +140,31 @@ async def test_a_silence_cuts_the_recording_once(
         pulse(slot, straw, until_s=until_s)
         pulse(slot, straw, until_s=until_s + 5.0, heard=False)
     assert cuts == pytest.approx([103.0, 113.0])
+
+
+async def test_a_picture_that_stops_while_the_sound_goes_on_is_told_and_asked_for(
+    slot: Slot, straw: Straw, observer: Observer
+) -> None:
+    def send(until_s: float, *kinds: Kind) -> None:
+        while straw.now < until_s:
+            for kind in kinds:
+                slot.tracks[kind].bytes_received += 100
+            pulse(slot, straw, until_s=straw.now + 0.05)
+
+    straw.now = 100.0
+    slot.tracks["video"].keyframe_at = 100.0
+    send(102.0, "audio", "video")
+    assert observer.all("lacking") == []
+    before = len(straw.asked_at)
+    send(104.5, "audio")
+    ((kind, since),) = observer.all("lacking")
+    assert kind == "video"
+    assert (datetime.now(UTC) - since).total_seconds() == pytest.approx(straw.now - 102.0, abs=0.5)
+    assert slot.live
+    assert len(straw.asked_at) > before
+    slot.tracks["video"].keyframe_at = straw.now
+    send(105.0, "audio", "video")
+    assert [kind for kind, _ in observer.all("complete")] == ["video"]
 
 
 async def test_a_peer_that_does_not_connect_is_let_go(slot: Slot) -> None:
