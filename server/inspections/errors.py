@@ -17,6 +17,11 @@ class NotScheduled(Conflict):
     text = N_("This can only be done before the inspection has begun.")
 
 
+class MovedMeanwhile(Conflict):
+    code = "moved_meanwhile"
+    text = N_("Somebody else has moved this inspection meanwhile. Please look at the new time.")
+
+
 class AlreadyCancelled(Conflict):
     code = "already_cancelled"
     text = N_("The inspection was cancelled already.")

@@ -24,6 +24,7 @@ from server.inspections.errors import (
     AlreadyCancelled,
     AlreadyConcluded,
     AlreadyEnded,
+    MovedMeanwhile,
     NotEnded,
     NotLive,
     NotScheduled,
@@ -164,7 +165,10 @@ async def reschedule(
         .values(starts_at=starts_at)
     )
     if moved.rowcount != 1:  # type: ignore[attr-defined]
-        raise NotScheduled
+        await session.refresh(inspection)
+        if inspection.state == "scheduled":
+            raise MovedMeanwhile
+        raise AlreadyCancelled if inspection.state == "cancelled" else NotScheduled
     await session.execute(
         update(Invitation)
         .where(Invitation.inspection_id == inspection_id, Invitation.cancelled_at.is_(None))
@@ -247,7 +251,9 @@ async def conclude(
         raise Invalid({"result": N_("Choose one of the results.")})
     if known in NOTE_NEEDED:
         note = check_note("note", note, N_("Say what has to be put right or checked on site."))
-    note = note.strip()[:LONGEST_NOTE]
+    note = note.strip()
+    if len(note) > LONGEST_NOTE:
+        raise Invalid({"note": N_("This is too long.")})
     if not await _move(
         session,
         inspection_id,

@@ -314,6 +314,12 @@ async def _require_recordings(session: Any, actor: Actor, inspection_id: str) ->
     return await inspections.get_inspection(session, actor, inspection_id)
 
 
+_NOTHING = "default-src 'none'; sandbox"
+# A browser shows a recording that is opened by itself in a page of its own making, which needs these and no sandbox.
+_PLAYER = "default-src 'none'; media-src 'self'; style-src 'unsafe-inline'"
+_POLICIES = {"video": _PLAYER, "audio": _PLAYER}
+
+
 def _file(request: web.Request, path: str, media_type: str) -> web.StreamResponse:
     absolute = request.app[FILES].absolute(path)
     if not absolute.is_file():
@@ -323,7 +329,7 @@ def _file(request: web.Request, path: str, media_type: str) -> web.StreamRespons
         headers={
             "Content-Type": media_type,
             "Cache-Control": "private, max-age=0, must-revalidate",
-            "Content-Security-Policy": "default-src 'none'; sandbox",
+            "Content-Security-Policy": _POLICIES.get(media_type.partition("/")[0], _NOTHING),
         },
     )
 

@@ -72,6 +72,7 @@ class Room:
         self._reports: dict[str, Network] = {}
         self._since: dict[str, datetime] = {}
         self._disk: DiskRoom = "ample"
+        self._told_of_disk = False
         self._record_again: dict[str, tuple[float, float]] = {}
         self._followed = 0
         self._announced_live: set[str] = set()
@@ -191,9 +192,12 @@ class Room:
         before, self._disk = self._disk, room
         if room != before:
             self.announce_media()
-        if before == "ample" and room != "ample" and self.hub.state.state == "live":
+        if room == "ample":
+            self._told_of_disk = False
+        elif self.hub.state.state == "live" and not self._told_of_disk:
             body = {"code": "disk_low", "detail": str(self._live.files.free_bytes())}
             await self._append("office.warned", system_actor(), body)
+            self._told_of_disk = True
         if room != "full":
             for slot in tuple(self._slots.values()):
                 await self._record_if_failed(slot)

@@ -21,6 +21,7 @@ from server.live.messages import MAX_MESSAGE_BYTES, ClientMessage, Leave, id_of,
 from server.live.rooms import Room
 from server.live.turn import links
 from server.web.bodies import integer, read_limited
+from server.web.keys import REQUEST_ID
 from server.web.languages import translate
 
 log = structlog.get_logger("signalling")
@@ -165,6 +166,14 @@ async def _listen(
             seq = await service.hear(request.app[LIVE], room, actor, message)
         except YunkanError as error:
             text = translate(error.text, **error.params)
+            if not isinstance(error, Throttled):  # who talks too fast must not fill the log as well
+                log.info(
+                    "refused",
+                    code=error.code,
+                    inspection=room.inspection_id,
+                    actor=actor.id,
+                    request_id=request[REQUEST_ID],
+                )
             await connection.say(
                 {
                     **error.params,

@@ -105,15 +105,15 @@ async def explain_errors(request: web.Request, handler: Handler) -> web.StreamRe
     except YunkanError as error:
         if isinstance(error, Unauthenticated) and wants_page(request) and request.method == "GET":
             return web.Response(status=303, headers={"Location": f"/sign-in?next={quote(request.path_qs)}"})
-        return _answer(request, status_of(error), error.code, translate(error.text, **error.params), error)
+        return _refuse(request, status_of(error), error.code, translate(error.text, **error.params), error)
     except web.HTTPRequestEntityTooLarge:
-        return _answer(request, 413, TooLarge.code, translate(TooLarge.text))
+        return _refuse(request, 413, TooLarge.code, translate(TooLarge.text))
     except web.HTTPException as error:
         if error.status < 400:
             raise
         known = {404: NotFound, 403: Forbidden, 405: NotFound}.get(error.status)
         text = known.text if known else YunkanError.text
-        response = _answer(request, error.status, known.code if known else "http_error", translate(text))
+        response = _refuse(request, error.status, known.code if known else "http_error", translate(text))
         if "Allow" in error.headers:
             response.headers["Allow"] = error.headers["Allow"]
         return response
@@ -169,6 +169,22 @@ def wants_page(request: web.Request) -> bool:
     if request.path.startswith(("/api/", "/live/")):
         return False
     return "text/html" in request.headers.get("Accept", "")
+
+
+def _refuse(
+    request: web.Request, status: int, code: str, message: str, error: YunkanError | None = None
+) -> web.Response:
+    """Pages tell people to give the request's number to the administrator, who finds it in the log."""
+    log.info(
+        "refused",
+        code=code,
+        status=status,
+        method=request.method,
+        path=scrubbed(request),
+        actor=getattr(request.get(PRINCIPAL), "id", None),
+        request_id=request[REQUEST_ID],
+    )
+    return _answer(request, status, code, message, error)
 
 
 def _answer(

@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 from aiohttp import web
+from sqlalchemy import update
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from server.accounts.rules import Actor
 from server.clock import parse_rfc3339
-from server.errors import YunkanError
+from server.errors import Invalid, YunkanError
 from server.evidence.chain import GENESIS
 from server.inspections import service
 from server.inspections.errors import (
@@ -27,6 +29,7 @@ from server.inspections.errors import (
 from server.inspections.invitations import find_invitation, list_invitations
 from server.inspections.keys import JOURNAL
 from server.inspections.log import check
+from server.inspections.models import Inspection
 from server.web.forms import as_local
 from server.web.keys import DATABASE
 from tests.cast import Appointment, Office, found_office
@@ -499,3 +502,49 @@ async def test_a_guest_reads_the_log_of_their_own_inspection_and_arranges_nothin
         client, f"/api/v1/cases/{appointment.case_id}/inspections", {}, office.bearer("reviewer")
     )
     await get(client, f"/api/v1/inspections/{second['id']}/events", who, status=404)
+
+
+async def test_a_note_that_is_too_long_is_refused_and_not_cut(
+    app: web.Application, office: Office, appointment: Appointment
+) -> None:
+    await ended(app, office, appointment.id)
+    for result in ("pass", "rectify"):
+        with pytest.raises(Invalid) as refused:
+            async with app[DATABASE].transaction() as session:
+                await service.conclude(session, app[JOURNAL], office.zhou, appointment.id, result, "x" * 2001)
+        assert "note" in refused.value.fields
+
+
+@pytest.mark.parametrize(
+    ("meanwhile", "code"), [("moved", "moved_meanwhile"), ("cancelled", "already_cancelled")]
+)
+async def test_who_moves_an_inspection_too_late_is_told_what_the_other_one_did(
+    app: web.Application, office: Office, appointment: Appointment, clock: SettableClock,
+    monkeypatch: pytest.MonkeyPatch, meanwhile: str, code: str,
+) -> None:  # fmt: skip
+    look = service.get_inspection
+    tomorrow = clock.now() + timedelta(days=1)
+
+    async def seen_before(session: AsyncSession, actor: Actor, inspection_id: str) -> Inspection:
+        """What the one who is late has read; then the other one acts."""
+        found = await look(session, actor, inspection_id)
+        monkeypatch.setattr(service, "get_inspection", look)
+        if meanwhile == "moved":
+            values: dict[str, Any] = {"starts_at": tomorrow}
+        else:
+            values = {"state": "cancelled"}
+        await session.execute(
+            update(Inspection)
+            .where(Inspection.id == inspection_id)
+            .values(**values)
+            .execution_options(synchronize_session=False)
+        )
+        return found
+
+    monkeypatch.setattr(service, "get_inspection", seen_before)
+    with pytest.raises(YunkanError) as refused:
+        async with app[DATABASE].transaction() as session:
+            await service.reschedule(
+                session, app[JOURNAL], office.zhou, appointment.id, tomorrow + timedelta(hours=1)
+            )
+    assert refused.value.code == code

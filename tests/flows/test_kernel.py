@@ -4,11 +4,13 @@ import io
 
 import pytest
 from aiohttp import web
+from structlog.testing import capture_logs
 
 from server.web.static import static_url
 from tests.cast import Appointment, Office
 from tests.flows.browsing import PAGE, csrf_of, look, sign_in
 from tests.flows.conftest import Client
+from tests.flows.rooms import RoomClient, join
 
 
 async def test_every_page_forbids_inline_scripts_and_framing(client: Client) -> None:
@@ -153,3 +155,32 @@ async def test_a_signed_in_person_sees_the_archive(client: Client, office: Offic
     await sign_in(client, "zheng")
     await look(client, "/archive?q=x&state=ended&from=2026-01-01&to=bad&page=zzz")
     await look(client, "/archive/01NOTHING0000000000000000", status=404)
+
+
+async def test_a_refusal_is_found_in_the_log_by_the_number_that_its_page_shows(
+    client: Client, office: Office, appointment: Appointment
+) -> None:
+    with capture_logs() as logged:
+        async with client.get("/i/yi_a-secret/receipts", headers={"Accept": "text/html"}) as response:
+            number = response.headers["X-Request-Id"]
+        async with client.get("/api/v1/cases/nowhere", headers=office.bearer("auditor")) as response:
+            assert response.status == 404
+        async with client.get("/", headers={"Accept": "text/html"}, allow_redirects=False) as response:
+            assert response.status == 303
+    by_page, by_token = (line for line in logged if line["event"] == "refused")
+    assert (by_page["request_id"], by_page["path"]) == (number, "/i/…/receipts")
+    assert (by_page["status"], by_page["code"]) == (404, "invitation_unknown")
+    assert (by_token["status"], by_token["method"], by_token["path"]) == (404, "GET", "/api/v1/cases/nowhere")
+    assert by_token["actor"]
+    assert office.tokens["auditor"] not in str(logged)
+
+
+async def test_a_refused_message_is_in_the_log(client: Client, appointment: Appointment) -> None:
+    joined = await join(client, appointment.invitations["observer"])
+    room = await RoomClient.connect(client, joined)
+    with capture_logs() as logged:
+        assert (await room.say(type="chat", text="a private word"))["code"] == "forbidden"
+    (line,) = [line for line in logged if line["event"] == "refused"]
+    assert (line["code"], line["actor"]) == ("forbidden", joined["participant"])
+    assert line["request_id"]
+    assert "a private word" not in str(logged)

@@ -168,6 +168,26 @@ async def test_a_filling_disk_is_told_and_with_room_again_what_failed_is_recorde
     assert slot.recording_from == [1]
 
 
+async def test_a_disk_that_was_low_before_the_start_is_told_once_the_inspection_is_live(
+    client: Client, app: web.Application, appointment: Appointment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reviewer = await enter(client, appointment, "reviewer")
+    rooms = app[ROOMS]
+    room = rooms.find(appointment.id)
+    assert room is not None
+    free = {"bytes": 1500}
+    monkeypatch.setattr(app[FILES], "reserve_bytes", 1000)
+    monkeypatch.setattr(app[FILES], "free_bytes", lambda: free["bytes"])
+    await rooms.look_at_disk()
+    room.hub.state.state = "live"
+    for left in (1500, 1400, 900, 5000, 1500):
+        free["bytes"] = left
+        await rooms.look_at_disk()
+    for detail in ("1500", "1500"):  # at the start, and when it was low again after there had been room
+        warned = (await reviewer.hear_event("office.warned"))["body"]
+        assert warned == {"code": "disk_low", "detail": detail}
+
+
 async def test_presence_says_who_is_online(client: Client, appointment: Appointment) -> None:
     reviewer = await enter(client, appointment, "reviewer")
     phone = await enter(client, appointment, "enterprise")
