@@ -160,7 +160,8 @@ class _Maker:
             path, digest = self._write(f"snapshots/{snapshot}.png", data), hashlib.sha256(data).hexdigest()
             await tell(
                 "snapshot.taken", snapshot=snapshot, slot=slot, item=None, sha256=digest,
-                captured_at=rfc3339(began),
+                captured_at=rfc3339(began), rtp_timestamp=number, named="screen", width=1280, height=720,
+                size_bytes=len(data), quality={},
             )  # fmt: skip
             await add(
                 Snapshot, id=snapshot, slot_id=slot, participant_id=person, request=snapshot, path=path,

@@ -137,7 +137,7 @@ async def test_hours_of_digests_may_wait_for_the_database(
 ) -> None:
     taken: list[int] = []
 
-    async def event(_scribe: Scribe, _type: str, body: dict[str, Any], *, again: bool) -> None:
+    async def event(_scribe: Scribe, _type: str, body: dict[str, Any], _at: datetime, *, again: bool) -> None:
         if body["index"] == 0 and not again:
             raise AWAY
         taken.append(body["index"])
