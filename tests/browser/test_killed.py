@@ -46,7 +46,7 @@ async def test_after_a_kill_and_a_restart_everything_goes_on(
         await desk.wait_for_timeout(3000)
         await end_inspection(desk)
 
-        # A browser may begin with a smaller picture and enlarge it: another size is another part. Only one was open.
+        # On a busy machine sound begins late or the picture grows, and either begins another part. Only one was open.
         parts = await _site_parts(desk, appointment)
         repaired = [part["repaired"] for part in parts]
         assert repaired == [False] * (known - 1) + [True] + [False] * (len(parts) - known)
