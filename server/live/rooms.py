@@ -16,7 +16,6 @@ from sqlalchemy import func, select
 from server import media
 from server.accounts.rules import Actor, system_actor
 from server.inspections.log import UNTOLD, as_json, events_after
-from server.inspections.models import Invitation
 from server.live import registry
 from server.live.context import Live
 from server.live.heads import LAST_HEAD_WAIT_S, HeadKey, Heads
@@ -274,19 +273,22 @@ class Room:
             self.announce_media()
             self.announce_presence()
         for event in events:
-            if isinstance(event, dict) and event["type"] == "invitation.cancelled":
+            # A link that was merely replaced by a new one, without a reason, removes nobody.
+            if (
+                isinstance(event, dict)
+                and event["type"] == "invitation.cancelled"
+                and "reason" in event["body"]
+            ):
                 await self._remove_uninvited(event["body"], event["actor"]["name"])
 
     async def _remove_uninvited(self, withdrawn: dict[str, str], by: str) -> None:
-        """Who and why is told. A link that was merely replaced by a new one removes nobody."""
+        """Who and why is told."""
         async with self._live.database.reading() as session:
             person = await session.scalar(
-                select(Participant.id)
-                .join(Invitation, Invitation.id == Participant.invitation_id)
-                .where(Invitation.id == withdrawn["invitation"], Invitation.cancelled_at.is_not(None))
+                select(Participant.id).where(Participant.invitation_id == withdrawn["invitation"])
             )
         if person is not None:
-            self.hub.dismiss("removed", person, by=by, reason=withdrawn.get("reason", ""))
+            self.hub.dismiss("removed", person, by=by, reason=withdrawn["reason"])
             await self.close_sessions(person)
 
     def _live_slots(self) -> set[str]:

@@ -55,6 +55,8 @@ class Authority:
     answer: Callable[[bytes], tuple[int, bytes]] | None = None
     "What it does instead of its work: (HTTP status, body) for a query; status 0 hangs up."
     asked: int = 0
+    _signing: threading.Lock = field(default_factory=threading.Lock)
+    "`openssl ts` counts its replies in a file, and two at once trip over it."
 
     def __post_init__(self) -> None:
         self.gate.set()
@@ -68,7 +70,8 @@ class Authority:
         asked, answered = self.folder / f"{number}.tsq", self.folder / f"{number}.tsr"
         asked.write_bytes(query)
         command = ["ts", "-reply", "-config", "tsa.cnf", "-section", "here", "-queryfile", asked.name]
-        _openssl(self.folder, *command, "-out", answered.name)
+        with self._signing:
+            _openssl(self.folder, *command, "-out", answered.name)
         return answered.read_bytes()
 
 

@@ -108,6 +108,27 @@ async def test_whose_invitation_is_withdrawn_has_to_leave_at_once(
         await RoomClient.connect(client, phone)
 
 
+async def test_who_was_given_a_new_link_that_is_withdrawn_at_once_is_told_why(
+    client: Client, app: web.Application, appointment: Appointment, office: Office
+) -> None:
+    phone = await join(client, appointment.invitations["enterprise"])
+    room = await RoomClient.connect(client, phone)
+    await room.hear("hello")
+    async with app[DATABASE].reading() as session:
+        invitation = await session.scalar(
+            select(Participant.invitation_id).where(Participant.id == phone["participant"])
+        )
+    assert invitation is not None
+    # Both are in the log before the room reads on.
+    async with app[DATABASE].transaction() as session:
+        await renew_invitation(session, app[JOURNAL], office.zhou, appointment.id, invitation)
+        await cancel_invitation(
+            session, app[JOURNAL], office.zhou, appointment.id, invitation, "联系人已更换"
+        )
+    bye = await room.hear("bye")
+    assert (bye["code"], bye["by"], bye["reason"]) == ("removed", "周敏", "联系人已更换")
+
+
 class FailedSlot:
     """A camera that sends and whose recording has failed."""
 
