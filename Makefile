@@ -72,13 +72,14 @@ bench-archive: install-dev ## List, search and replay of many inspections on bot
 bench-evidence: bench-events ## The events, then sealing, verifying and zipping, also as build/bench-evidence.{json,md}
 	$(BIN)/yunkan bench evidence --json build/bench-evidence.json --markdown build/bench-evidence.md
 
-check: install-dev ## Lint, types, import contracts, templates, catalogues
+check: install-dev ## Lint, types, import contracts, templates, catalogues, migrations
 	$(BIN)/ruff check server tests
 	$(BIN)/ruff format --check server tests
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/djlint --lint --quiet templates
 	$(BIN)/python -m tests.tools.catalogues --check
+	$(BIN)/python -m tests.tools.migrations
 
 format: install-dev ## Put code, templates and catalogues into shape
 	$(BIN)/ruff check --fix --quiet server tests
