@@ -22,4 +22,5 @@ def new_token(prefix: str) -> str:
 
 def token_hash(token: str) -> str:
     """What is stored of a token. Plain SHA-256 is enough because tokens are random, unlike passwords."""
-    return hashlib.sha256(token.encode()).hexdigest()
+    # A header may hold bytes that are no text: then it is nobody's token.
+    return hashlib.sha256(token.encode(errors="surrogateescape")).hexdigest()

@@ -16,6 +16,7 @@ from server.web.keys import CLOCK, DATABASE, SETTINGS
 from server.web.middlewares import remote_address, status_of
 from server.web.paths import same_site_path
 from server.web.templates import render
+from server.web.texts import read_form
 
 
 async def sign_in_page(request: web.Request) -> web.Response:
@@ -28,7 +29,7 @@ async def sign_in_page(request: web.Request) -> web.Response:
 
 async def sign_in(request: web.Request) -> web.Response:
     """`POST /sign-in`: the session cookie and back to where the visitor was going, or the form with the reason."""
-    form = await request.post()
+    form = await read_form(request)
     username, password = str(form.get("username", "")), str(form.get("password", ""))
     target = same_site_path(str(form.get("next", "/")))
     try:
@@ -65,7 +66,7 @@ async def account_page(request: web.Request) -> web.Response:
 
 async def change_password(request: web.Request) -> web.Response:
     """`POST /account/password`."""
-    form = await request.post()
+    form = await read_form(request)
     try:
         await service.change_password(
             request.app[DATABASE],
@@ -131,7 +132,7 @@ async def create_staff(request: web.Request) -> web.Response:
     who = actor(request)
     who.require("staff.manage")
     sent = await texts_of(request, "username", "name", "role", "certificate_number")
-    password = str((await request.post()).get("password", ""))
+    password = str((await read_form(request)).get("password", ""))
     try:
         async with request.app[DATABASE].transaction() as session:
             await service.create_staff(
@@ -150,7 +151,7 @@ async def staff_page(request: web.Request) -> web.Response:
 
 async def reset_password(request: web.Request) -> web.Response:
     """`POST /admin/staff/<id>/password`."""
-    password = str((await request.post()).get("password", ""))
+    password = str((await read_form(request)).get("password", ""))
     try:
         async with request.app[DATABASE].transaction() as session:
             await service.reset_password(session, actor(request), request.match_info["staff"], password)

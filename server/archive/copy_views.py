@@ -23,6 +23,7 @@ from server.web.keys import CLOCK, DATABASE, FILES, LANGUAGE, REQUEST_ID
 from server.web.languages import translate
 from server.web.middlewares import SECURITY_HEADERS, status_of
 from server.web.templates import render
+from server.web.texts import read_form
 
 
 async def new_copy_page(request: web.Request) -> web.Response:
@@ -34,7 +35,7 @@ async def make_copy(request: web.Request) -> web.Response:
     """`POST /inspections/<id>/copies`: to the inspection's page, or the form again."""
     actor, inspection_id = current_actor(request), request.match_info["inspection"]
     require(actor, "archive.redact")
-    sent = await request.post()
+    sent = await read_form(request)
     form = {
         "reason": str(sent.get("reason", "")).strip(),
         "snapshots": [str(each) for each in sent.getall("snapshots", [])],

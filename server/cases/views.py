@@ -19,6 +19,7 @@ from server.web.forms import explained, see_other, texts_of
 from server.web.keys import CLOCK, DATABASE, FILES, SETTINGS
 from server.web.middlewares import status_of
 from server.web.templates import render
+from server.web.texts import read_form
 
 _FIELDS = (
     "matter",
@@ -112,7 +113,7 @@ async def add_material(request: web.Request) -> web.Response:
     """`POST /cases/<id>/materials`, multipart with `file`: back to the case, or the form with the reason."""
     who, case_id = actor(request), request.match_info["case"]
     service.require(who, "material.add")
-    sent = (await request.post()).get("file")
+    sent = (await read_form(request)).get("file")
     name, data = (sent.filename, sent.file.read()) if isinstance(sent, FileField) else ("", b"")
     try:
         await materials.add_material(

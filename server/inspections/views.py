@@ -30,6 +30,7 @@ from server.web.forms import as_local, explained, local_moment, see_other, texts
 from server.web.keys import CLOCK, DATABASE, LANGUAGE, SETTINGS
 from server.web.middlewares import status_of
 from server.web.templates import render
+from server.web.texts import read_form
 
 OFFICERS_BY_LAW = 2
 
@@ -56,7 +57,7 @@ async def schedule(request: web.Request) -> web.Response:
     who, case_id = actor(request), request.match_info["case"]
     require(who, "inspection.schedule")
     sent = await texts_of(request, "when", "starts_at", "template")
-    chosen = [str(value) for value in (await request.post()).getall("reviewers", [])]
+    chosen = [str(value) for value in (await read_form(request)).getall("reviewers", [])]
     try:
         starts_at = None if sent["when"] == "now" else _moment(sent["starts_at"])
         async with request.app[DATABASE].transaction() as session:

@@ -8,6 +8,7 @@ from typing import Annotated, Literal, cast
 import msgspec
 
 from server.errors import N_, Invalid
+from server.web.texts import require_storable_json
 
 MAX_MESSAGE_BYTES = 16_384
 
@@ -111,16 +112,18 @@ class _Named(msgspec.Struct):
 
 
 def parse(raw: str | bytes) -> ClientMessage:
-    """The message, or UnknownMessage that says what is wrong with it."""
+    """The message, or UnknownMessage that says what is wrong with it; UnstorableText."""
     try:
-        return cast(ClientMessage, _DECODER.decode(raw))
-    except msgspec.DecodeError as error:
+        message = cast(ClientMessage, _DECODER.decode(raw))
+    except (msgspec.DecodeError, UnicodeError) as error:
         raise UnknownMessage(detail=str(error)) from error
+    require_storable_json(raw)
+    return message
 
 
 def id_of(raw: str | bytes) -> str:
     """The `id` of a message that cannot be understood, so that the answer still finds its question."""
     try:
         return msgspec.json.decode(raw, type=_Named).id[:40]
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeError):
         return ""

@@ -8,7 +8,7 @@ import msgspec
 from aiohttp import web
 
 from server.errors import N_, Invalid, TooLarge
-from server.web.forms import clean
+from server.web.texts import read_form, require_storable_json
 
 T = TypeVar("T")
 
@@ -43,12 +43,14 @@ async def read_limited(request: web.Request, most_bytes: int) -> bytes:
 
 
 async def read_json(request: web.Request, kind: type[T]) -> T:
-    """The request's body as `kind`; BadBody names the first thing that is wrong."""
+    """The request's body as `kind`; BadBody names the first thing that is wrong, UnstorableText what cannot be kept."""
     raw = await read_limited(request, MAX_JSON_BYTES)
     try:
-        return msgspec.json.decode(raw or b"{}", type=kind)
-    except msgspec.DecodeError as error:
+        value = msgspec.json.decode(raw or b"{}", type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise BadBody(detail=str(error)) from error
+    require_storable_json(raw)
+    return value
 
 
 def reply(value: object, *, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
@@ -77,5 +79,5 @@ def integer(request: web.Request, name: str, default: int, *, least: int = 0, mo
 
 async def form_texts(request: web.Request) -> dict[str, str]:
     """The text fields of a submitted form, stripped; files are left out."""
-    form = await request.post()
-    return {name: clean(value) for name, value in form.items() if isinstance(value, str)}
+    form = await read_form(request)
+    return {name: value.strip() for name, value in form.items() if isinstance(value, str)}

@@ -11,6 +11,7 @@ from aiohttp import web
 
 from server.errors import N_, Forbidden
 from server.web.keys import BROWSER_ID, SECRET
+from server.web.texts import read_form
 
 COOKIE = "yunkan_browser"
 FIELD = "csrf"
@@ -31,7 +32,7 @@ def new_browser_id() -> str:
 
 def csrf_token(request: web.Request) -> str:
     """The token that belongs to this browser."""
-    browser = request[BROWSER_ID].encode()
+    browser = request[BROWSER_ID].encode(errors="surrogateescape")
     return hmac.new(request.app[SECRET], b"csrf:" + browser, hashlib.sha256).hexdigest()
 
 
@@ -44,6 +45,7 @@ async def check_csrf(request: web.Request) -> None:
         raise CrossSite
     sent = request.headers.get(HEADER, "")
     if not sent and request.content_type in ("application/x-www-form-urlencoded", "multipart/form-data"):
-        sent = str((await request.post()).get(FIELD, ""))
-    if not hmac.compare_digest(sent, csrf_token(request)):
+        sent = str((await read_form(request)).get(FIELD, ""))
+    # As bytes: of two texts it takes only ASCII ones.
+    if not hmac.compare_digest(sent.encode(errors="replace"), csrf_token(request).encode()):
         raise CrossSite

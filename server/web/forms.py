@@ -9,6 +9,7 @@ from aiohttp import web
 from server.clock import TIME_ZONE
 from server.errors import Invalid, YunkanError
 from server.web.languages import translate
+from server.web.texts import read_form
 
 
 def local_moment(text: str) -> datetime:
@@ -29,16 +30,11 @@ def see_other(path: str) -> web.Response:
     return web.Response(status=303, headers={"Location": path})
 
 
-def clean(text: str) -> str:
-    """What somebody typed, without the NUL that nobody types and PostgreSQL does not take."""
-    return text.replace("\0", "").strip()
-
-
 async def texts_of(request: web.Request, *names: str) -> dict[str, str]:
     """The named text fields of the submitted form, stripped; absent ones are empty."""
-    form = await request.post()
+    form = await read_form(request)
     values = {name: form.get(name, "") for name in names}
-    return {name: clean(value) if isinstance(value, str) else "" for name, value in values.items()}
+    return {name: value.strip() if isinstance(value, str) else "" for name, value in values.items()}
 
 
 def explained(error: YunkanError) -> dict[str, str]:

@@ -15,6 +15,7 @@ from babel.messages.pofile import read_po
 from server.settings import ROOT
 from server.web.keys import SETTINGS
 from server.web.paths import same_site_path
+from server.web.texts import read_form
 
 LANGUAGES = ("zh-CN", "en")
 COOKIE = "yunkan_language"
@@ -79,7 +80,7 @@ async def messages_json(request: web.Request) -> web.Response:
 
 async def set_language(request: web.Request) -> web.Response:
     """`POST /language`: remember the visitor's choice and go back to where they were."""
-    form = await request.post()
+    form = await read_form(request)
     language, target = str(form.get("lang", "")), str(form.get("next", "/"))
     response = web.Response(status=303, headers={"Location": same_site_path(target)})
     if language in LANGUAGES:
