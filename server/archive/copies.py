@@ -13,6 +13,7 @@ import shutil
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import structlog
 from sqlalchemy import select
@@ -27,7 +28,7 @@ from server.archive.packages import require_kept
 from server.archive.threads import to_its_end
 from server.errors import N_, Invalid, NotFound, Unavailable
 from server.evidence import bag, keys, redaction
-from server.evidence.canonical import parse
+from server.evidence.canonical import parse, parse_time
 from server.ids import new_id
 from server.inspections.lookup import get_inspection, require
 from server.live.context import Live
@@ -35,7 +36,11 @@ from server.storage.files import Files
 
 log = structlog.get_logger("copies")
 
+COPIES = "copies"
+"""In the data folder: `copies/<inspection>/<copy>`."""
 MADE = "copy.made"
+FOUND = "copy.found"
+"""It lay there and no line told of it: the log was lost."""
 LONGEST_REASON = 500
 CLAIM_WITHIN_S, LOOK_AGAIN_S = 10.0, 0.2
 """How long a copy waits for who is at the inspection's folder just now."""
@@ -54,7 +59,7 @@ class FolderBusy(Unavailable):
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """A copy as its line in the access log tells of it."""
+    """A copy as its line in the access log tells of it. `at` and `by` of one that was found are what it says itself."""
 
     id: str
     at: datetime
@@ -125,19 +130,23 @@ async def _make(live: Live, lease: Lease, actor: Actor, wanted: Wanted) -> str:
     await asyncio.to_thread(_require_room, live.files, order)
     target.parent.mkdir(parents=True, exist_ok=True)
     made = await to_its_end(asyncio.to_thread(redaction.make_copy, order, office))
-    body = {
+    async with live.database.transaction() as session:
+        await lease.hold(session)
+        await record_access(session, live.clock, actor, inspection_id, MADE, body_of(copy_id, made))
+    await asyncio.to_thread(interim.rename, target)
+    return copy_id
+
+
+def body_of(copy_id: str, made: redaction.Redaction) -> dict[str, Any]:
+    """What a line tells of a copy."""
+    return {
         "copy": copy_id,
-        "reason": wanted.reason,
+        "reason": made.reason,
         "redaction": hashlib.sha256(made.to_bytes()).hexdigest(),
         "files": sum(each.path is None for each in made.omissions) + len(made.tags),
         "pieces": sum(len(each.pieces) for each in made.omissions),
         "events": len(made.withheld),
     }
-    async with live.database.transaction() as session:
-        await lease.hold(session)
-        await record_access(session, live.clock, actor, inspection_id, MADE, body)
-    await asyncio.to_thread(interim.rename, target)
-    return copy_id
 
 
 def _require_room(files: Files, order: redaction.RedactionOrder) -> None:
@@ -149,7 +158,7 @@ def _require_room(files: Files, order: redaction.RedactionOrder) -> None:
 
 async def sweep(live: Live) -> None:
     """Removes what a kill left of copies that were not finished, unless somebody is at the folder."""
-    folder = live.files.absolute("copies")
+    folder = live.files.absolute(COPIES)
     found = await asyncio.to_thread(lambda: sorted(folder.iterdir()) if folder.is_dir() else [])
     for path in found:
         lease = await claim(live.database, live.clock, live.settings.worker, path.name)
@@ -162,7 +171,7 @@ async def _sweep(live: Live, inspection_id: str) -> None:
     """Under the lease: what has an interim name was told in the access log, and gets its own, or was not finished."""
     async with live.database.reading() as session:
         told = {made.id for made in await list_copies(session, inspection_id)}
-    folder = live.files.absolute(f"copies/{inspection_id}")
+    folder = live.files.absolute(f"{COPIES}/{inspection_id}")
 
     def settle() -> None:
         for path in folder.glob(".*"):
@@ -191,7 +200,7 @@ async def list_copies(session: AsyncSession, inspection_id: str) -> list[Made]:
     """The newest first."""
     found = await session.scalars(
         select(Access)
-        .where(Access.inspection_id == inspection_id, Access.type == MADE)
+        .where(Access.inspection_id == inspection_id, Access.type.in_((MADE, FOUND)))
         .order_by(Access.seq.desc())
     )
     return [_made(access) for access in found]
@@ -200,7 +209,10 @@ async def list_copies(session: AsyncSession, inspection_id: str) -> list[Made]:
 def _made(access: Access) -> Made:
     body = parse(access.line.encode())["body"]
     numbers = (body["files"], body["pieces"], body["events"])
-    return Made(body["copy"], access.at, access.actor["name"], body["reason"], *numbers)
+    at, by = access.at, access.actor["name"]
+    if access.type == FOUND:
+        at, by = parse_time(body["made_at"]), body["made_by"]
+    return Made(body["copy"], at, by, body["reason"], *numbers)
 
 
 async def find_copy(
@@ -218,4 +230,4 @@ async def find_copy(
 
 def copy_path(inspection_id: str, copy_id: str) -> str:
     """Outside of the inspection's folder, which is a bag."""
-    return f"copies/{inspection_id}/{copy_id}"
+    return f"{COPIES}/{inspection_id}/{copy_id}"

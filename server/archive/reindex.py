@@ -20,11 +20,13 @@ from server.archive import access_mirror
 from server.archive.access_mirror import NO_PASSWORD
 from server.archive.disposal import rows_path
 from server.archive.documents import record_row
+from server.archive.found_copies import Found, enter_found
 from server.archive.index import BadIndex, Index, from_row, load_index
 from server.archive.models import Disposal
 from server.archive.models import Seal as SealRow
 from server.cases.models import Case, Enterprise, Evidence, Material
 from server.cases.papers import BrokenPaper, UnknownPaper, recognise
+from server.clock import Clock
 from server.db import Database
 from server.db.base import Base
 from server.errors import N_, Conflict
@@ -81,6 +83,8 @@ class Outcome:
     """Lines of access logs, from theirs."""
     refused_logs: list[tuple[str, EvidenceError]] = field(default_factory=list)
     """Access logs whose file does not hold."""
+    copies: Found = field(default_factory=Found)
+    """Viewing copies that no access log told of."""
 
 
 class DoesNotHold(Exception):
@@ -109,7 +113,7 @@ async def reindex(
     database: Database,
     files: Files,
     roots: Sequence[x509.Certificate],
-    now: datetime,
+    clock: Clock,
     progress: Progress = lambda done, total: None,
 ) -> Outcome:
     """NotEmpty unless the database is. `roots`: the office's; without any, each package's own is taken.
@@ -118,11 +122,11 @@ async def reindex(
     hold together need not fit into memory.
     """
     await _require_empty(database)
-    outcome = Outcome()
+    outcome, trust = Outcome(), Trust(now=clock.now(), roots=roots)
     folders = await asyncio.to_thread(_folders, files, outcome)
     for number, folder in enumerate(folders, start=1):
         try:
-            package = await asyncio.to_thread(_open, folder, files, Trust(now=now, roots=roots))
+            package = await asyncio.to_thread(_open, folder, files, trust)
             async with database.transaction() as session:
                 await _restore(session, package)
         except (DoesNotHold, BadIndex, SQLAlchemyError, OSError) as error:
@@ -134,6 +138,8 @@ async def reindex(
     async with database.transaction() as session:
         outcome.office_entries = await mirror.restore(session, files.absolute(mirror.FOLDER))
     await _restore_accesses(database, files, outcome)
+    async with database.transaction() as session:
+        outcome.copies = await enter_found(session, clock, files, trust)
     async with database.transaction() as session:
         for case_id in list(await session.scalars(select(Case.id).where(Case.state == "inspecting"))):
             await settle_case(session, case_id)
@@ -204,11 +210,8 @@ def _open(folder: Path, files: Files, trust: Trust) -> _Package:
     """Verified and read. DoesNotHold, BadIndex, OSError. Blocks."""
     if (folder / disposal.CERTIFICATE).exists():
         return _open_disposed(folder, files, trust)
-    report = verify(folder, trust)
-    if report.exit_code:
-        failed = [f for step in report.steps for f in step.findings if f.result == "failed"]
-        reason = report.unreadable or failed[0]
-        raise DoesNotHold(reason.message())
+    if failure := verify(folder, trust).first_failure:
+        raise DoesNotHold(failure.message())
     index, seal = load_index(folder), _seal_of(folder)
     if index.one(Inspection)["head"] != seal.seal.head:
         raise BadIndex("it is of another inspection")

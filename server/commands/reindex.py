@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 import asyncio
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from server.archive.reindex import NotEmpty, Outcome, reindex
+from server.clock import SystemClock
 from server.db import Database
 from server.db.migrate import upgrade
 from server.errors import N_
@@ -34,6 +34,10 @@ LOST = (
     N_(
         "- what was done in the last seconds before the loss: the files of access logs, and the holds that they "
         "tell of, are late by so much;"
+    ),
+    N_(
+        "- access logs whose files are lost too: of them only the viewing copies that lie beside the evidence are "
+        "entered again, with what they say of themselves;"
     ),
     N_("- holds on, and decisions about, inspections that did not come back themselves;"),
     N_("- logs of inspections that were not sealed: their recordings are in their folders."),
@@ -73,11 +77,11 @@ async def _reindex(settings: Settings, root: Path | None) -> int:
     await asyncio.to_thread(upgrade, settings.database)
     database = Database(settings.database)
     try:
-        outcome = await reindex(database, files, roots, datetime.now(UTC), _progress)
+        outcome = await reindex(database, files, roots, SystemClock(), _progress)
     finally:
         await database.close()
     _tell(outcome, bool(roots))
-    return 1 if outcome.refused or outcome.refused_logs else 0
+    return 1 if outcome.refused or outcome.refused_logs or outcome.copies.refused else 0
 
 
 def _progress(done: int, total: int) -> None:
@@ -108,6 +112,11 @@ def _tell(outcome: Outcome, is_pinned: bool) -> None:
     for chain, error in outcome.refused_logs:
         told = N_("The access log of {chain} is left out: {reason}")
         print(translate(told, chain=chain, reason=translate(error.text, **error.params)))
+    if outcome.copies.entered:
+        told = N_("{n} viewing copies that no access log told of are entered again.")
+        print(translate(told, n=outcome.copies.entered))
+    for copy, reason in outcome.copies.refused:
+        print(translate(N_("The viewing copy {copy} is left out: {reason}"), copy=copy, reason=reason))
     if outcome.nameless_papers:
         print(translate(N_("{n} papers are back without their names."), n=outcome.nameless_papers))
     for line in LOST:

@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -13,6 +14,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from sqlalchemy import func, select, text
 
 from server.accounts.models import ApiToken
+from server.accounts.service import create_api_token
 from server.app import build
 from server.archive.access_watch import ACCESSES
 from server.archive.disposal import UnderHold, propose
@@ -25,6 +27,7 @@ from server.cases.models import Case
 from server.cases.service import create_case
 from server.db import Database
 from server.evidence import keys
+from server.ids import new_id
 from server.inspections.keys import JOURNAL
 from server.inspections.log import check
 from server.officelog.models import OfficeEntry
@@ -60,7 +63,14 @@ async def told(client: Client, held: Held, ended: Held, who: dict[str, str]) -> 
         f"/api/v1/inspections/{ended.id}/seal",
     )
     found: dict[str, object] = {path: await get(client, path, who) for path in data}
-    for page in pages:
+    for chain in (held.id, ended.id):
+        async with client.get(f"/api/v1/inspections/{chain}/accesses", headers=who) as response:
+            found[f"accesses of {chain}"] = (
+                await response.read() if response.status == 200 else response.status
+            )
+    async with client.get("/office-log", headers=who) as response:
+        sees_log = response.status == 200
+    for page in (*pages, *(["/office-log"] if sees_log else [])):
         html = await look(client, page, who=who)
         found[page] = re.sub(r'(csrf[^>]*?(?:value|content)=")[^"]*', r"\1", html)
     return found
@@ -140,6 +150,7 @@ async def test_after_the_database_is_lost_the_folders_give_the_same_pages(
     await send_form(client, f"{page}/copies", {"reason": "公开", "personal": ["messages"]})
     lost = app[FILES].absolute("inspections/01K0000000000000000000000A/data")
     lost.mkdir(parents=True)
+    await app[HEADS].run_once()
     before = await everybody_told(app, client, held, ended, office)
     shown_first = before["auditor"][page]
     for words in ("复议中", "公开", "Made a viewing copy", "Lifted the hold"):
@@ -150,6 +161,9 @@ async def test_after_the_database_is_lost_the_folders_give_the_same_pages(
     assert "Certificate of disposal" in before["auditor"][f"/inspections/{ended.id}"]
     assert "营业执照" in before["reviewer"][f"/cases/{held.case_id}"]
     assert held.snapshot in str(before["reviewer"][f"/archive/{held.id}"])
+    assert before["auditor"][f"accesses of {held.id}"].count(b"hold.placed") == 2
+    assert 'href="/api/v1/log/heads/1"' in before["auditor"]["/office-log"]
+    assert "/office-log" not in before["reviewer"]
     await app[HEADS].run_once()
     async with app[DATABASE].reading() as session:
         entries = await session.scalar(select(func.count()).select_from(OfficeEntry))
@@ -248,6 +262,57 @@ async def test_a_copy_of_the_database_from_some_time_ago_gets_later_accesses_and
     assert "An access log and its file do not agree" in await look(client, "/office-log")
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_viewing_copies_whose_access_log_is_lost_are_found_checked_and_entered_again(
+    client: Client, server: TestServer, app: web.Application, office: Office, appointment: Appointment,
+    settings: Settings, clock: SettableClock, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    held = await hold_whole(app, office, appointment)
+    await until(app, office, client, held.id, state="sealed")
+    page, who = f"/inspections/{held.id}", office.bearer("reviewer")
+    await sign_in(client)
+    for reason in ("公开甲", "公开乙"):
+        await send_form(client, f"{page}/copies", {"reason": reason, "personal": ["messages"]})
+    (changed, whole) = sorted(path.name for path in (settings.data / "copies" / held.id).iterdir())
+    (settings.data / "copies" / held.id / changed / "data" / "events.jsonl").write_bytes(b"{}\n")
+    shutil.copytree(settings.data / "copies" / held.id / whole, settings.data / "copies" / new_id() / whole)
+    shown_before = copies_on(await look(client, page, who=who))
+    await app[ACCESSES].flush()
+    await app[HEADS].run_once()
+    await server.close()
+    await wipe(settings)
+    (settings.data / "access-log" / f"{held.id}.jsonl").unlink()
+    monkeypatch.setenv("YUNKAN_DATA", str(settings.data))
+    monkeypatch.setenv("YUNKAN_DATABASE_URL", settings.database_url)
+    monkeypatch.setenv("YUNKAN_LANGUAGE", "en")
+    assert await in_a_thread("reindex") == 1
+    said = capsys.readouterr().out
+    assert "1 viewing copies that no access log told of are entered again" in said
+    assert f"The viewing copy {held.id}/{changed} is left out: " in said
+    assert f"/{whole} is left out: its inspection did not come back" in said
+    assert "access logs whose files are lost too" in said
+    async with served(settings, clock) as (again, browser):
+        async with again[DATABASE].reading() as session:
+            assert await check_accesses(session, held.id) is None
+            (line,) = await session.scalars(select(Access).where(Access.inspection_id == held.id))
+        assert (line.type, line.actor["kind"]) == ("copy.found", "system")
+        token = await bearer_of(again, office)
+        shown_after = copies_on(await look(browser, page, who=token))
+    assert shown_after == [each for each in shown_before if whole in each]
+    assert "公开乙" in shown_after[0]
+
+
+def copies_on(page: str) -> list[str]:
+    """The page's viewing copies: whose, when, why, and what is missing."""
+    return [part.partition("</li>")[0] for part in page.split("<li data-copy=")[1:]]
+
+
+async def bearer_of(app: web.Application, office: Office) -> dict[str, str]:
+    async with app[DATABASE].transaction() as session:
+        _, token = await create_api_token(session, office.id, "again", "reviewer", app[JOURNAL].clock.now())
+    return {"Authorization": f"Bearer {token}"}
+
+
 async def in_a_thread(*words: str) -> int:
     return await asyncio.to_thread(yunkan, *words)
 
@@ -264,12 +329,12 @@ async def test_a_folder_that_was_changed_is_left_out_and_named(
     held = await hold_whole(app, office, appointment)
     await until(app, office, client, held.id, state="sealed")
     with pytest.raises(NotEmpty):
-        await reindex(app[DATABASE], app[FILES], [], clock.now())
+        await reindex(app[DATABASE], app[FILES], [], clock)
     snapshot = app[FILES].absolute(f"inspections/{held.id}/data/snapshots/{held.snapshot}.png")
     snapshot.write_bytes(snapshot.read_bytes()[:-1])
     empty = Settings(data=tmp_path / "other", database_url=f"sqlite+aiosqlite:///{tmp_path}/empty.sqlite3")
     async with served(empty, clock) as (other, _):
-        outcome = await reindex(other[DATABASE], app[FILES], [], clock.now())
+        outcome = await reindex(other[DATABASE], app[FILES], [], clock)
     assert outcome.restored == []
     ((left_out, reason),) = outcome.refused
     assert left_out == held.id

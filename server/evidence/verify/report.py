@@ -216,6 +216,12 @@ class Report:
         return self.unreadable is None and all(step.result is not Result.FAILED for step in self.steps)
 
     @property
+    def first_failure(self) -> Finding | None:
+        """What is wrong, or the first of it."""
+        failed = (f for step in self.steps for f in step.findings if f.result is Result.FAILED)
+        return self.unreadable or next(failed, None)
+
+    @property
     def verdict(self) -> str:
         """`passed`, `passed_with_warnings`, `disposed` (its certificate holds), `failed` or `unreadable`."""
         if self.unreadable is not None:
