@@ -82,6 +82,7 @@ async def note_gaps(
                 "to": rfc3339(gap.end),
                 "cause": gap.cause,
                 "by": gap.by,
+                **({"reason": gap.reason} if gap.reason else {}),
             }
             await journal.append(session, inspection_id, "slot.gap", system_actor(), body)
 

@@ -37,6 +37,18 @@ class AlreadyEnded(Conflict):
     text = N_("The inspection was ended already.")
 
 
+class AlreadyPaused(Conflict):
+    """`by`, `reason`, `at` (RFC 3339): the pause that stands."""
+
+    code = "already_paused"
+    text = N_("{by} has paused the inspection already.")
+
+
+class NotPaused(Conflict):
+    code = "not_paused"
+    text = N_("The inspection is not paused. Perhaps somebody else has resumed it.")
+
+
 class NotEnded(Conflict):
     code = "inspection_not_ended"
     text = N_("End the inspection before you record its result.")

@@ -215,6 +215,9 @@ class _Told:
         elif type_ == "inspection.paused":
             self._resume(at)
             self.pauses.append(_Stretch(at, None, event["actor"]["name"], body["reason"]))
+            for paused in self.slots.values():
+                for kind in paused.lacking:
+                    _complete(paused, kind, at)
         elif type_ == "inspection.resumed":
             self._resume(at)
         elif type_ == "slot.opened":

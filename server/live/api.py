@@ -14,8 +14,10 @@ from server.accounts.rules import Actor
 from server.errors import NotFound
 from server.inspections import service as inspections
 from server.inspections.models import Inspection
+from server.inspections.pausing import Pause, find_pause
+from server.inspections.rules import LONGEST_NOTE
 from server.inspections.texts import current_texts
-from server.live import ending, service
+from server.live import ending, pausing, service
 from server.live.join import Consent, Joined, join_by_invitation
 from server.live.keys import LIVE, ROOMS
 from server.live.models import Part, Participant, Slot, Snapshot
@@ -98,6 +100,12 @@ class ParticipantReply(Reply):
     role: str
 
 
+class PauseReply(Reply):
+    by: str
+    reason: str
+    since: datetime
+
+
 class InspectionReply(Reply):
     id: str
     number: str
@@ -107,10 +115,23 @@ class InspectionReply(Reply):
     started_at: datetime | None
     ended_at: datetime | None
     result: str | None
+    paused: PauseReply | None
     participants: list[ParticipantReply]
     slots: list[SlotReply]
     parts: list[PartReply]
     snapshots: list[SnapshotReply]
+
+
+class PauseBody(Body):
+    """`reason`: for everybody who is present, and for the record."""
+
+    reason: Annotated[str, msgspec.Meta(max_length=LONGEST_NOTE)]
+
+
+class StandingReply(Reply):
+    id: str
+    state: str
+    paused: PauseReply | None
 
 
 class EndReply(Reply):
@@ -188,6 +209,7 @@ async def get_inspection(request: web.Request) -> web.Response:
                 select(Snapshot).where(Snapshot.inspection_id == inspection_id).order_by(Snapshot.taken_at)
             )
         )
+        paused = await find_pause(session, inspection_id)
     room = request.app[ROOMS].find(inspection_id)
     return reply(
         InspectionReply(
@@ -199,6 +221,7 @@ async def get_inspection(request: web.Request) -> web.Response:
             started_at=inspection.started_at,
             ended_at=inspection.ended_at,
             result=inspection.result,
+            paused=_pause_reply(paused),
             participants=[ParticipantReply(id=p.id, name=p.name, role=p.role) for p in people],
             slots=[
                 SlotReply(
@@ -251,6 +274,37 @@ async def end(request: web.Request) -> web.Response:
     inspection_id = request.match_info["inspection"]
     await ending.end(request.app[LIVE], request.app[ROOMS], actor, inspection_id)
     return reply(EndReply(id=inspection_id, state="ended"))
+
+
+@operation(
+    "Pause a live inspection: nothing is recorded or shown until it is resumed; the first one wins",
+    takes=PauseBody,
+    gives=StandingReply,
+    errors=(401, 403, 404, 409, 422),
+)
+async def pause(request: web.Request) -> web.Response:
+    actor = current_actor(request)
+    actor.require("inspection.pause")
+    inspection_id = request.match_info["inspection"]
+    body = await read_json(request, PauseBody)
+    paused = await pausing.pause(request.app[LIVE], request.app[ROOMS], actor, inspection_id, body.reason)
+    return reply(StandingReply(id=inspection_id, state="live", paused=_pause_reply(paused)))
+
+
+@operation(
+    "Resume a paused inspection; the first one wins",
+    gives=StandingReply,
+    errors=(401, 403, 404, 409),
+)
+async def resume(request: web.Request) -> web.Response:
+    actor = current_actor(request)
+    inspection_id = request.match_info["inspection"]
+    await pausing.resume(request.app[LIVE], request.app[ROOMS], actor, inspection_id)
+    return reply(StandingReply(id=inspection_id, state="live", paused=None))
+
+
+def _pause_reply(pause: Pause | None) -> PauseReply | None:
+    return PauseReply(by=pause.by, reason=pause.reason, since=pause.start) if pause else None
 
 
 @operation(
@@ -338,6 +392,8 @@ def routes() -> list[web.RouteDef]:
     return [
         web.post("/api/v1/join", join),
         web.get("/api/v1/inspections/{inspection}", get_inspection),
+        web.post("/api/v1/inspections/{inspection}/pause", pause),
+        web.post("/api/v1/inspections/{inspection}/resume", resume),
         web.post("/api/v1/inspections/{inspection}/end", end),
         web.get("/api/v1/inspections/{inspection}/snapshots/{snapshot}", snapshot_image),
         web.get("/api/v1/inspections/{inspection}/checklist", checklist_file),

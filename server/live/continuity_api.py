@@ -62,6 +62,11 @@ class SpanReply(Reply):
     to: datetime
 
 
+class PausedReply(Reply):
+    from_: datetime = msgspec.field(name="from")
+    to: datetime | None
+
+
 class GapsReply(Reply):
     now: datetime
     slot: str | None
@@ -70,6 +75,8 @@ class GapsReply(Reply):
     """Up to here the answer is certain: what lies before and in no gap is on the server."""
     deadline: datetime | None
     """Until when recordings are taken; None while the inspection runs."""
+    pauses: list[PausedReply]
+    """Nothing that a phone recorded then is taken."""
 
 
 class ChunkBody(Body):
@@ -148,6 +155,7 @@ async def gaps(request: web.Request) -> web.Response:
             gaps=[SpanReply(from_=gap.start, to=gap.end) for gap in lacking.gaps],
             settled=lacking.settled,
             deadline=lacking.deadline,
+            pauses=[PausedReply(from_=pause.start, to=pause.end) for pause in lacking.pauses],
         )
     )
 

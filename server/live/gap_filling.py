@@ -29,6 +29,7 @@ from server.inspections.continuity import find_ledger, missing, read_ledgers
 from server.inspections.errors import LogClosed
 from server.inspections.ledger import Span
 from server.inspections.models import Inspection
+from server.inspections.pausing import Pause, list_pauses
 from server.live.context import Live
 from server.live.join import NotRunning
 from server.live.models import Part, Participant, PhoneRecording, Slot
@@ -41,6 +42,8 @@ UPLOAD_LIFE = timedelta(hours=24)
 """How long after the end of the inspection a phone may still send."""
 SETTLED_AFTER = timedelta(seconds=10)
 """A file that is being written may lose its last moments: what is younger is not yet certain to be here."""
+INTO_A_PAUSE = timedelta(seconds=2)
+"""How far a phone's recording may reach into a pause, of which it hears a moment later."""
 OUT_OF_TIME = timedelta(minutes=1)
 """How far outside of the inspection a phone's recording may begin or end."""
 LONGEST_S = 120.0
@@ -63,6 +66,13 @@ class NothingMissing(Conflict):
 
     code = "recording_not_needed"
     text = N_("Nothing of this recording is missing.")
+
+
+class OfAPause(Conflict):
+    """Nobody was to be recorded then, on the phone neither; it may forget the recording."""
+
+    code = "recording_of_a_pause"
+    text = N_("The inspection was paused at that time: nothing of it is kept.")
 
 
 class RecordingUnknown(NotFound):
@@ -103,6 +113,8 @@ class Lacking:
     gaps: tuple[Span, ...]
     settled: datetime | None
     deadline: datetime | None
+    pauses: tuple[Pause, ...]
+    """What the phone recorded meanwhile, before it heard of the pause, is wanted by nobody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,12 +142,14 @@ async def find_lacking(live: Live, actor: Actor, source: str) -> Lacking:
         slot = await _slot(session, actor, source)
         deadline = inspection.ended_at + UPLOAD_LIFE if inspection.ended_at else None
         ledger = await find_ledger(session, inspection.id, slot.id, live.clock.now()) if slot else None
+        pauses = tuple(await list_pauses(session, inspection.id))
     now = live.clock.now()
     if slot is None or ledger is None:
-        return Lacking(slot.id if slot else None, (), None, deadline)
+        return Lacking(slot.id if slot else None, (), None, deadline, pauses)
     # After the end nothing more is wanted: also what a phone recorded in its last moment is settled.
     settled = now if inspection.ended_at else now - SETTLED_AFTER
-    return Lacking(slot.id, tuple(missing(ledger)), min(settled, ledger.certain or settled), deadline)
+    certain = min(settled, ledger.certain or settled)
+    return Lacking(slot.id, tuple(missing(ledger)), certain, deadline, pauses)
 
 
 async def announce(live: Live, actor: Actor, said: Announced) -> tuple[PhoneRecording, bool]:
@@ -165,6 +179,7 @@ async def _announce(live: Live, actor: Actor, said: Announced) -> tuple[PhoneRec
         shown = Span(said.started_at, said.started_at + timedelta(seconds=said.duration_s))
         if not any(gap.start < shown.end and shown.start < gap.end for gap in missing(ledger)):
             raise NothingMissing
+        _check_pauses(shown, await list_pauses(session, inspection.id))
         earlier: Iterable[list[dict[str, Any]]] = await session.scalars(
             select(PhoneRecording.chunks).where(PhoneRecording.participant_id == actor.id)
         )
@@ -197,6 +212,13 @@ def _check(said: Announced, inspection: Inspection, now: datetime) -> None:
     until = (inspection.ended_at or now) + OUT_OF_TIME
     if not since <= said.started_at <= said.started_at + timedelta(seconds=said.duration_s) <= until:
         raise Invalid({"started_at": N_("This recording is not of the time of the inspection.")})
+
+
+def _check_pauses(shown: Span, pauses: Iterable[Pause]) -> None:
+    for pause in pauses:
+        end = min(shown.end, pause.end or shown.end)
+        if end - max(shown.start, pause.start) > INTO_A_PAUSE:
+            raise OfAPause
 
 
 async def find_recording(live: Live, actor: Actor, recording_id: str) -> PhoneRecording:

@@ -54,6 +54,7 @@ class Scribe:
         self._epoch = epoch
         self._queue: asyncio.Queue[tuple[str, Callable[[bool], Awaitable[None]]]] = asyncio.Queue()
         self._part_ids: dict[Path, str] = {}
+        self._last_index: dict[str, int] = {}
         self._writing = False
         self._written_seq = 0
         self._quiet = Journal(live.journal.clock, lambda _: None)
@@ -77,6 +78,7 @@ class Scribe:
 
     def part_opened(self, slot: media.Slot, part: media.Part) -> None:
         part_id = self._part_ids[part.path] = new_id()
+        self._last_index[slot.id] = part.index
         self._put("part.opened", lambda _again: self._opened(slot.id, part_id, part))
 
     def part_segment(self, slot: media.Slot, part: media.Part, segment: media.PartSegment) -> None:
@@ -109,6 +111,10 @@ class Scribe:
         except TimeoutError:
             return False
         return True
+
+    def last_index(self, slot_id: str) -> int:
+        """The number of the slot's newest part in this room, whether it is written yet or not; 0 before the first."""
+        return self._last_index.get(slot_id, 0)
 
     @property
     def is_idle(self) -> bool:

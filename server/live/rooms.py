@@ -67,6 +67,7 @@ class Room:
         self.busy_at = live.clock.monotonic_s()
         self._live = live
         self._slots: dict[str, media.Slot] = {}
+        self._first_index: dict[str, int] = {}
         self._sessions: dict[str, tuple[str, media.Session]] = {}
         self._reports: dict[str, Network] = {}
         self._since: dict[str, datetime] = {}
@@ -77,6 +78,7 @@ class Room:
         self._announced_live: set[str] = set()
         self._tail_lock = asyncio.Lock()
         self._head_lock = asyncio.Lock()
+        self._pause_lock = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
         self._departures: dict[str, asyncio.TimerHandle] = {}
 
@@ -178,13 +180,35 @@ class Room:
     # -- media -----------------------------------------------------------------------------------
 
     def open_slot(self, slot_id: str, *, first_index: int) -> media.Slot:
-        """The engine's slot, recording from its first packet; the same one for every publisher of it."""
+        """The engine's slot, recording from its first packet unless the inspection is paused; the same one for every
+        publisher of it."""
         if (known := self._slots.get(slot_id)) is not None:
             return known
         slot = self._live.engine.open_slot(slot_id, self.scribe)
-        self._start_recording(slot, first_index)
+        if self.hub.state.pause is not None:
+            slot.hold()
+        else:
+            self._start_recording(slot, first_index)
+        self._first_index[slot_id] = first_index
         self._slots[slot_id] = slot
         return slot
+
+    async def obey_pause(self) -> None:
+        """Hold every slot or let it go on, as the log says. When this returns, the parts of held slots are closed."""
+        async with self._pause_lock:
+            is_paused = self.hub.state.pause is not None
+            changed = [slot for slot in self._slots.values() if slot.held != is_paused and not self.closing]
+            for slot in changed:
+                if is_paused:
+                    slot.hold()
+                else:
+                    slot.release()
+                    first_index = max(self._first_index.get(slot.id, 1), self.scribe.last_index(slot.id) + 1)
+                    self._start_recording(slot, first_index)
+            if is_paused:
+                await asyncio.gather(*(slot.stop_recording() for slot in changed))
+            if changed:
+                self.announce_media()
 
     async def note_disk(self, room: DiskRoom) -> None:
         """The office is warned of a disk that fills, once each time; what could not be recorded is begun again."""
@@ -204,7 +228,7 @@ class Room:
     async def _record_if_failed(self, slot: media.Slot) -> None:
         now_s = self._live.clock.monotonic_s()
         due_s, pause_s = self._record_again.get(slot.id, (0.0, RECORD_AGAIN_S))
-        if slot.stats().recording or not slot.live or self.closing or now_s < due_s:
+        if slot.stats().recording or slot.held or not slot.live or self.closing or now_s < due_s:
             return
         if not self.scribe.is_idle:
             # What the failed one wrote must have its rows before the next part is numbered.
@@ -212,7 +236,7 @@ class Room:
         self._record_again[slot.id] = (now_s + pause_s, min(2 * pause_s, 900.0))
         async with self._live.database.reading() as session:
             last = await session.scalar(select(func.max(Part.index)).where(Part.slot_id == slot.id))
-        if self.closing or slot.stats().recording:
+        if self.closing or slot.held or slot.stats().recording:
             return
         log.info("recording_again", inspection=self.inspection_id, slot=slot.id)
         self._start_recording(slot, (last or 0) + 1)
@@ -267,6 +291,7 @@ class Room:
         """Read on in the log. A camera that came or went is announced at once, not at the next tick; somebody whose
         invitation was withdrawn has to leave."""
         await self.catch_up()
+        await self.obey_pause()
         events, self._followed = self.hub.events[self._followed :], len(self.hub.events)
         if (live := self._live_slots()) != self._announced_live:
             self._announced_live = live

@@ -73,6 +73,13 @@ class PictureTooLarge(Conflict):
     text = N_("The picture of this camera is too large for a snapshot.")
 
 
+class Paused(Conflict):
+    """Nothing is recorded now, so nothing can become evidence."""
+
+    code = "inspection_paused"
+    text = N_("The inspection is paused: nothing is recorded now. Resume it first.")
+
+
 class ItemUnknown(Invalid):
     code = "item_unknown"
     text = N_("The checklist has no such item.")
@@ -166,6 +173,8 @@ async def take_snapshot(
     room = await rooms.open(inspection_id)
     if room.hub.state.state != "live" or room.closing:
         raise NotRunning
+    if room.hub.state.pause is not None:
+        raise Paused
     slot = room.find_slot(slot_id)
     if slot is None or slot_id not in room.hub.state.slots:
         raise SlotUnknown
@@ -234,7 +243,7 @@ async def hear(live: Live, room: Room, actor: Actor, message: ClientMessage) -> 
             return await _append(live, actor, "device.reported", body)
         case Location():
             actor.require("room.locate")
-            return await _locate(live, actor, message)
+            return await _locate(live, room, actor, message)
         case Key(public=public):
             await room.catch_up()  # a page that is reloaded at once brings the key that it has just brought
             return await bring_key(live, room.hub.state.keys, actor, public)
@@ -279,8 +288,13 @@ async def _require_seen(session: AsyncSession, inspection_id: str, item: str, wa
         )
 
 
-async def _locate(live: Live, actor: Actor, fix: Location) -> int:
-    """A position with what it is worth against the case's place, as it was judged when it came."""
+async def _locate(live: Live, room: Room, actor: Actor, fix: Location) -> int | None:
+    """A position with what it is worth against the case's place, as it was judged when it came.
+
+    None during a pause: whoever is told that nothing is recorded does not expect it of their whereabouts.
+    """
+    if room.hub.state.pause is not None:
+        return None
     async with live.database.reading() as session:
         place = (
             await session.execute(

@@ -42,6 +42,15 @@ class Answer:
     at: str
 
 
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Somebody wants nothing to be recorded or shown for a while; `at` is RFC 3339."""
+
+    by: str
+    reason: str
+    at: str
+
+
 @dataclass(slots=True)
 class RoomState:
     """Everything that a participant who comes late needs to know; `seq` is the last event folded in."""
@@ -50,6 +59,7 @@ class RoomState:
     state: str = "scheduled"
     started_at: str | None = None
     ended_at: str | None = None
+    pause: Pause | None = None
     people: dict[str, Person] = field(default_factory=dict)
     slots: dict[str, SlotState] = field(default_factory=dict)
     answers: dict[str, Answer] = field(default_factory=dict)
@@ -76,7 +86,17 @@ def _started(state: RoomState, event: dict[str, Any], _body: dict[str, Any]) -> 
 
 
 def _ended(state: RoomState, event: dict[str, Any], _body: dict[str, Any]) -> None:
-    state.state, state.ended_at = "ended", event["at"]
+    state.state, state.ended_at, state.pause = "ended", event["at"], None
+
+
+def _paused(state: RoomState, event: dict[str, Any], body: dict[str, Any]) -> None:
+    state.pause = Pause(event["actor"]["name"], body["reason"], event["at"])
+    for slot in state.slots.values():
+        slot.lacking.clear()
+
+
+def _resumed(state: RoomState, _event: dict[str, Any], _body: dict[str, Any]) -> None:
+    state.pause = None
 
 
 def _cancelled(state: RoomState, _event: dict[str, Any], _body: dict[str, Any]) -> None:
@@ -160,6 +180,8 @@ def _answered(state: RoomState, event: dict[str, Any], body: dict[str, Any]) -> 
 
 _FOLDS = {
     "inspection.started": _started,
+    "inspection.paused": _paused,
+    "inspection.resumed": _resumed,
     "inspection.ended": _ended,
     "inspection.cancelled": _cancelled,
     "inspection.concluded": _concluded,

@@ -99,7 +99,13 @@ class PublishSession(Session):
         if self._slot.publisher is not self and not self._slot.take_over(self):
             return
         self._slot.heard_at = now
-        route(packet, now)
+        if not self._slot.held:
+            route(packet, now)
+
+    def begin_anew(self) -> None:
+        """What comes next is taken for a stream that begins: nothing before it is missing."""
+        for uplink in self._uplinks.values():
+            uplink.begin_anew()
 
     def _rtcp_received(self, packet: Packet, now: float) -> None:
         if isinstance(packet, SenderReport) and self._slot.publisher is self:

@@ -48,6 +48,8 @@ class Slot:
         self.heard_at: float | None = None
         "When the latest media packet of the publisher arrived (monotonic seconds)."
         self.publisher: PublishSession | None = None
+        self.held = False
+        "While held, what the publisher sends goes nowhere: see `hold`."
         self.tracks: dict[Kind, Track] = {"audio": Track("audio"), "video": Track("video")}
         self._host = host
         self._observer = observer
@@ -142,6 +144,19 @@ class Slot:
         self._detach_recorder()
         await recorder.close()
         self._drop_recorder()
+
+    def hold(self) -> None:
+        """From now on nothing is kept or forwarded of what the publisher sends. Sessions stay connected and the slot
+        stays live; the recording is the caller's to stop."""
+        self.held = True
+
+    def release(self) -> None:
+        """The publisher's next packet goes on where the timeline was left, later by the time between: what was held
+        has no numbers, so that viewers miss nothing and their SRTP counters stay right however long it took."""
+        self.held = False
+        self._hearing.restart(time.monotonic())
+        if self.publisher is not None:
+            self.publisher.begin_anew()
 
     def stats(self) -> SlotStats:
         now = time.monotonic()
@@ -242,10 +257,11 @@ class Slot:
                     # What the interruption broke is whole again with a keyframe, for viewers and for the recorder.
                     self._keyframe_wanted = self._keyframe_wanted or "video" in self.publisher.uplinks
                     self._observer.slot_live(self)
-                self._hear(now)
+                if not self.held:
+                    self._hear(now)
         video = self.tracks["video"]
         due = now - max(video.keyframe_at, self._keyframe_asked_at) >= _KEYFRAME_EVERY_S
-        if self.live and video.codec_name is not None and due:
+        if self.live and not self.held and video.codec_name is not None and due:
             self._keyframe_wanted = True
         self._ask_for_keyframe(now)
         self._roll_window(now)

@@ -142,6 +142,10 @@ class Uplink:
         self._on_join(self)
         return source, reception
 
+    def begin_anew(self) -> None:
+        """The next packet joins the timeline as the first of a stream."""
+        self._source = None
+
     def _arm(self) -> None:
         self._timer = asyncio.get_running_loop().call_later(_NACK_TICK_S, self._ask_again)
 

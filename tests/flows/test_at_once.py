@@ -67,6 +67,7 @@ class Camera:
 
     id = "camera-1"
     live = True
+    held = False
     heard_at = None
 
     def __init__(self) -> None:

@@ -11,7 +11,9 @@ from aiohttp import web
 
 from server import media
 from server.accounts.rules import system_actor
+from server.clock import rfc3339
 from server.ids import new_id
+from server.inspections import pausing
 from server.inspections import service as inspections
 from server.inspections.keys import JOURNAL
 from server.inspections.models import Inspection
@@ -205,6 +207,48 @@ async def test_a_picture_that_stops_while_the_sound_goes_on_is_a_gap_that_the_ph
         ("received", []),
         ("gap", ["picture"]),
     ]
+
+
+async def test_a_pause_is_no_gap_that_a_phone_fills(
+    site: Site, office: Office, app: web.Application, appointment: Appointment
+) -> None:
+    scribe, reviewer = site.room.scribe, office.zhou
+    scribe.slot_live(site.engine_slot)
+    part = site.opens(0)
+    site.go_to(10)
+    site.closes(part, 10)
+    scribe.slot_interrupted(site.engine_slot, "no_media")
+    await site.written()
+    for second, verb in ((30, "pause"), (60, "resume")):
+        site.go_to(second)
+        async with app[DATABASE].transaction() as session:
+            if verb == "pause":
+                await pausing.pause(session, app[JOURNAL], reviewer, appointment.id, "午休")
+            else:
+                await pausing.resume(session, app[JOURNAL], reviewer, appointment.id)
+    site.go_to(61)
+    site.opens(61)
+    await site.written()
+    answer = await site.gaps()
+    assert answer["gaps"] == [(10, 30)]
+    assert [(seconds_of(one["from"]), seconds_of(one["to"])) for one in answer["pauses"]] == [(30, 60)]
+
+    async def announced(start: float, duration_s: float) -> tuple[int, str]:
+        body = {
+            "run": f"run-{start}-{duration_s}",
+            "media_type": "video/webm",
+            "started_at": rfc3339(START + timedelta(seconds=start)),
+            "duration_s": duration_s,
+            "chunks": [{"size": 10, "sha256": "ab" * 32}],
+        }
+        url, headers = f"{site.joined['base']}/recordings", bearer(site.joined)
+        async with site.client.post(url, json=body, headers=headers) as response:
+            answer = await response.json()
+            return response.status, answer.get("error", answer).get("code", "")
+
+    assert await announced(12, 19) == (201, "")  # its last second was on the way when the pause began
+    assert await announced(20, 20) == (409, "recording_of_a_pause")
+    assert await announced(35, 20) == (409, "recording_not_needed")
 
 
 Happening = Callable[[Site], Awaitable[object]]

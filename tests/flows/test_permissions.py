@@ -78,6 +78,8 @@ WHO: dict[tuple[str, str], str] = {
     ("POST", "/api/v1/inspections/{inspection}/result"): "inspection.conclude",
     ("GET", "/api/v1/inspections/{inspection}/events"): "inspection.view",
     ("GET", "/api/v1/inspections/{inspection}"): "inspection.view",
+    ("POST", "/api/v1/inspections/{inspection}/pause"): "inspection.pause",
+    ("POST", "/api/v1/inspections/{inspection}/resume"): "inspection.pause",
     ("POST", "/api/v1/inspections/{inspection}/end"): "inspection.end",
     ("GET", "/api/v1/inspections/{inspection}/checklist"): "inspection.view",
     ("GET", "/api/v1/inspections/{inspection}/continuity"): "inspection.view",
@@ -176,7 +178,7 @@ async def test_a_guest_with_a_reviewers_role_sees_nothing_of_the_office(
     ids = ids_of(appointment, office)
     joined = await join(client, appointment.invitations["reviewer"])
     guest = {"Authorization": f"Bearer {joined['token']}"}
-    own = {"inspection.view", "inspection.join", "inspection.end", "archive.view"}
+    own = {"inspection.view", "inspection.join", "inspection.pause", "inspection.end", "archive.view"}
     for method, path in routes_of(app):
         action = WHO[method, path]
         if action in (ANYBODY, GUESTS) or ("{inspection}" in path and action in own) or "{part}" in path:

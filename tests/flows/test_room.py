@@ -134,6 +134,7 @@ class FailedSlot:
 
     id = "camera-1"
     live = True
+    held = False
 
     def __init__(self) -> None:
         self.recording_from: list[int] = []

@@ -323,6 +323,17 @@ def test_a_camera_that_does_not_come_back_after_a_pause_is_missing() -> None:
     assert asked_of_the_phone(of(told)) == [(60, 90)]
 
 
+def test_a_pause_into_which_the_inspection_ends_has_no_other_cause() -> None:
+    told = log(live(0), part("a", 0, 10), paused(10), ended(90))
+    assert causes_of(of(told)) == [(10, 90, "paused")]
+    assert asked_of_the_phone(of(told)) == []
+
+
+def test_a_picture_that_had_stopped_is_not_lacking_beyond_a_pause() -> None:
+    told = log(live(0), part("a", 0, 20), lacking(10), paused(20), resumed(60), part("b", 60, 80), ended(80))
+    assert causes_of(of(told)) == [(10, 20, "picture_stopped"), (20, 60, "paused")]
+
+
 def test_what_was_lost_before_a_pause_is_asked_of_the_phone() -> None:
     told = log(part("a", 0, 10), interrupted(12), paused(30), resumed(40), part("b", 41, 50), ended(50))
     assert causes_of(of(told)) == [(10, 30, "network_lost"), (30, 41, "paused")]

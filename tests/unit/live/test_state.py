@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from server.live.state import RoomState, fold_all
+from server.live.state import Pause, RoomState, fold_all
 
 
 def events(*items: tuple[str, dict[str, Any]]) -> list[dict[str, Any]]:
@@ -29,6 +29,19 @@ def test_an_inspection_starts_and_ends() -> None:
         events(("inspection.started", {"epoch": 1}), ("inspection.ended", {"reason": "completed"}))
     )
     assert (state.state, state.ended_at) == ("ended", "2026-11-21T08:00:02.000Z")
+
+
+def test_a_pause_lasts_until_it_is_resumed_or_the_inspection_ends() -> None:
+    paused = (
+        SLOT,
+        ("slot.lacking", {"slot": "s1", "kind": "video"}),
+        ("inspection.paused", {"reason": "午休"}),
+    )
+    state = fold_all(events(*paused))
+    assert state.pause == Pause("周敏", "午休", "2026-11-21T08:00:03.000Z")
+    assert state.slots["s1"].lacking == set()
+    assert fold_all(events(*paused, ("inspection.resumed", {}))).pause is None
+    assert fold_all(events(*paused, ("inspection.ended", {"reason": "completed"}))).pause is None
 
 
 def test_a_cancelled_and_a_concluded_inspection_say_so() -> None:

@@ -51,6 +51,9 @@ class Straw:
     def request_keyframe(self) -> None:
         self.asked_at.append(self.now)
 
+    def begin_anew(self) -> None:
+        pass
+
 
 @pytest.fixture
 def straw(slot: Slot, monkeypatch: pytest.MonkeyPatch) -> Iterator[Straw]:
@@ -232,6 +235,49 @@ async def test_a_publisher_that_numbers_its_packets_is_told_when_each_arrived(
     # The packets themselves are taken as if they had no extension.
     assert slot.tracks["audio"].ring.packets()[0][1].endswith(b"voice")
     assert not any(isinstance(item, BitrateLimit) for item in said)
+
+
+async def test_what_is_sent_to_a_held_slot_goes_nowhere_and_takes_no_numbers(slot: Slot) -> None:
+    session: Any = await slot.publish(offers.numbered())
+    now = session.opened_at
+
+    def send(*numbers: int) -> None:
+        for number in numbers:
+            session._rtp_received(media_packet(number), now + number / 10)
+            slot.pulse(now + number / 10)
+
+    voice = slot.tracks["audio"]
+    send(1, 2, 3)
+    slot.hold()
+    send(4, 5, 30)  # it is neither silence nor a fault
+    assert (voice.packets_received, slot.live, slot.heard_at) == (3, True, now + 3)
+    slot.release()
+    send(31, 32)
+    numbers = [HEADER.unpack_from(packet)[2] for _, packet, _ in voice.ring.packets()]
+    assert numbers == list(range(numbers[0], numbers[0] + 5))
+    stamps = [HEADER.unpack_from(packet)[3] for _, packet, _ in voice.ring.packets()]
+    assert stamps[3] - stamps[2] == pytest.approx(2.8 * 48_000, abs=1)
+    assert voice.breaks[-1] & 0xFFFF == numbers[3]
+
+
+async def test_a_slot_that_was_held_lacks_nothing(slot: Slot, straw: Straw, observer: Observer) -> None:
+    def send(until_s: float) -> None:
+        while straw.now < until_s:
+            for kind in ("audio", "video"):
+                slot.tracks[kind].bytes_received += 0 if slot.held else 100
+            pulse(slot, straw, until_s=straw.now + 0.1)
+
+    straw.now = 101.0
+    send(103.0)
+    slot.hold()
+    asked = list(straw.asked_at)
+    send(120.0)
+    assert straw.asked_at == asked  # nobody could see a keyframe
+    slot.release()
+    slot.tracks["audio"].bytes_received += 100  # the sound is there first
+    pulse(slot, straw, until_s=120.1)
+    send(125.0)
+    assert observer.all("lacking") == []
 
 
 async def test_the_slowest_viewer_does_not_lower_what_is_recorded(
