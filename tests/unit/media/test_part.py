@@ -1,7 +1,9 @@
 """What a part's muxer is given comes out as it was, however unevenly it came."""
 
+import os
 import random
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 
 import av
@@ -76,3 +78,39 @@ def test_sound_that_stops_at_once_does_not_keep_the_pictures_from_the_disk(
     part.close()
     assert times_of(part.path, "audio") == [960 * number for number in range(sounds)]
     assert len(times_of(part.path, "video")) == 3000
+
+
+@pytest.mark.parametrize("codec", ["H264", "VP8"])
+def test_every_fragment_is_on_the_disk_before_more_is_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, codec: str
+) -> None:
+    head = PartHead(
+        index=1,
+        started_at=datetime(2026, 5, 4, tzinfo=UTC),
+        video=VideoShape(width=320, height=180, codec=codec),
+        audio=True,
+    )
+    path = tmp_path / f"part{head.suffix}"
+    synced: list[int] = []
+
+    def fsync(descriptor: int) -> None:
+        if os.path.sameopenfile(descriptor, watched):
+            synced.append(os.fstat(descriptor).st_size)
+
+    part = PartFile(path, head)
+    watched = os.open(path, os.O_RDONLY)
+    monkeypatch.setattr(os, "fsync", fsync)
+    frames = encoded(codec, count=90, keyframe_every=30)
+    sizes = [path.stat().st_size]
+    for number in range(90):
+        part.write("video", frames[number], number / 30, 1 / 30, keyframe=number % 30 == 0)
+        part.write("audio", opus()[number % 50], number / 30, 1 / 30, keyframe=True)
+        sizes.append(path.stat().st_size)
+        assert sizes[-1] == max(synced, default=0)
+    # Each time that the file grew it was asked for once: not for every packet, which no disk would bear.
+    assert synced == [after for before, after in pairwise(sizes) if after > before]
+    fragments = path.read_bytes().count(b"moof" if codec == "H264" else b"\x1f\x43\xb6\x75")
+    assert 5 <= fragments <= len(synced) <= fragments + 2
+    part.close()
+    os.close(watched)
+    assert synced[-1] == path.stat().st_size
