@@ -250,10 +250,16 @@ class PartFile:
                 self._barring.discard(kind)
                 del self._streams[kind]
 
-    def close(self) -> None:
-        """Writes the index; the file is an ordinary one from here on."""
+    def close(self, until_s: float = 0.0) -> None:
+        """Writes the index; the file is an ordinary one from here on.
+
+        All kinds end together, at `until_s` or where the longest does: the last picture stays until then, as it did on
+        every screen, and after the last sound there is silence.
+        """
+        self.duration_s = max(self.duration_s, until_s)
         try:
-            for _, held in self._held.values():
+            for kind, (begun, held) in self._held.items():
+                held.duration = max(held.duration or 1, round(self.duration_s * CLOCK_HZ[kind]) - begun)
                 self._container.mux(held)
             self._container.close()
             self._file.sync()

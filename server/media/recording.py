@@ -6,6 +6,7 @@ Everything it is told carries its time; it asks no clock.
 from __future__ import annotations
 
 import logging
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -27,6 +28,9 @@ logger = logging.getLogger(__name__)
 REPAIR_WAIT_S = 0.5
 # How long the beginning of a part waits for sound and for the sender's clock; nothing is lost by it, only held.
 SETTLE_S = 1.0
+# Sound waits for the picture of its time, so that both change to the next part at one moment: as long as a repair of
+# the picture may take, and what the recorder gathers before it looks.
+AHEAD_S = REPAIR_WAIT_S + 0.25
 # Sound alone begins a part when the promised picture does not come.
 PICTURE_WAIT_S = 3.0
 # A part longer than this ends at the next keyframe: the muxer keeps an index of the part in hand in memory (27 MB an
@@ -57,6 +61,7 @@ class _Sample:
     keyframe: bool
     arrived_s: float
     size: tuple[int, int] | None = None
+    at_s: float = 0.0  # its place, once that was given out
 
 
 class _Run:
@@ -71,7 +76,11 @@ class _Run:
         self.timestamps = {kind: Unwrapper(32) for kind in kinds}
         self.codec: VideoCodec | None = VIDEO_CODECS.get(begin.codecs.get("video", ""))
         self.assembler = FrameAssembler(self.codec) if self.codec is not None else None
-        self.held: list[_Sample] = []
+        self.held: list[_Sample] = []  # what the next part begins with
+        self.turn_s = 0.0  # where the part in hand ends, while the next one is held
+        self.ahead: deque[_Sample] = deque()  # sound whose picture has not come yet
+        self.picture_s = float("-inf")  # the place of the newest picture that was written
+        self.picture_due_s = 0.0  # when sound need not wait for one any more
         self.last: dict[Kind, int] = {}
         self.late = False
         self.begun = False  # has written: its places are given out, and later ones go on from them
@@ -167,7 +176,7 @@ class Recording:
         for kind, order in run.order.items():
             for ordered in order.expire(now):
                 self._ordered(run, kind, ordered)
-        if self._file is None and run.held:
+        if run.held:
             self._start_if_ready(run, now)
 
     def cut(self) -> None:
@@ -177,7 +186,8 @@ class Recording:
             for kind, order in run.order.items():
                 for ordered in order.drain():
                     self._ordered(run, kind, ordered)
-            if self._file is None and run.held:
+            self._write_ahead(run, float("inf"))
+            if run.held:
                 self._start_if_ready(run, float("inf"))
             if run.assembler is not None:
                 self._dropped += run.assembler.dropped
@@ -222,26 +232,56 @@ class Recording:
             self._sample(run, sample)
 
     def _sample(self, run: _Run, sample: _Sample) -> None:
-        if self._file is None:
-            if sample.size is not None and any(item.size not in (None, sample.size) for item in run.held):
-                self._start(run, with_video=True)  # what is held is of another size: a part of its own
-                self._sample(run, sample)
-                return
-            run.held.append(sample)
-            self._start_if_ready(run, sample.arrived_s)
-            return
-        if self._is_turning_point(run, sample):
-            self._close_part()
-            run.held = [sample]
-            run.last.clear()
-            run.late = False
-            self._start_if_ready(run, sample.arrived_s)
-        elif self._file.takes(sample.kind):
-            self._write(run, sample)
-        else:
+        if self._file is None or run.held:
+            self._hold(run, sample)
+        elif self._is_turning_point(run, sample):
+            self._turn(run, sample)
+        elif not self._file.takes(sample.kind):
             # Sound that begins late needs a part with a track for it, and that needs a keyframe to begin with;
             # the slot asks for one. What comes before it has no place: parts do not overlap in time.
             run.late = True
+        elif sample.kind == "audio" and self._file.head.video is not None:
+            sample.at_s = run.clock.place("audio", sample.timestamp)
+            run.ahead.append(sample)
+            self._write_ahead(run, sample.arrived_s)
+        else:
+            sample.at_s = run.clock.place(sample.kind, sample.timestamp)
+            self._write(run, sample)
+            run.picture_s, run.picture_due_s = sample.at_s, sample.arrived_s + AHEAD_S
+            self._write_ahead(run, sample.arrived_s)
+
+    def _write_ahead(self, run: _Run, now: float) -> None:
+        """The sound whose picture is there, what has waited for one long enough, and all when none comes any more."""
+        ahead, stopped = run.ahead, now > run.picture_due_s
+        while ahead and (stopped or ahead[0].at_s <= run.picture_s or ahead[0].arrived_s < now - AHEAD_S):
+            self._write(run, ahead.popleft())
+
+    def _hold(self, run: _Run, sample: _Sample) -> None:
+        if sample.size is not None and any(item.size not in (None, sample.size) for item in run.held):
+            self._start(run, with_video=True)  # what is held is of another size: a part of its own
+            self._sample(run, sample)
+            return
+        if self._file is not None and sample.kind == "audio":
+            sample.at_s = run.clock.place("audio", sample.timestamp)
+            if sample.at_s < run.turn_s:
+                # Of the time of the part in hand, which stays open for it.
+                if self._file.takes("audio"):
+                    self._write(run, sample)
+                return
+        run.held.append(sample)
+        self._start_if_ready(run, sample.arrived_s)
+
+    def _turn(self, run: _Run, keyframe: _Sample) -> None:
+        """The part in hand ends where this picture begins, for sound as well."""
+        run.turn_s = run.clock.place("video", keyframe.timestamp)
+        run.held = [keyframe]
+        for sound in run.ahead:
+            if sound.at_s < run.turn_s:
+                self._write(run, sound)
+            else:
+                run.held.append(sound)
+        run.ahead.clear()
+        self._start_if_ready(run, keyframe.arrived_s)
 
     def _is_turning_point(self, run: _Run, sample: _Sample) -> bool:
         """Whether this keyframe begins another part: the first picture, another size, sound that came late, or because
@@ -274,31 +314,39 @@ class Recording:
 
     def _start(self, run: _Run, *, with_video: bool) -> None:
         """Opens a part with what is held, from the first keyframe on; sound from before it is kept."""
+        if self._file is not None:
+            self._close_part(run.turn_s)
         held, run.held = run.held, []
+        run.last.clear()
+        run.late = False
         first = next((item for item in held if item.size is not None), None) if with_video else None
         shape = None
         if first is not None and first.size is not None and run.codec is not None:
             shape = VideoShape(width=first.size[0], height=first.size[1], codec=run.codec.name)
         settle = not run.begun
         run.begun = True
-        placed = [(run.clock.place(item.kind, item.timestamp, settle=settle), item) for item in held]
-        placed = [(at_s, item) for at_s, item in placed if shape is not None or item.kind == "audio"]
-        placed.sort(key=lambda entry: entry[0])
-        self._origin_s = placed[0][0]
-        first_at_s = next((at_s for at_s, item in placed if item is first), None)
+        for item in held:
+            item.at_s = run.clock.place(item.kind, item.timestamp, settle=settle)
+        placed = [item for item in held if shape is not None or item.kind == "audio"]
+        placed.sort(key=lambda item: item.at_s)
+        self._origin_s = placed[0].at_s
+        run.picture_s = max((item.at_s for item in placed if item.kind == "video"), default=float("-inf"))
         head = PartHead(
             index=self._index,
             started_at=run.begin.at.astimezone(UTC)
             + timedelta(seconds=self._origin_s - run.begin.monotonic_s),
             video=shape,
-            audio=any(item.kind == "audio" for _, item in placed),
+            audio=any(item.kind == "audio" for item in placed),
             first_rtp_timestamp=first.timestamp & 0xFFFFFFFF if first is not None else None,
-            first_video_s=first_at_s - self._origin_s if first_at_s is not None else None,
+            first_video_s=first.at_s - self._origin_s if first is not None else None,
         )
         self._open(head)
         self._written = run
-        for _, item in placed:
-            self._write(run, item)
+        for item in placed:
+            if shape is not None and item.at_s > run.picture_s:
+                run.ahead.append(item)
+            else:
+                self._write(run, item)
 
     def _open(self, head: PartHead) -> None:
         self._directory.mkdir(parents=True, exist_ok=True)
@@ -324,7 +372,6 @@ class Recording:
     def _write(self, run: _Run, sample: _Sample) -> None:
         if self._file is None:
             return
-        at_s = run.clock.place(sample.kind, sample.timestamp)
         if sample.kind == "audio":
             duration_s = duration_of(sample.data) / AUDIO_CLOCK_HZ
         else:
@@ -333,14 +380,19 @@ class Recording:
             duration_s = (step if 0 < step < VIDEO_CLOCK_HZ else VIDEO_CLOCK_HZ // 30) / VIDEO_CLOCK_HZ
         run.last[sample.kind] = sample.timestamp
         self._file.write(
-            sample.kind, sample.data, max(0.0, at_s - self._origin_s), duration_s, keyframe=sample.keyframe
+            sample.kind,
+            sample.data,
+            max(0.0, sample.at_s - self._origin_s),
+            duration_s,
+            keyframe=sample.keyframe,
         )
 
-    def _close_part(self) -> None:
+    def _close_part(self, until_s: float = float("-inf")) -> None:
+        """`until_s`: where the next one begins."""
         file, part, run = self._file, self._part, self._written
         if file is None or part is None:
             return
-        file.close()
+        file.close(until_s - self._origin_s)
         late_s = 0.0
         if run is not None:
             end_s = self._origin_s + file.duration_s

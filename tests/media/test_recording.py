@@ -18,7 +18,7 @@ from server.evidence.segments import Segment, check
 from server.media import MediaEngine, Part, Slot, repair_part
 from tests.media.conftest import Peers
 from tests.media.peers import Observer, until
-from tests.peers.clients import CounterTrack, counter_tracks, flash_beep_tracks, numbers_in
+from tests.peers.clients import CounterTrack, counter_tracks, flash_beep_tracks, numbers_in, track_ends
 from tests.peers.flash_beep import BeepTrack, beep_times, flash_times
 from tests.peers.pacing import Epoch
 
@@ -35,6 +35,12 @@ def assert_unbroken(path: Path, at_least: int) -> list[int]:
     assert len(whole) >= at_least
     assert whole == list(range(whole[0], whole[0] + len(whole)))
     return whole
+
+
+def assert_ends_together(part: Part) -> None:
+    ends = track_ends(part.path)
+    assert set(ends) == {"video", "audio"}
+    assert abs(ends["video"] - ends["audio"]) < 0.040
 
 
 @pytest.mark.parametrize(
@@ -69,6 +75,7 @@ async def test_a_recording_holds_every_frame_from_the_first_to_the_last(
         times = [float(frame.time or 0) for frame in container.decode(audio)]
         assert len(times) > 100
         assert max(np.diff(times[1:])) < 0.025
+    assert_ends_together(part)
 
 
 async def test_sound_and_picture_of_a_part_are_in_step(
@@ -128,21 +135,60 @@ async def test_a_rejoin_is_the_next_part(
     assert_unbroken(second.path, 10)
 
 
-async def test_a_change_of_size_is_the_next_part(
+async def test_a_change_of_size_is_the_next_part_on_the_same_timeline(
     slot: Slot, observer: Observer, peers: Peers, directory: Path
 ) -> None:
     slot.start_recording(directory, stem)
     epoch = Epoch()
     upright = CounterTrack(epoch, size=(640, 360))
-    phone = peers.phone(upright)
+    phone = peers.phone(upright, BeepTrack(epoch))
     await phone.publish(slot)
     await observer.wait_for("opened")
-    wide = CounterTrack(epoch, size=(320, 180))
-    phone.connection.getSenders()[0].replaceTrack(wide)
+    turned = CounterTrack(epoch, size=(360, 640), first_number=upright.last_number + 3)
+    phone.connection.getSenders()[0].replaceTrack(turned)
     second: Part = await observer.wait_for("opened", 2)
     assert second.video is not None
-    assert (second.video.width, second.video.height) == (320, 180)
-    await observer.wait_for("closed", 1)
+    assert (second.video.width, second.video.height) == (360, 640)
+    begun = turned.last_number
+    await until(lambda: turned.last_number >= begun + 45)
+    await phone.close()
+    await observer.wait_for("closed", 2)
+    before, after = observer.all("closed")
+    assert [before.index, after.index] == [1, 2]
+    ended = before.started_at + timedelta(seconds=before.duration_s)
+    assert abs(after.started_at - ended) < timedelta(milliseconds=60)
+    for part in (before, after):
+        assert_ends_together(part)
+
+
+async def test_a_publisher_with_another_codec_is_the_next_part_on_the_same_timeline(
+    slot: Slot, observer: Observer, peers: Peers, directory: Path
+) -> None:
+    slot.start_recording(directory, stem)
+    await peers.phone(*counter_tracks(), codec="H264").publish(slot)
+    await observer.wait_for("opened")
+    camera, microphone = counter_tracks()
+    other = peers.phone(camera, microphone, codec="VP8")
+    await other.publish(slot)
+    await observer.wait_for("opened", 2)
+    await until(lambda: camera.last_number >= 45)
+    await other.close()
+    await observer.wait_for("closed", 2)
+    first, second = observer.all("closed")
+    assert [part.path.name for part in (first, second)] == ["part-0001.mp4", "part-0002.webm"]
+    assert [part.video.codec for part in (first, second)] == ["H264", "VP8"]
+    ended = first.started_at + timedelta(seconds=first.duration_s)
+    # They follow each other on the clock; what lies between is what the second one needed for its first keyframe.
+    assert timedelta(milliseconds=-60) < second.started_at - ended < timedelta(seconds=1.5)
+    elapsed = (
+        (second.started_at - first.started_at).total_seconds() + second.first_video_s - first.first_video_s
+    )
+    stepped = ((second.first_rtp_timestamp - first.first_rtp_timestamp) & 0xFFFFFFFF) / 90_000
+    # By the arrival of packets, which a busy machine delays; without a timeline it would be any of 2**32.
+    assert stepped == pytest.approx(elapsed, abs=1.5)
+    for part in (first, second):
+        assert_ends_together(part)
+        assert_unbroken(part.path, 5)
 
 
 async def test_sound_alone_is_recorded(slot: Slot, observer: Observer, peers: Peers, directory: Path) -> None:

@@ -21,13 +21,15 @@ class CounterTrack(MediaStreamTrack):
 
     kind = "video"
 
-    def __init__(self, epoch: Epoch, *, fps: int = 30, size: tuple[int, int] = (640, 360)) -> None:
+    def __init__(
+        self, epoch: Epoch, *, fps: int = 30, size: tuple[int, int] = (640, 360), first_number: int = 0
+    ) -> None:
         super().__init__()
         self._epoch = epoch
         self._fps = fps
         self._size = size
         self._background = build_camera.scenery(*size)
-        self.last_number = -1
+        self.last_number = first_number - 1
 
     async def recv(self) -> av.VideoFrame:
         if self.readyState != "live":
@@ -88,3 +90,19 @@ def numbers_in(path: Path | str) -> list[tuple[float, int | None]]:
             (float(frame.time or 0.0), counter.read(np.ascontiguousarray(frame.to_ndarray(format="gray"))))
             for frame in container.decode(video=0)
         ]
+
+
+def track_ends(path: Path) -> dict[str, float]:
+    """Where picture and sound of a file end, in seconds from its beginning."""
+    ends = {}
+    with av.open(str(path)) as container:
+        for stream in (*container.streams.video, *container.streams.audio):
+            assert stream.time_base is not None
+            if path.suffix == ".webm":
+                hours, minutes, seconds = stream.metadata["DURATION"].split(":")
+                ends[stream.type] = int(hours) * 3600 + int(minutes) * 60 + float(seconds)
+            else:
+                ends[stream.type] = float(
+                    ((stream.start_time or 0) + (stream.duration or 0)) * stream.time_base
+                )
+    return ends

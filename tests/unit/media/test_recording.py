@@ -12,13 +12,15 @@ import pytest
 from server.media.codecs import Kind
 from server.media.model import Container, Part, PartSegment
 from server.media.recording import Begin, Recording
+from server.media.repair import repair_part
 from server.media.rtcp import ntp_from_seconds
 from server.media.rtp import slot_form
-from tests.peers.clients import numbers_in
+from tests.peers.clients import numbers_in, track_ends
 from tests.unit.media.material import encoded, opus, payloads_of
 
 STARTED = datetime(2026, 5, 4, 8, 0, tzinfo=UTC)
 MONOTONIC_S = 500.0
+ENDS_TOGETHER_S = 0.040
 
 
 class Studio:
@@ -83,6 +85,20 @@ def studio(tmp_path: Path) -> Studio:
 
 def pictures(part: Part) -> list[int | None]:
     return [number for _, number in numbers_in(part.path)]
+
+
+def sound_times(part: Part) -> list[float]:
+    with av.open(str(part.path)) as container:
+        (stream,) = container.streams.audio
+        packets = list(container.demux(stream))
+    return [float(p.pts * p.time_base) for p in packets if p.pts is not None and p.time_base is not None]
+
+
+def copied(path: Path) -> Path:
+    """The file as a killed process would leave it now."""
+    copy = path.with_stem("copy")
+    copy.write_bytes(path.read_bytes())
+    return copy
 
 
 def start_times(part: Part) -> tuple[float, float]:
@@ -199,6 +215,88 @@ def test_another_size_is_another_part_without_a_gap(studio: Studio) -> None:
     assert (second.video.width, second.video.height) == (180, 320)
     assert second.started_at - first.started_at == timedelta(seconds=1)
     assert len(pictures(first)) == len(pictures(second)) == 30
+
+
+def assert_ends_together(part: Part) -> None:
+    ends = track_ends(part.path)
+    assert set(ends) == {"video", "audio"}
+    assert abs(ends["video"] - ends["audio"]) < ENDS_TOGETHER_S
+    assert max(ends.values()) == pytest.approx(part.duration_s, abs=0.01)
+
+
+def turned(studio: Studio, events: list[tuple[float, int, bool]], turn: int, codec: str = "H264") -> None:
+    """Plays what arrives when; from picture `turn` on they are of another size."""
+    frames = [
+        *encoded(codec, count=turn, keyframe_every=30),
+        *encoded(codec, count=90, keyframe_every=90, size=(180, 320)),
+    ]
+    studio.begin("audio", "video", video=codec)
+    for at_s, index, is_picture in sorted(events):
+        if is_picture:
+            studio.picture(index, frames[index], at_s, codec=codec)
+        else:
+            studio.sound(index, at_s)
+        studio.recording.tick(MONOTONIC_S + at_s)
+    studio.end()
+
+
+# Sound that is far ahead of the picture, as by a keyframe on a thin line or a repair; sound that is far behind it.
+@pytest.mark.parametrize(("picture_late_s", "sound_late_s"), [(0.4, 0.0), (0.0, 0.4), (0.0, 0.0)])
+@pytest.mark.parametrize("codec", ["H264", "VP8"])
+def test_picture_and_sound_end_together_where_one_part_turns_into_the_next_and_at_the_end(
+    studio: Studio, codec: str, picture_late_s: float, sound_late_s: float
+) -> None:
+    turn = 60
+    pictures_ = [(i / 30 + (picture_late_s if i > 20 else 0), i, True) for i in range(120)]
+    sounds = [(i / 50 + (sound_late_s if i > 30 else 0), i, False) for i in range(200)]
+    turned(studio, [*pictures_, *sounds], turn, codec)
+    assert [pictures(part) for part in studio.finished] == [list(range(turn)), list(range(120 - turn))]
+    for part in studio.finished:
+        assert_ends_together(part)
+    first, second = studio.finished
+    ended = first.started_at + timedelta(seconds=first.duration_s)
+    assert abs(second.started_at - ended) < timedelta(milliseconds=25)
+    assert sum(len(sound_times(part)) for part in studio.finished) == 200
+
+
+def test_two_sizes_at_the_very_beginning_end_their_parts_together_as_well(studio: Studio) -> None:
+    pictures_ = [(i / 30 + 0.4, i, True) for i in range(60)]
+    turned(studio, [*pictures_, *((i / 50, i, False) for i in range(100))], turn=3)
+    assert [len(pictures(part)) for part in studio.finished] == [3, 57]
+    for part in studio.finished:
+        assert_ends_together(part)
+
+
+@pytest.mark.parametrize("codec", ["H264", "VP8"])
+@pytest.mark.parametrize(("pictures_end_s", "sounds_end_s"), [(2.0, 4.0), (4.0, 2.0), (3.0, 3.3), (3.3, 3.0)])
+def test_picture_and_sound_end_together_where_a_part_is_cut_whichever_stopped_first(
+    studio: Studio, codec: str, pictures_end_s: float, sounds_end_s: float
+) -> None:
+    events = [(i / 30, i, True) for i in range(round(pictures_end_s * 30))]
+    events += [(i / 50, i, False) for i in range(round(sounds_end_s * 50))]
+    turned(studio, events, turn=120, codec=codec)
+    (part,) = studio.finished
+    assert_ends_together(part)
+    assert part.duration_s == pytest.approx(4.0 if max(pictures_end_s, sounds_end_s) > 3.5 else 3.3, abs=0.05)
+    assert len(pictures(part)) == round(pictures_end_s * 30)
+    assert len(sound_times(part)) == round(sounds_end_s * 50)
+
+
+def test_sound_waits_for_no_picture_that_does_not_come(studio: Studio) -> None:
+    """A kill in between costs no more of it than of anything else."""
+    events = [(i / 30, i, True) for i in range(30)]
+    events += [(i / 50, i, False) for i in range(500)]
+    studio.begin("audio", "video")
+    frames = encoded(count=30, keyframe_every=30)
+    for at_s, index, is_picture in sorted(events):
+        if is_picture:
+            studio.picture(index, frames[index], at_s)
+        else:
+            studio.sound(index, at_s)
+    killed = repair_part(copied(studio.opened[0].path))
+    studio.end()
+    assert killed is not None
+    assert killed.duration_s >= 10 - 1.0
 
 
 def test_a_new_session_is_a_new_part(studio: Studio) -> None:
