@@ -23,7 +23,7 @@ from server.archive.record_told import (
     table,
 )
 from server.archive.record_trust import clocks, liveness, location, proof, signing
-from server.archive.record_words import ANSWERS, CAUSES, LACKS, ROLES, TEXTS
+from server.archive.record_words import ANSWERS, CAUSES, LACKS, LANGUAGES, ROLES, TEXTS
 from server.cases.models import Case, Enterprise
 from server.cases.rules import MATTERS, licence_kind_name
 from server.errors import N_
@@ -113,33 +113,62 @@ def _officers(told: Told) -> str:
 def _people(told: Told) -> Iterator[Block]:
     certificates = {row["id"]: row["certificate_number"] for row in told.index.all(Staff)}
     joined = {e.body["participant"]: e for e in told.events[::-1] if e.type == "participant.joined"}
+    came = [e for e in told.events if joined.get(e.body.get("participant")) is e or _is_other_person(e)]
     staff = {row["id"]: row["staff_id"] for row in told.index.rows.get("participants", [])}
     yield Heading(translate(N_("Participants")))
     rows = [
         [
             event.body["name"],
-            translate(ROLES.get(event.body["role"], event.body["role"])),
-            certificates.get(staff.get(who) or "", "") or _unknown(event.body["role"]),
-            show_time(event.at),
+            translate(ROLES.get(role, role)),
+            certificates.get(staff.get(who) or "", "") or _unknown(role),
+            _came(event),
         ]
-        for who, event in sorted(joined.items(), key=lambda pair: pair[1].seq)
+        for event in came
+        if (who := event.body["participant"]) in joined and (role := joined[who].body["role"])
     ]
     header = [N_("Name"), N_("Role"), N_("Certificate number"), N_("Joined")]
     yield table(header, rows, [3, 2, 3, 4], N_("Nobody joined."))
-    given = [
-        translate(
-            N_("{time}: {name} agreed to: {text}, version {version}, SHA-256 {digest}"),
-            time=show_time(event.at),
-            name=event.actor["name"],
-            text=translate(TEXTS.get(event.body["kind"], event.body["kind"])),
-            version=event.body["version"],
-            digest=event.body["sha256"][:16],
-        )
-        for event in told.events
-        if event.type == "consent.given"
+    given = [event for event in told.events if event.type == "consent.given"]
+    for event in given:
+        yield Paragraph(_agreed(event))
+    agreed = {(event.body["participant"], event.actor["name"]) for event in given}
+    silent = [
+        e.body["name"]
+        for e in came
+        if not staff.get(who := e.body["participant"]) and (who, e.body["name"]) not in agreed
     ]
-    for text in given:
-        yield Paragraph(text)
+    if silent:
+        yield Paragraph(
+            translate(N_("The log holds no agreement of: {names}"), names=translate(N_(", ")).join(silent))
+        )
+
+
+def _is_other_person(event: Event) -> bool:
+    """Whether somebody went on, from another device, in the place of somebody else."""
+    return event.type == "participant.replaced" and event.body.get("name") != event.body.get("was")
+
+
+def _came(event: Event) -> str:
+    if event.type == "participant.joined":
+        return show_time(event.at)
+    return translate(
+        N_("{time}, in the place of {before}"), time=show_time(event.at), before=event.body["was"]
+    )
+
+
+def _agreed(event: Event) -> str:
+    body = event.body
+    text = TEXTS.get((body["audience"], body["kind"]), body["kind"])
+    words = translate(
+        N_("{time}: {name} agreed to: {text}, version {version}, {language}, SHA-256 {digest}"),
+        time=show_time(event.at),
+        name=event.actor["name"],
+        text=translate(text),
+        version=body["version"],
+        language=translate(LANGUAGES.get(body["language"], body["language"])),
+        digest=body["sha256"][:16],
+    )
+    return words + (translate(N_(" (named by its version only)")) if body["named"] == "version" else "")
 
 
 def _unknown(role: str) -> str:

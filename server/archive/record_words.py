@@ -56,4 +56,10 @@ REASONS = {
     "no_place": N_("The case has no coordinates."),
     "claimed": N_("The phone says so itself and can be deceived: look at the doorplate and the street too."),
 }
-TEXTS = {"notice": N_("Notice of procedure and rights"), "recording": N_("Consent to the recording")}
+TEXTS = {
+    ("enterprise", "notice"): N_("Notice of procedure and rights"),
+    ("enterprise", "recording"): N_("Consent to the recording"),
+    ("guest", "notice"): N_("Notice for those who are invited"),
+    ("guest", "recording"): N_("Consent of invited people to the recording"),
+}
+LANGUAGES = {"zh-CN": N_("Chinese wording"), "en": N_("English wording")}

@@ -46,12 +46,17 @@ async def join(
             error = await _error(response)
             match error.get("code"):
                 case "consent_required" if "consent" not in body:
-                    body["consent"] = {text["kind"]: text["version"] for text in error["texts"]}
+                    body["consent"] = {text["kind"]: _agreed(text) for text in error["texts"]}
                 case "already_joined" if "takeover" not in body:
                     body["takeover"] = True
                 case _:
                     raise _refused(response, error)
     raise Refused(409, "consent_required", "")
+
+
+def _agreed(text: Mapping[str, Any]) -> dict[str, Any]:
+    """To the very words that the service named."""
+    return {name: text[name] for name in ("version", "sha256", "language")}
 
 
 def token_of(invitation: str) -> str:

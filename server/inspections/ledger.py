@@ -178,10 +178,20 @@ class _Stretch:
 
 @dataclass(slots=True)
 class _Person:
-    name: str = ""
+    names: list[_Mark] = field(default_factory=list)
+    """Who has held the place since when: another person may go on from another device."""
     reports: list[_Mark] = field(default_factory=list)
     moves: list[_Mark] = field(default_factory=list)
     """left, lost, returned, replaced."""
+
+    @property
+    def name(self) -> str:
+        """Of all who held the place."""
+        return " · ".join(dict.fromkeys(mark.what for mark in self.names))
+
+    def name_at(self, at: datetime) -> str:
+        held = [mark.what for mark in self.names if mark.at <= at]
+        return held[-1] if held else self.name
 
 
 @dataclass(slots=True)
@@ -234,7 +244,7 @@ class _Told:
     def _take_person(self, type_: str, at: datetime, body: dict[str, Any]) -> None:
         person = self.people.setdefault(body["participant"], _Person())
         if type_ == "participant.joined":
-            person.name = body["name"]
+            person.names.append(_Mark(at, body["name"]))
         elif type_ == "device.reported":
             person.reports.append(_Mark(_reported_at(body, at), body["state"]))
             # A report that had to wait for the network is told late and belongs earlier.
@@ -243,6 +253,8 @@ class _Told:
             person.moves.append(_Mark(at, body["cause"]))
         else:
             person.moves.append(_Mark(at, type_.partition(".")[2]))
+            if "name" in body:
+                person.names.append(_Mark(at, body["name"]))
 
     def _take_slot(self, slot: _Slot, type_: str, at: datetime, event: dict[str, Any]) -> None:
         body = event["body"]
@@ -376,7 +388,7 @@ def _leavings(slot: _Slot, person: _Person) -> Iterator[_Absence]:
         start = max(closed, default=mark.at)
         back = [one.at for one in person.moves if one.what in ("returned", "replaced") and one.at > mark.at]
         back += [at for at in begins if at > mark.at]
-        yield _Absence(start, min(back, default=None), "left", person.name)
+        yield _Absence(start, min(back, default=None), "left", person.name_at(mark.at))
 
 
 def _holes(
@@ -468,13 +480,13 @@ def _cause(slot: _Slot, person: _Person, hole: Span) -> tuple[Cause, str | None]
     if any(since <= mark.at <= near for mark in slot.failures):
         return "recording_failed", None
     if "replaced" in moves:
-        return "replaced", person.name
+        return "replaced", person.name_at(hole.end)
     if reported:
-        return reported[0], person.name
+        return reported[0], person.name_at(hole.start)
     if "video" in muted:
         return "muted", muted["video"]
     if any(mark.what == "closed" and since <= mark.at <= near for mark in slot.breaks):
-        return "closed", person.name
+        return "closed", person.name_at(hole.start)
     if _was_live(slot, hole):
         return "recording_failed", None
     return "network_lost", None
@@ -556,11 +568,11 @@ def _described(slot: _Slot, person: _Person, start: datetime, end: datetime) -> 
     cause: Cause | None = None
     by: str | None = None
     if reported:
-        cause, by = reported[0], person.name
+        cause, by = reported[0], person.name_at(start)
     elif muted:
         cause, by = "muted", next(iter(muted.values()))
     if stopped["video"] and not is_excused:
-        cause, by = (reported[0], person.name) if reported else ("picture_stopped", None)
+        cause, by = (reported[0], person.name_at(start)) if reported else ("picture_stopped", None)
         return Interval(start=start, end=end, kind="gap", cause=cause, by=by, lacks=("picture",))
     lacks: list[Lack] = ["picture"] * no_picture + ["sound"] * no_sound  # type: ignore[assignment]
     if cause is None and no_sound:

@@ -1,7 +1,8 @@
-"""The two texts an enterprise agrees to, apart: the notice of procedure and rights, and the recording.
+"""The two texts that people agree to, apart: the notice of procedure and rights, and the recording.
 
-Content is kept as TOML files in `texts/`, each named `<kind>.<version>.toml`. What was agreed to is named by kind,
-version, and the digest of the very words that were shown.
+Content is kept as TOML files in `texts/`, each named `<kind>.<version>.toml`. Enterprises and guests (second reviewers,
+experts, observers) have different rights, so a version has wording for both. What was agreed to is named by
+audience, kind, version, language, and the digest of the very words that were shown.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ FOLDER = Path(__file__).parent / "texts"
 
 TextKind = Literal["notice", "recording"]
 KINDS: tuple[TextKind, ...] = ("notice", "recording")
+Audience = Literal["enterprise", "guest"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,7 @@ class ConsentText:
 
     kind: TextKind
     version: str
+    audience: Audience
     language: str
     title: str
     body: tuple[str, ...]
@@ -38,42 +41,56 @@ class ConsentText:
         return {
             "kind": self.kind,
             "version": self.version,
+            "language": self.language,
             "sha256": self.sha256,
             "title": self.title,
             "body": list(self.body),
         }
 
 
-def current_texts(language: str) -> tuple[ConsentText, ConsentText]:
+def audience_of(role: str) -> Audience:
+    """Whom the texts for an invitation's role speak to."""
+    return "enterprise" if role == "enterprise" else "guest"
+
+
+def current_texts(language: str, audience: Audience = "enterprise") -> tuple[ConsentText, ConsentText]:
     """The newest notice and the newest recording text, in the language of the page (`zh-CN` or `en`)."""
-    return _current("notice", language), _current("recording", language)
+    return _current("notice", language, audience), _current("recording", language, audience)
 
 
-def find_text(kind: TextKind, version: str, language: str) -> ConsentText | None:
+def find_text(
+    kind: TextKind, version: str, language: str, audience: Audience = "enterprise"
+) -> ConsentText | None:
     """A version that may be older than the current one, for showing what was agreed to."""
-    return _all_texts().get((kind, version, _short(language)))
+    return _all_texts().get((audience, kind, version, _short(language)))
 
 
-def _current(kind: TextKind, language: str) -> ConsentText:
+def _current(kind: TextKind, language: str, audience: Audience) -> ConsentText:
+    wanted = (audience, kind, _short(language))
     versions = [
         text
-        for (its_kind, _, its_language), text in _all_texts().items()
-        if its_kind == kind and its_language == _short(language)
+        for (its_audience, its_kind, _, its_language), text in _all_texts().items()
+        if (its_audience, its_kind, its_language) == wanted
     ]
     return max(versions, key=lambda text: int(text.version))
 
 
 @cache
-def _all_texts() -> dict[tuple[str, str, str], ConsentText]:
-    texts: dict[tuple[str, str, str], ConsentText] = {}
+def _all_texts() -> dict[tuple[Audience, TextKind, str, str], ConsentText]:
+    texts: dict[tuple[Audience, TextKind, str, str], ConsentText] = {}
     for path in sorted(FOLDER.glob("*.toml")):
         content = tomllib.loads(path.read_text(encoding="utf-8"))
-        for short, language in (("zh", "zh-CN"), ("en", "en")):
-            title, body = content[short]["title"], tuple(content[short]["body"])
-            digest = hashlib.sha256("\n\n".join((title, *body)).encode()).hexdigest()
-            texts[content["kind"], content["version"], short] = ConsentText(
-                content["kind"], content["version"], language, title, body, digest
-            )
+        wordings: dict[Audience, dict[str, Any]] = {"enterprise": content, "guest": content.get("guest", {})}
+        for audience, wording in wordings.items():
+            for short, language in (("zh", "zh-CN"), ("en", "en")):
+                if short not in wording:
+                    continue
+                title, body = wording[short]["title"], tuple(wording[short]["body"])
+                digest = hashlib.sha256("\n\n".join((title, *body)).encode()).hexdigest()
+                kind, version = content["kind"], content["version"]
+                texts[audience, kind, version, short] = ConsentText(
+                    kind, version, audience, language, title, body, digest
+                )
     return texts
 
 

@@ -16,9 +16,9 @@ from server.inspections import service as inspections
 from server.inspections.models import Inspection
 from server.inspections.pausing import Pause, find_pause
 from server.inspections.rules import LONGEST_NOTE
-from server.inspections.texts import current_texts
 from server.live import ending, pausing, service
-from server.live.join import Consent, Joined, join_by_invitation
+from server.live.consent import Agreed, Consent
+from server.live.join import Joined, join_by_invitation
 from server.live.keys import LIVE, ROOMS
 from server.live.models import Part, Participant, Slot, Snapshot
 from server.live.recording import part_url
@@ -30,9 +30,19 @@ from server.web.openapi import operation
 Text = Annotated[str, msgspec.Meta(max_length=200)]
 
 
+class AgreedBody(Body):
+    """A text as it was shown: `sha256` and `language` as the page or the 409 gave them."""
+
+    version: Text
+    sha256: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
+    language: Text
+
+
 class ConsentBody(Body):
-    notice: Text
-    recording: Text
+    """Each text by its version, or as it was shown."""
+
+    notice: Text | AgreedBody
+    recording: Text | AgreedBody
 
 
 class JoinBody(Body):
@@ -166,7 +176,7 @@ def join_reply(request: web.Request, joined: Joined) -> web.Response:
 )
 async def join(request: web.Request) -> web.Response:
     body = await read_json(request, JoinBody)
-    consent = Consent(body.consent.notice, body.consent.recording) if body.consent else None
+    consent = Consent(_agreed(body.consent.notice), _agreed(body.consent.recording)) if body.consent else None
     joined = await join_by_invitation(
         request.app[LIVE],
         request.app[ROOMS],
@@ -175,9 +185,13 @@ async def join(request: web.Request) -> web.Response:
         device=body.device or request.headers.get("User-Agent", ""),
         consent=consent,
         takeover=body.takeover,
-        texts=current_texts(request[LANGUAGE]),
+        language=request[LANGUAGE],
     )
     return join_reply(request, joined)
+
+
+def _agreed(text: str | AgreedBody) -> Agreed:
+    return Agreed(text) if isinstance(text, str) else Agreed(text.version, text.sha256, text.language)
 
 
 @operation("An inspection with its slots, parts and snapshots", gives=InspectionReply)

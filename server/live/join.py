@@ -14,7 +14,8 @@ from server.errors import N_, Conflict, Forbidden
 from server.ids import new_id, new_token, token_hash
 from server.inspections.models import Inspection, Invitation
 from server.inspections.service import find_invitation, get_inspection
-from server.inspections.texts import ConsentText
+from server.inspections.texts import audience_of
+from server.live.consent import Consent, record_consent, require_consent
 from server.live.context import Live
 from server.live.models import Participant
 from server.live.rooms import Rooms
@@ -23,13 +24,6 @@ TOKEN_PREFIX = "yp"  # noqa: S105 - a kind, not a secret
 TOKEN_LIFE = timedelta(hours=24)
 DEVICE_LENGTH = 200
 _JOINABLE = ("scheduled", "live")
-
-
-class ConsentRequired(Conflict):
-    """An enterprise has to agree to the texts of today, each for itself; `texts` are these."""
-
-    code = "consent_required"
-    text = N_("Please read and agree to both texts first.")
 
 
 class AlreadyJoined(Conflict):
@@ -42,14 +36,6 @@ class AlreadyJoined(Conflict):
 class NotRunning(Conflict):
     code = "inspection_not_live"
     text = N_("The inspection is not running.")
-
-
-@dataclass(frozen=True, slots=True)
-class Consent:
-    """The versions of the two texts that a person agreed to."""
-
-    notice: str
-    recording: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +55,9 @@ async def join_by_invitation(
     device: str,
     consent: Consent | None,
     takeover: bool,
-    texts: tuple[ConsentText, ...],
+    language: str,
 ) -> Joined:
-    """The invited person joins, or goes on from another device (`takeover`)."""
+    """The invited person joins, or somebody goes on from another device (`takeover`), who has to agree as well."""
     now = live.clock.now()
     async with live.database.transaction() as session:
         invitation, inspection = await find_invitation(
@@ -79,14 +65,14 @@ async def join_by_invitation(
         )
         await _lock_seats(session, inspection.id)
         known = await session.scalar(select(Participant).where(Participant.invitation_id == invitation.id))
+        if known is not None and not takeover:
+            raise AlreadyJoined(joined_at=rfc3339(known.joined_at), device=known.device)
+        given = require_consent(consent, audience_of(invitation.role), language)
         if known is not None:
-            if not takeover:
-                raise AlreadyJoined(joined_at=rfc3339(known.joined_at), device=known.device)
-            joined = await _take_over(session, live, known, device)
+            joined = await _take_over(session, live, known, name or known.name, device)
         else:
-            _require_consent(invitation, consent, texts)
             joined = await _admit(session, live, inspection, invitation, name, device)
-            await _record_consent(session, live, joined.participant, texts, invitation)
+        await record_consent(session, live.journal, inspection.id, actor_of(joined.participant, ""), given)
     if known is not None and (room := rooms.find(inspection.id)):
         room.replace_device(known.id)
     return joined
@@ -109,7 +95,7 @@ async def join_as_staff(live: Live, rooms: Rooms, actor: Actor, inspection_id: s
             )
         )
         if known is not None:
-            joined = await _take_over(session, live, known, device)
+            joined = await _take_over(session, live, known, actor.name, device)
         else:
             token = new_token(TOKEN_PREFIX)
             participant = Participant(
@@ -163,14 +149,6 @@ def actor_of(participant: Participant, office_id: str) -> Actor:
     )
 
 
-def _require_consent(invitation: Invitation, consent: Consent | None, texts: tuple[ConsentText, ...]) -> None:
-    if invitation.role != "enterprise":
-        return
-    agreed = {"notice": consent.notice, "recording": consent.recording} if consent else {}
-    if any(agreed.get(text.kind) != text.version for text in texts):
-        raise ConsentRequired(texts=[text.as_json() for text in texts])
-
-
 async def _admit(
     session: AsyncSession, live: Live, inspection: Inspection, invitation: Invitation, name: str, device: str
 ) -> Joined:
@@ -204,33 +182,22 @@ async def _record_join(session: AsyncSession, live: Live, participant: Participa
     return Joined(participant, token)
 
 
-async def _take_over(session: AsyncSession, live: Live, participant: Participant, device: str) -> Joined:
-    token = new_token(TOKEN_PREFIX)
+async def _take_over(
+    session: AsyncSession, live: Live, participant: Participant, name: str, device: str
+) -> Joined:
+    """The place goes on under the name of who holds it now."""
+    token, was = new_token(TOKEN_PREFIX), participant.name
+    participant.name = name
     participant.token_hash = token_hash(token)
     participant.token_expires_at = live.clock.now() + TOKEN_LIFE
     participant.device = device[:DEVICE_LENGTH]
-    body = {"participant": participant.id, "device": participant.device, "by": "takeover"}
+    body = {
+        "participant": participant.id,
+        "device": participant.device,
+        "by": "takeover",
+        "name": name,
+        "was": was,
+    }
     actor = actor_of(participant, "")
     await live.journal.append(session, participant.inspection_id, "participant.replaced", actor, body)
     return Joined(participant, token)
-
-
-async def _record_consent(
-    session: AsyncSession,
-    live: Live,
-    participant: Participant,
-    texts: tuple[ConsentText, ...],
-    invitation: Invitation,
-) -> None:
-    if invitation.role != "enterprise":
-        return
-    for text in texts:
-        body = {
-            "participant": participant.id,
-            "kind": text.kind,
-            "version": text.version,
-            "sha256": text.sha256,
-        }
-        await live.journal.append(
-            session, participant.inspection_id, "consent.given", actor_of(participant, ""), body
-        )

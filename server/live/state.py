@@ -116,6 +116,7 @@ def _joined(state: RoomState, _event: dict[str, Any], body: dict[str, Any]) -> N
 def _replaced(state: RoomState, _event: dict[str, Any], body: dict[str, Any]) -> None:
     person = state.people[body["participant"]]
     person.device, person.present = body["device"], True
+    person.name = body.get("name", person.name)
 
 
 def _left(state: RoomState, _event: dict[str, Any], body: dict[str, Any]) -> None:

@@ -21,7 +21,7 @@ from server.inspections.errors import InvitationUnknown
 from server.inspections.invitations import look_up_invitation
 from server.inspections.models import Inspection, Invitation
 from server.inspections.rules import JOINABLE
-from server.inspections.texts import current_texts
+from server.inspections.texts import audience_of, current_texts
 from server.live.api import join_reply
 from server.live.join import join_as_staff
 from server.live.keys import LIVE, ROOMS
@@ -45,10 +45,10 @@ async def invitation_page(request: web.Request) -> web.Response:
             return await _problem(request, session, error, token)
         context = await _page(request, session, inspection)
     context["invitation"] = {"role": invitation.role, "name": invitation.name, "token": token}
-    if invitation.role != "enterprise":
-        return render(request, "join.html", context)
-    context["texts"] = [text.as_json() for text in current_texts(request[LANGUAGE])]
-    return render(request, "phone/page.html", context)
+    texts = current_texts(request[LANGUAGE], audience_of(invitation.role))
+    context["texts"] = [text.as_json() for text in texts]
+    template = "phone/page.html" if invitation.role == "enterprise" else "join.html"
+    return render(request, template, context)
 
 
 async def guest_console(request: web.Request) -> web.Response:

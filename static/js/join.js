@@ -1,4 +1,4 @@
-// A guest joins from a computer: name, notice, and on to the console.
+// A guest joins from a computer: name, the two texts, and on to the console.
 
 import { pageData } from "./dom.js";
 import { consentTo, joinInspection } from "./lib/join.js";
@@ -6,20 +6,28 @@ import { deviceName } from "./lib/phone-device.js";
 
 const form = document.getElementById("join-form");
 const { invitation } = form.dataset;
-const texts = pageData().texts ?? [];
+const { texts } = pageData();
+const agreements = texts.map(({ kind }) => `agree-${kind}`);
 
 form.addEventListener("submit", (event) => {
   event.preventDefault();
-  const missing = [["name", !form.elements.name.value.trim()], ["agree", !form.elements.agree.checked]];
-  for (const [name, wrong] of missing) {
+  enter(false);
+});
+form.querySelector("[data-action=takeover]").addEventListener("click", () => enter(true));
+
+function enter(takeover) {
+  const missing = [
+    ...(form.elements.name.value.trim() ? [] : ["name"]),
+    ...agreements.filter((name) => !form.elements[name].checked),
+  ];
+  for (const name of ["name", ...agreements]) {
+    const wrong = missing.includes(name);
     form.elements[name].setAttribute("aria-invalid", String(wrong));
     document.getElementById(`${name}-error`).hidden = !wrong;
   }
-  const first = missing.find(([, wrong]) => wrong);
-  if (first) form.elements[first[0]].focus();
-  else join(false);
-});
-form.querySelector("[data-action=takeover]").addEventListener("click", () => join(true));
+  if (missing.length) form.elements[missing[0]].focus();
+  else join(takeover);
+}
 
 async function join(takeover) {
   const button = form.querySelector("[data-action=join]");
@@ -31,8 +39,7 @@ async function join(takeover) {
     const answer = await joinInspection({
       invitation,
       name: form.elements.name.value.trim(),
-      // Nothing to agree to is left out: half a consent would be refused.
-      consent: texts.length ? consentTo(texts) : undefined,
+      consent: consentTo(texts),
       device: deviceName(navigator.userAgent),
       takeover,
     });
@@ -49,7 +56,7 @@ function refused(error) {
   if (error.code === "already_joined") {
     show("[data-elsewhere]", true);
   } else if (/^(invitation_|inspection_|too_early|consent_required)/.test(error.code)) {
-    // The server has a page of its own for each of these.
+    // The server has a page of its own for each of these, and shows the texts of today.
     location.reload();
   } else {
     form.querySelector("[data-problem] p").textContent = error.message;

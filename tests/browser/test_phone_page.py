@@ -11,6 +11,7 @@ from server.clock import SystemClock
 from server.db import Database
 from server.inspections.log import Journal
 from server.inspections.service import cancel, cancel_invitation, end, reschedule, start
+from server.inspections.texts import current_texts
 from tests.browser.house import House, open_console, stage, until
 from tests.browser.people import LIVE_MS, end_inspection, sees_numbers
 from tests.cast import Appointment
@@ -23,10 +24,12 @@ OFFERS = re.compile(r"/whip\?")
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
 
 
-async def to_the_camera(phone: Page, appointment: Appointment) -> None:
+async def to_the_camera(phone: Page, appointment: Appointment, name: str = "") -> None:
     """From the link to the camera check."""
     await phone.goto(f"/i/{appointment.invitations['enterprise']}")
     await phone.locator("phone-inspection[data-ready]").wait_for()
+    if name:
+        await phone.locator("#name").fill(name)
     await phone.get_by_role("button", name="开始").click()
     for box in await phone.get_by_role("checkbox").all():
         await box.check()
@@ -46,10 +49,10 @@ async def notice_is(phone: Page, state: str) -> None:
     await phone.locator(f'status-screen[data-state="{state}"]').wait_for(timeout=LIVE_MS)
 
 
-async def meet(house: House, phone: Page, desk: Page) -> Appointment:
+async def meet(house: House, phone: Page, desk: Page, name: str = "") -> Appointment:
     """Phone and console see each other."""
     appointment = await house.appoint()
-    await to_the_camera(phone, appointment)
+    await to_the_camera(phone, appointment, name)
     await open_camera(phone)
     await open_console(desk, appointment, "live")
     await phone_is(phone, "live")
@@ -133,8 +136,8 @@ async def test_a_reload_goes_on_in_the_same_place_without_a_question(house: Hous
 
 async def test_a_second_phone_is_asked_and_takes_over_and_the_first_is_told(house: House) -> None:
     async with house.phone() as first, house.phone() as second, house.desk() as desk:
-        appointment = await meet(house, first, desk)
-        await to_the_camera(second, appointment)
+        appointment = await meet(house, first, desk, "田继业")
+        await to_the_camera(second, appointment, "李梅")
         await notice_is(second, "choose")
         await phone_is(first, "live")
         await second.get_by_role("button", name="在本机继续").click()
@@ -143,8 +146,16 @@ async def test_a_second_phone_is_asked_and_takes_over_and_the_first_is_told(hous
         await phone_is(second, "live")
         await stage(desk, "live")
         assert len(await house.events(appointment.id, "slot.opened")) == 1
+        # A reload knows who holds this phone and what they agreed to.
+        await first.reload()
         await first.get_by_role("button", name="在本机继续").click()
         await notice_is(second, "replaced")
+        moves = [body["name"] for body in await house.events(appointment.id, "participant.replaced")]
+        assert moves == ["李梅", "田继业"]
+        texts = {(text.kind, text.sha256, "digest") for text in current_texts("zh-CN")}
+        given = await house.events(appointment.id, "consent.given")
+        assert len(given) == 6
+        assert {(body["kind"], body["sha256"], body["named"]) for body in given} == texts
 
 
 async def test_who_leaves_is_gone_and_can_come_back(house: House) -> None:

@@ -93,8 +93,10 @@ async def hold_whole(
         joined = {"participant": person, "role": "enterprise", "name": "田海", "device": "Phone"}
         await add("participant.joined", joined)
         for kind in ("notice", "recording"):
+            agreed = {"audience": "enterprise", "kind": kind, "version": "1", "language": "zh-CN"}
             await add(
-                "consent.given", {"participant": person, "kind": kind, "version": "1", "sha256": "ab" * 32}
+                "consent.given",
+                {"participant": person, **agreed, "sha256": "ab" * 32, "named": "digest"},
             )
         await add("slot.opened", {"slot": slot, "participant": person, "source": "camera"})
         await add("slot.live", {"slot": slot}, system_actor())

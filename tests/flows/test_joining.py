@@ -1,5 +1,8 @@
 """Joining a running inspection by an invitation."""
 
+import html
+import json
+import re
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -8,6 +11,7 @@ import pytest
 from aiohttp import web
 
 from server.accounts.models import Office as OfficeRow
+from server.inspections.texts import Audience, audience_of, current_texts
 from server.web.keys import DATABASE
 from tests.cast import Appointment, Office
 from tests.clock import SettableClock
@@ -65,6 +69,136 @@ async def test_a_second_device_is_asked_first_and_then_replaces_the_first(
     assert bye["code"] == "replaced"
     async with client.post(f"{first['base']}/whip", data="v=0", headers=bearer(first)) as response:
         assert response.status == 401
+
+
+def shown(audience: Audience, language: str = "en") -> dict[str, dict[str, str]]:
+    """What a page in this language sends: the very texts that it showed."""
+    return {
+        text.kind: {"version": text.version, "sha256": text.sha256, "language": text.language}
+        for text in current_texts(language, audience)
+    }
+
+
+async def consents(client: Client, joined: dict[str, Any], count: int) -> list[dict[str, Any]]:
+    room = await RoomClient.connect(client, joined)
+    given = [await room.hear_event("consent.given") for _ in range(count)]
+    await room.close()
+    return given
+
+
+async def refusal(client: Client, invitation: str, agreed: Any, **fields: Any) -> dict[str, Any]:
+    body = {"invitation": invitation, "consent": agreed, **fields}
+    async with client.post("/api/v1/join", json=body, headers=LANGUAGE) as response:
+        assert response.status == 409, await response.text()
+        error: dict[str, Any] = (await response.json())["error"]
+    return error
+
+
+@pytest.mark.parametrize("language", ["zh-CN", "en"])
+@pytest.mark.parametrize(
+    ("role", "audience"),
+    [("enterprise", "enterprise"), ("reviewer", "guest"), ("expert", "guest"), ("observer", "guest")],
+)
+async def test_the_log_names_the_very_words_that_each_person_agreed_to(
+    client: Client, appointment: Appointment, role: str, audience: Audience, language: str
+) -> None:
+    agreed = shown(audience, language)
+    joined = await join(client, appointment.invitations[role], consent=agreed, name="李静")
+    given = await consents(client, joined, 2)
+    assert [event["actor"]["name"] for event in given] == ["李静", "李静"]
+    for event in given:
+        del event["body"]["salt"]
+    assert [event["body"] for event in given] == [
+        {
+            "participant": joined["participant"], "audience": audience, "kind": kind, "named": "digest", **agreed[kind],
+        }
+        for kind in ("notice", "recording")
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("role", ["enterprise", "observer"])
+@pytest.mark.parametrize("wrong", [{"sha256": "0" * 64}, {"version": "0"}, {"language": "zh-CN"}])
+async def test_words_that_are_not_those_of_today_are_refused_with_those_of_today(
+    client: Client, appointment: Appointment, role: str, wrong: dict[str, str]
+) -> None:
+    audience = audience_of(role)
+    agreed = shown(audience)
+    error = await refusal(
+        client, appointment.invitations[role], {**agreed, "recording": {**agreed["recording"], **wrong}}
+    )
+    assert error["code"] == "consent_required"
+    told = {
+        text["kind"]: {name: text[name] for name in ("version", "sha256", "language")}
+        for text in error["texts"]
+    }
+    assert told == agreed
+
+
+async def test_a_guest_cannot_agree_to_the_enterprises_words(
+    client: Client, appointment: Appointment
+) -> None:
+    error = await refusal(client, appointment.invitations["expert"], shown("enterprise"))
+    assert error["code"] == "consent_required"
+
+
+async def test_versions_alone_are_taken_from_a_program_and_marked_as_such(
+    client: Client, appointment: Appointment
+) -> None:
+    joined = await join(client, appointment.invitations["enterprise"])
+    given = await consents(client, joined, 2)
+    assert {event["body"]["named"] for event in given} == {"version"}
+    assert {event["body"]["language"] for event in given} == {"en"}
+
+
+async def test_a_guests_program_may_join_without_texts_and_then_nothing_was_agreed_to(
+    client: Client, office: Office, appointment: Appointment
+) -> None:
+    await join(client, appointment.invitations["observer"], consent=None)
+    url = f"/api/v1/inspections/{appointment.id}/events"
+    async with client.get(url, headers=office.bearer("reviewer")) as response:
+        types = [event["type"] for event in await response.json()]
+    assert "participant.joined" in types and "consent.given" not in types
+
+
+async def test_who_goes_on_with_another_phone_agrees_and_is_named(
+    client: Client, appointment: Appointment
+) -> None:
+    invitation = appointment.invitations["enterprise"]
+    first = await join(client, invitation, consent=shown("enterprise", "zh-CN"), name="田继业")
+    assert (await refusal(client, invitation, None, takeover=True))["code"] == "consent_required"
+    still = await RoomClient.connect(client, first)
+    assert (await still.hear("hello"))["participant"] == first["participant"]
+    second = await join(
+        client, invitation, consent=shown("enterprise"), takeover=True, device="new phone", name="李梅"
+    )
+    await still.hear("bye", code="replaced")
+    room = await RoomClient.connect(client, second)
+    replaced = await room.hear_event("participant.replaced")
+    assert replaced["actor"]["name"] == "李梅"
+    told = {name: replaced["body"][name] for name in ("device", "by", "name", "was")}
+    assert told == {"device": "new phone", "by": "takeover", "name": "李梅", "was": "田继业"}
+    given = [await room.hear_event("consent.given") for _ in range(2)]
+    assert [(event["actor"]["name"], event["body"]["language"]) for event in given] == [("李梅", "en")] * 2
+    present = await room.hear("presence")
+    assert [person["name"] for person in present["participants"]] == ["李梅"]
+    await room.close()
+
+
+@pytest.mark.parametrize("role", ["enterprise", "expert"])
+async def test_the_page_behind_a_link_holds_the_texts_it_shows(
+    client: Client, appointment: Appointment, role: str
+) -> None:
+    page = await look(client, f"/i/{appointment.invitations[role]}")
+    found = re.search(r'id="page-data">(.*?)</script>', page)
+    assert found
+    texts = json.loads(html.unescape(found[1]))["texts"]
+    assert {text["kind"]: text["sha256"] for text in texts} == {
+        kind: one["sha256"] for kind, one in shown(audience_of(role)).items()
+    }
+    for text in texts:
+        assert f'id="agree-{text["kind"]}"' in page
+        for paragraph in text["body"]:
+            assert html.escape(paragraph, quote=False) in page.replace("&#39;", "'")
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,7 @@ from server.evidence.certificates import fingerprint
 from server.evidence.signatures import public_bytes
 from server.evidence.sm import Sm2Signer
 from server.inspections.models import InspectionReviewer
+from server.inspections.texts import current_texts
 from server.settings import Settings
 from server.web.keys import DATABASE, FILES
 from tests.cast import Appointment, Office
@@ -35,6 +36,7 @@ from tests.flows.browsing import look, sign_in
 from tests.flows.conftest import Client
 from tests.flows.held import Held, hold_whole
 from tests.flows.programs import get
+from tests.flows.rooms import join
 from tests.flows.test_sealing import download, until
 from tests.unit.evidence.test_document import letters_of, require_pdf_a
 
@@ -164,6 +166,32 @@ def text_of(pdf: Path, folder: Path) -> str:
     target = folder / "record.txt"
     subprocess.run(["pdftotext", "-raw", str(pdf), str(target)], check=True)
     return target.read_text("utf-8").replace("\f", "\n").replace("\u200b", "")
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_the_record_names_who_agreed_to_what_and_who_did_not(
+    client: Client, app: web.Application, office: Office, appointment: Appointment, tmp_path: Path
+) -> None:
+    texts = current_texts("en", "guest")
+    agreed = {
+        text.kind: {"version": text.version, "sha256": text.sha256, "language": text.language}
+        for text in texts
+    }
+    expert = appointment.invitations["expert"]
+    await join(client, expert, name="王工", consent=agreed)
+    await join(client, expert, name="李静", consent=agreed, takeover=True)
+    await join(client, appointment.invitations["reviewer"], name="孙立")
+    await join(client, appointment.invitations["observer"], name="赵旁听", consent=None)
+    _, folder = await sealed(client, app, office, appointment)
+    people = "".join(text_of(folder / "data/record.pdf", tmp_path).split())
+    people = people.partition("参加人员")[2].partition("位置核验")[0]
+    for text, title in zip(texts, ("受邀人员参加须知", "受邀人员录音录像知情同意"), strict=True):
+        words = f"已确认《{title}》第{text.version}版（英文文本），SHA-256{text.sha256[:16]}"
+        assert people.count(f"王工{words}") == people.count(f"李静{words}") == 1
+    assert "，接替王工" in people
+    assert people.count("（仅以版本号确认）") == 2
+    assert "日志中没有以下人员同意告知书的记录：赵旁听" in people
+    assert "田海已确认《录音录像知情同意》第1版（中文文本）" in people
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

@@ -48,6 +48,17 @@ test("every event that people should know of is a whole sentence without a hole"
   }
 });
 
+test("an act bears the name of who did it, also when somebody else has taken the place since", () => {
+  assert.match(words("consent.given", { participant: "p", kind: "recording" }).text, /^Zhou agreed/);
+  assert.match(words("participant.left", { participant: "another", cause: "left" }).text, /^person another/);
+});
+
+test("another person on another device is told apart from the same person on one", () => {
+  const same = { participant: "p", device: "", name: "Zhou", was: "Zhou" };
+  assert.match(words("participant.replaced", same).text, /^Zhou continues on another device/);
+  assert.equal(words("participant.replaced", { ...same, was: "Tian" }).text, "Zhou goes on in the place of Tian");
+});
+
 test("events without meaning for people, and unknown ones, are left out", () => {
   assert.equal(words("slot.opened"), null);
   assert.equal(words("something.new"), null);

@@ -21,12 +21,15 @@ test("a participant who joined is present until it leaves and again when it retu
   assert.deepEqual([back.present, back.leftAt, back.joinedAt, back.name], [true, null, at(1), "Wang Haiyan"]);
 });
 
-test("a replaced participant keeps its name and shows the new device", () => {
-  const state = after(
-    event("participant.joined", { participant: "P1", role: "enterprise", name: "Wang Haiyan", device: "old" }),
-    event("participant.replaced", { participant: "P1", device: "new" }),
-  );
-  assert.deepEqual([state.participants.get("P1").name, state.participants.get("P1").device], ["Wang Haiyan", "new"]);
+test("a replaced participant shows the new device and bears the name of who holds it", () => {
+  const joined = event("participant.joined", { participant: "P1", role: "enterprise", name: "Wang Haiyan", device: "old" });
+  const shown = (...events) => {
+    const { name, device } = after(joined, ...events).participants.get("P1");
+    return [name, device];
+  };
+  assert.deepEqual(shown(event("participant.replaced", { participant: "P1", device: "new" })), ["Wang Haiyan", "new"]);
+  const other = event("participant.replaced", { participant: "P1", device: "new", name: "Li Mei", was: "Wang Haiyan" });
+  assert.deepEqual(shown(other), ["Li Mei", "new"]);
 });
 
 test("a slot's intervals and interruptions alternate without a hole", () => {

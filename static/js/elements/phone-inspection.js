@@ -26,6 +26,7 @@ const OVER = new Set(["ended", "concluded", "cancelled"]);
  */
 class PhoneInspection extends HTMLElement {
   #texts = [];
+  #agreed;
   #camera = new Camera();
   #seat = null;
   #answer = null;
@@ -58,6 +59,9 @@ class PhoneInspection extends HTMLElement {
     this.#answer = this.#seat.find();
     if (!this.#answer) return;
     if (this.#answer.camera) this.#camera.choice = this.#answer.camera;
+    // Should the seat have to be taken again: the same person, who agreed to what they then read.
+    this.#agreed = this.#answer.agreed;
+    if (this.#answer.name) this.querySelector("#name").value = this.#answer.name;
     this.#connect();
     this.#show("check");
     await this.#check.begin({ auto: await cameraAllowed() });
@@ -117,8 +121,9 @@ class PhoneInspection extends HTMLElement {
     const summary = form.querySelector("[data-consent-errors]");
     summary.hidden = missing.length === 0;
     for (const line of summary.querySelectorAll("[data-error-of]")) line.hidden = !missing.includes(line.dataset.errorOf);
-    if (missing.length > 0) summary.focus();
-    else await this.#join();
+    if (missing.length > 0) return summary.focus();
+    this.#agreed = consentTo(this.#texts);
+    await this.#join();
   }
 
   async #join({ takeover = false } = {}) {
@@ -127,13 +132,15 @@ class PhoneInspection extends HTMLElement {
     button.dataset.state = "busy";
     this.#joinError("");
     try {
-      this.#answer = await joinInspection({
+      const said = { name: this.#name, agreed: this.#agreed };
+      const answer = await joinInspection({
         invitation: this.dataset.invitation,
-        name: this.#name,
-        consent: consentTo(this.#texts),
+        name: said.name,
+        consent: said.agreed,
         device: deviceName(navigator.userAgent, navigator.userAgentData?.model),
         takeover,
       });
+      this.#answer = { ...answer, ...said };
       this.#seat.keep(this.#answer);
       this.#entered();
     } catch (error) {

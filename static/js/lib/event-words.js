@@ -131,7 +131,9 @@ const WORDS = {
   ],
   "participant.replaced": (t, { body }, names) => [
     "people",
-    t("{name} continues on another device or in another window", { name: names.person(body.participant) }),
+    body.was && body.was !== body.name
+      ? t("{name} goes on in the place of {before}", { name: body.name, before: body.was })
+      : t("{name} continues on another device or in another window", { name: names.person(body.participant) }),
     "neutral",
     deviceName(body.device),
   ],
@@ -251,9 +253,14 @@ function officeWarning(t, { code }) {
   return t("Warning of the service: {code}", { code });
 }
 
+/** Another person may go on in somebody's place: an act bears the name of who did it. */
+function asThen({ actor }, names) {
+  return { ...names, person: (id) => (actor?.id === id && actor.name) || names.person(id) };
+}
+
 /** @returns {Sentence|null} null for events that say nothing to people (and for types we do not know). */
 export function describe(t, event, names) {
-  const words = WORDS[event.type]?.(t, event, names);
+  const words = WORDS[event.type]?.(t, event, asThen(event, names));
   if (!words) return null;
   const [kind, text, tone = "neutral", detail = ""] = words;
   return { kind, text, tone, detail: detail ?? "" };

@@ -32,9 +32,9 @@ export async function reportTrouble({ invitation, code, csrf }) {
   }).catch(() => {});
 }
 
-/** The versions of the texts a page showed: {notice, recording}. */
+/** Which words a page showed, notice and recording apart: {notice: {version, sha256, language}, recording: …}. */
 export function consentTo(texts) {
-  return Object.fromEntries(texts.map(({ kind, version }) => [kind, version]));
+  return Object.fromEntries(texts.map(({ kind, version, sha256, language }) => [kind, { version, sha256, language }]));
 }
 
 /** The kept answer of a join, under a key that does not give the invitation's token away. */

@@ -107,7 +107,8 @@ const FOLDS = {
       id: body.participant, role: body.role, name: body.name, device: body.device ?? null,
       present: true, joinedAt: event.at, leftAt: null,
     }),
-  "participant.replaced": (state, event, body) => participant(state, body.participant, { device: body.device ?? null }),
+  "participant.replaced": (state, event, body) =>
+    participant(state, body.participant, { device: body.device ?? null, ...(body.name ? { name: body.name } : {}) }),
   "participant.left": (state, event, body) =>
     participant(state, body.participant, { present: false, leftAt: event.at, leftBecause: body.cause ?? null }),
   "participant.returned": (state, event, body) =>

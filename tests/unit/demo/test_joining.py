@@ -12,8 +12,8 @@ CONSENT = refused(
     409,
     "consent_required",
     texts=[
-        {"kind": "notice", "version": "n3", "sha256": "", "title": "", "body": ""},
-        {"kind": "recording", "version": "r7", "sha256": "", "title": "", "body": ""},
+        {"kind": "notice", "version": "n3", "language": "en", "sha256": "a1", "title": "", "body": ""},
+        {"kind": "recording", "version": "r7", "language": "en", "sha256": "b2", "title": "", "body": ""},
     ],
 )
 
@@ -40,7 +40,13 @@ async def test_the_texts_that_are_asked_for_are_agreed_to(
 ) -> None:
     service.join_answers = [CONSENT, JOINED]
     await join(session, address, "link", "王芳")
-    assert [j.get("consent") for j in service.joins] == [None, {"notice": "n3", "recording": "r7"}]
+    assert [j.get("consent") for j in service.joins] == [
+        None,
+        {
+            "notice": {"version": "n3", "sha256": "a1", "language": "en"},
+            "recording": {"version": "r7", "sha256": "b2", "language": "en"},
+        },
+    ]
 
 
 async def test_a_link_in_use_is_taken_over(session: ClientSession, service: Service, address: str) -> None:

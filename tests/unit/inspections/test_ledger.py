@@ -155,6 +155,24 @@ def test_a_cause_names_the_person() -> None:
     assert gap.by == "田"
 
 
+def test_a_cause_names_who_held_the_place_then_and_the_camera_all_who_did() -> None:
+    other = moved(15, "replaced", device="other", name="李", was="田")
+    camera = of(log(part("a", 1, 10), reported(9, "hidden"), reported(12, "visible"), other,
+                    part("b", 20, 30), reported(29, "hidden"), part("c", 40, 50), ended(50)))  # fmt: skip
+    assert camera.name == "田 · 李"
+    assert [(gap.cause, gap.by) for gap in camera.gaps] == [("replaced", "李"), ("page_hidden", "李")]
+    first = of(
+        log(
+            part("a", 1, 10),
+            reported(9, "hidden"),
+            part("b", 20, 30),
+            moved(25, "replaced", name="李"),
+            ended(30),
+        )
+    )
+    assert [(gap.cause, gap.by) for gap in first.gaps] == [("page_hidden", "田")]
+
+
 def test_a_report_that_waited_for_the_network_counts_when_it_happened() -> None:
     late = reported(31, "hidden", happened=10), reported(31, "visible", happened=29)
     (gap,) = of(log(*CUT, *late)).gaps

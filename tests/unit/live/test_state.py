@@ -62,6 +62,12 @@ def test_people_come_and_go_and_change_their_device() -> None:
         JOINED, ("participant.replaced", {"participant": "p1", "device": "tablet", "by": "takeover"})
     )
     assert fold_all(replaced).people["p1"].device == "tablet"
+    assert fold_all(replaced).people["p1"].name == "田"
+
+
+def test_a_place_bears_the_name_of_who_holds_it_now() -> None:
+    body = {"participant": "p1", "device": "tablet", "by": "takeover", "name": "李", "was": "田"}
+    assert fold_all(events(JOINED, ("participant.replaced", body))).people["p1"].name == "李"
 
 
 def test_a_slot_is_live_until_it_is_interrupted() -> None:
