@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 Grade = Literal["good", "fair", "poor", "lost", "unknown"]
+HOLDS_S = 4.0
+"""What is graded so for so long is entered into the log. That bounds how many entries a flickering network makes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,3 +53,22 @@ def grade(measured: Measured) -> tuple[Grade, tuple[str, ...]]:
     if poor:
         return "poor", (*poor, *fair)
     return ("fair", tuple(fair)) if fair else ("good", ())
+
+
+@dataclass(slots=True)
+class SteadyGrade:
+    """One participant's grade as the log tells it: a change counts once it has held."""
+
+    _told: Grade = "unknown"
+    _seen: Grade = "unknown"
+    _seen_since_s: float = 0.0
+
+    def held_s(self, verdict: Grade, at_s: float) -> float | None:
+        """For how long `verdict` has held, if it is to be told now, else None. What is not known is not told."""
+        if verdict != self._seen:
+            self._seen, self._seen_since_s = verdict, at_s
+        held_s = at_s - self._seen_since_s
+        if verdict in ("unknown", self._told) or held_s < HOLDS_S:
+            return None
+        self._told = verdict
+        return held_s

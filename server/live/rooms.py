@@ -7,7 +7,7 @@ import contextlib
 import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
@@ -15,6 +15,7 @@ from sqlalchemy import func, select
 
 from server import media
 from server.accounts.rules import Actor, system_actor
+from server.clock import rfc3339
 from server.inspections.log import UNTOLD, as_json, events_after
 from server.live import registry
 from server.live.context import Live
@@ -22,7 +23,7 @@ from server.live.heads import LAST_HEAD_WAIT_S, HeadKey, Heads
 from server.live.hub import Connection, Hub
 from server.live.messages import Network
 from server.live.models import Part, Participant
-from server.live.network import Measured, grade
+from server.live.network import Measured, SteadyGrade, grade
 from server.live.recording import DRAIN_S, Scribe, part_stem
 from server.storage.files import DiskRoom
 
@@ -70,6 +71,7 @@ class Room:
         self._first_index: dict[str, int] = {}
         self._sessions: dict[str, tuple[str, media.Session]] = {}
         self._reports: dict[str, Network] = {}
+        self._grades: dict[str, SteadyGrade] = {}
         self._since: dict[str, datetime] = {}
         self._disk: DiskRoom = "ample"
         self._told_of_disk = False
@@ -328,6 +330,29 @@ class Room:
             self.announce_presence()
             if self.hub.state.state == "live" and self.heads.is_due(self._live.clock.monotonic_s(), TICK_S):
                 self._spawn(self.give_head())
+        self._grade_networks()
+
+    def _grade_networks(self) -> None:
+        """How well those who send picture or sound are connected enters the log, once it has held for a moment."""
+        state, now_s = self.hub.state, self._live.clock.monotonic_s()
+        sending: set[str] = set()
+        if state.state == "live" and state.pause is None and not self.closing:
+            sending = {slot.participant for slot in state.slots.values() if slot.live}
+        for gone in self._grades.keys() - sending:
+            # Who comes back is graded anew: meanwhile the log says that nothing came.
+            del self._grades[gone]
+        for person in sorted(sending):
+            verdict, reasons = grade(self._measure(person))
+            held_s = self._grades.setdefault(person, SteadyGrade()).held_s(verdict, now_s)
+            if held_s is not None:
+                since = self._live.clock.now() - timedelta(seconds=held_s)
+                body = {
+                    "participant": person,
+                    "grade": verdict,
+                    "reasons": list(reasons),
+                    "from": rfc3339(since),
+                }
+                self._spawn(self._append("network.graded", system_actor(), body))
 
     def is_idle(self, now_s: float) -> bool:
         return now_s - self.busy_at > IDLE_S

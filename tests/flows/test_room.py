@@ -1,5 +1,6 @@
 """The room's WebSocket: who hears what, what is refused, and what a client that comes back is told."""
 
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,12 @@ from server.inspections.log import check
 from server.inspections.service import cancel_invitation, invite, renew_invitation
 from server.live.keys import ROOMS
 from server.live.models import Participant
+from server.live.network import HOLDS_S
+from server.live.state import SlotState
 from server.media import SlotStats
 from server.web.keys import DATABASE, FILES
 from tests.cast import Appointment, Office
+from tests.clock import SettableClock
 from tests.flows.conftest import Client
 from tests.flows.rooms import RoomClient, bearer, join
 
@@ -208,6 +212,41 @@ async def test_a_disk_that_was_low_before_the_start_is_told_once_the_inspection_
     for detail in ("1500", "1500"):  # at the start, and when it was low again after there had been room
         warned = (await reviewer.hear_event("office.warned"))["body"]
         assert warned == {"code": "disk_low", "detail": detail}
+
+
+async def test_a_grade_of_the_network_that_holds_enters_the_log_once(
+    client: Client, app: web.Application, appointment: Appointment, clock: SettableClock
+) -> None:
+    phone = await enter(client, appointment, "enterprise")
+    rooms = app[ROOMS]
+    room = rooms.find(appointment.id)
+    assert room is not None
+    slot = FailedSlot()
+    room._slots[slot.id] = slot  # type: ignore[assignment]
+    person = next(iter(room.hub.state.people))
+    room.hub.state.state = "live"
+    room.hub.state.slots[slot.id] = SlotState(slot.id, person, "camera", live=True)
+
+    async def after(seconds: float) -> None:
+        clock.advance(seconds=seconds)
+        room.tick()
+
+    await after(0)
+    await after(HOLDS_S - 1)
+    await phone.say(type="network", rtt_s=0.9)  # it flickers
+    await after(1)
+    await phone.say(type="network", rtt_s=0.01)
+    for _ in range(4):
+        await after(2)
+    good = (await phone.hear_event("network.graded"))["body"]
+    assert (good["participant"], good["grade"], good["reasons"]) == (person, "good", [])
+    await phone.say(type="network", rtt_s=0.9)
+    since = clock.now()
+    await after(0)
+    await after(HOLDS_S)
+    poor = (await phone.hear_event("network.graded"))["body"]
+    assert (poor["grade"], poor["reasons"]) == ("poor", ["delay"])
+    assert abs(datetime.fromisoformat(poor["from"]) - since).total_seconds() < 1
 
 
 async def test_presence_says_who_is_online(client: Client, appointment: Appointment) -> None:

@@ -36,6 +36,7 @@ const BODIES = {
   "checklist.answered": { item: "gate", result: "fail", note: "no sign" },
   "device.reported": { participant: "p", state: "hidden" },
   "location.fixed": { participant: "p", accuracy_m: 11.6, distance_m: 40, grade: "near", reasons: ["within", "claimed"] },
+  "network.graded": { participant: "p", grade: "poor", reasons: ["loss", "delay"], from: "2026-03-01T01:59:56Z" },
   "office.warned": { code: "disk_low", detail: {} },
 };
 

@@ -13,6 +13,7 @@ const ICONS = {
   checklist: "check-circle",
   device: "phone",
   location: "pin",
+  network: "network",
   alarm: "warning",
 };
 

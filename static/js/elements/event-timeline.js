@@ -1,5 +1,4 @@
 import { h } from "../dom.js";
-import { causeWords } from "../lib/continuity-words.js";
 import { formatMinute, formatTime, t } from "../lib/i18n.js";
 
 const STEPS_MS = { ArrowLeft: -5000, ArrowRight: 5000, ArrowDown: -5000, ArrowUp: 5000, PageDown: -60_000, PageUp: 60_000 };
@@ -8,9 +7,9 @@ const TICKS_MS = [5, 10, 30, 60, 120, 300, 600, 1800, 3600, 7200].map((second) =
 const TICK_PX = 84;
 
 /**
- * The whole inspection on one line: a lane for each slot with its parts and gaps, then lanes of points (snapshots, chat, checklist).
+ * The whole inspection on one line: a ruler, and under it lanes of stretches and of moments.
  *
- * In: `draw(clock, schedule, points)` with `points` `[{name, kind, entries: [{at, words}]}]`, `show(now)`. Goes by `clock.seek`.
+ * In: `draw(clock, lanes)` with the lanes of lib/replay-lanes.js, `show(now)`. Goes by `clock.seek`.
  * The ruler is a slider for the keyboard (arrows 5 s, page keys a minute, home, end); a lane of points is one tab stop, arrows walk in it.
  */
 class EventTimeline extends HTMLElement {
@@ -29,7 +28,7 @@ class EventTimeline extends HTMLElement {
     this.#abort.abort();
   }
 
-  draw(clock, schedule, points) {
+  draw(clock, lanes) {
     this.#clock = clock;
     this.#abort.abort();
     this.#abort = new AbortController();
@@ -39,10 +38,8 @@ class EventTimeline extends HTMLElement {
     this.#head = h("div", { class: "timeline__head", "aria-hidden": "true" });
     this.#ghost = h("div", { class: "timeline__ghost numeral", "aria-hidden": "true", hidden: true });
     const ruler = h("div", { class: "timeline__lane timeline__ruler" }, h("span", { class: "timeline__label" }), this.#slider);
-    const lanes = schedule.slots.filter((slot) => slot.parts.length).map((slot) => this.#slotLane(slot));
-    const dots = points.filter(({ entries }) => entries.length).map((lane) => this.#pointLane(lane));
     this.#area = h("div", { class: "timeline__area" }, this.#head, this.#ghost);
-    this.replaceChildren(ruler, ...lanes, ...dots, this.#area);
+    this.replaceChildren(ruler, ...lanes.map((lane) => this.#lane(lane)), this.#area);
     const resized = new ResizeObserver(() => this.#slider.replaceChildren(...this.#ticks()));
     resized.observe(this.#slider);
     signal.addEventListener("abort", () => resized.disconnect());
@@ -81,37 +78,28 @@ class EventTimeline extends HTMLElement {
     return ticks;
   }
 
-  #slotLane(slot) {
-    const track = h("div", { class: "timeline__track" });
-    for (const [kind, spans] of [["part", slot.parts], ["gap", slot.gaps]]) {
-      for (const span of spans) track.append(this.#bar(kind, span));
+  #lane({ kind, name, role, spans, points }) {
+    const track = h("div", { class: "timeline__track" }, ...spans.map((span) => this.#span(span)), ...points.map((point, index) => this.#moment(point, index)));
+    if (points.length) {
+      track.setAttribute("role", "group");
+      track.setAttribute("aria-label", name);
     }
-    return h("div", { class: "timeline__lane", "data-role": slot.role }, h("span", { class: "timeline__label truncate", title: slot.name }, slot.name), track);
+    const label = h("span", { class: "timeline__label truncate", title: name }, name);
+    return h("div", { class: "timeline__lane", data: { kind, role: role ?? "" } }, label, track);
   }
 
-  #bar(kind, { start, end, source, cause, by }) {
-    const times = { from: formatTime(start), to: formatTime(end) };
-    const words = {
-      part: () => t("Recorded {from} to {to}", times),
-      phone: () => t("Recorded on the phone {from} to {to}, uploaded later", times),
-      gap: () => t("Not recorded {from} to {to}", times),
-    }[source === "phone" ? "phone" : kind]();
-    const title = [words, causeWords(t, cause, by)].filter(Boolean).join("\n");
-    const bar = h("div", { class: `timeline__${kind}`, title, data: { source: source ?? "", cause: cause ?? "" } });
+  #span({ kind, start, end, words, data = {} }) {
+    const bar = h("div", { class: `timeline__${kind}`, title: words, data });
     bar.style.left = this.#percent(start);
     bar.style.width = `calc(${this.#percent(end)} - ${this.#percent(start)})`;
     return bar;
   }
 
-  #pointLane({ name, kind, entries }) {
-    const track = h("div", { class: "timeline__track timeline__track--points", role: "group", "aria-label": name });
-    entries.forEach(({ at, words, tone }, index) => {
-      const label = t("{time} {words}", { time: formatTime(at), words });
-      const dot = h("button", { type: "button", class: "timeline__point", "data-at": at, "data-tone": tone, tabindex: index === 0 ? "0" : "-1", "aria-label": label, title: label });
-      dot.style.left = this.#percent(at);
-      track.append(dot);
-    });
-    return h("div", { class: "timeline__lane", "data-kind": kind }, h("span", { class: "timeline__label truncate" }, name), track);
+  #moment({ at, words, tone }, index) {
+    const label = t("{time} {words}", { time: formatTime(at), words });
+    const dot = h("button", { type: "button", class: "timeline__point", "data-at": at, "data-tone": tone, tabindex: index === 0 ? "0" : "-1", "aria-label": label, title: label });
+    dot.style.left = this.#percent(at);
+    return dot;
   }
 
   #slide(event) {

@@ -1,8 +1,8 @@
 import { icon } from "../dom.js";
-import { describe } from "../lib/event-words.js";
-import { formatDuration, t } from "../lib/i18n.js";
+import { formatDuration, formatTime, t } from "../lib/i18n.js";
 import { jsonRequest } from "../lib/json-request.js";
 import { ReplayClock } from "../lib/replay-clock.js";
+import { lanesOf } from "../lib/replay-lanes.js";
 import { buildSchedule, countUntil } from "../lib/replay-schedule.js";
 import { fold, foldAll, initialState } from "../lib/room-state.js";
 import "./chat-log.js";
@@ -154,20 +154,12 @@ class InspectionReplay extends HTMLElement {
       return { ...snapshot, by, named };
     }));
     this.#part("photo-dialog").strip = strip;
-    this.#part("event-timeline").draw(this.#clock, this.#schedule, this.#lanes(names));
+    this.#part("event-timeline").draw(this.#clock, this.#lanes(names));
   }
 
   #lanes(names) {
-    const entries = (type) =>
-      this.#events
-        .filter((event) => event.type === type)
-        .map((event) => ({ at: Date.parse(event.body.captured_at ?? event.at), ...describe(t, event, names) }))
-        .map(({ at, text, tone }) => ({ at, words: text, tone }));
-    return [
-      { name: t("Snapshots"), kind: "snapshot", entries: entries("snapshot.taken") },
-      { name: t("Chat"), kind: "chat", entries: entries("chat.sent") },
-      { name: t("Checklist"), kind: "checklist", entries: entries("checklist.answered") },
-    ];
+    const momentOf = (event) => Date.parse(event.body.captured_at ?? event.at);
+    return lanesOf({ t, clockTime: formatTime, schedule: this.#schedule, events: this.#events, names, momentOf });
   }
 
   // -- many times a second

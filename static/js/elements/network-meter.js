@@ -1,27 +1,6 @@
 import { h } from "../dom.js";
 import { t } from "../lib/i18n.js";
-
-const GRADES = {
-  good: () => t("Network good"),
-  fair: () => t("Network fair"),
-  poor: () => t("Network weak"),
-  lost: () => t("Network lost"),
-  unknown: () => t("Network unknown"),
-};
-
-const REASONS = {
-  no_media: () => t("no picture arrives"),
-  loss: () => t("packets are lost"),
-  delay: () => t("long delay"),
-  bandwidth: () => t("too little bandwidth"),
-  bitrate: () => t("very little bandwidth"),
-  cpu: () => t("the device is overloaded"),
-};
-
-/** The reasons of a grade in words, joined; unknown codes are left out. */
-export function networkReasons(codes) {
-  return codes.filter((code) => code in REASONS).map((code) => REASONS[code]()).join(t(", "));
-}
+import { gradeWord, reasonWords } from "../lib/network-words.js";
 
 /**
  * <network-meter data-grade="good|fair|poor|lost|unknown" data-reasons="loss delay">: three bars and a word; the
@@ -47,11 +26,11 @@ class NetworkMeter extends HTMLElement {
 
   /** Why the grade is what it is, in words; "" where nothing is the matter. */
   get reasons() {
-    return networkReasons((this.dataset.reasons ?? "").split(" "));
+    return reasonWords(t, (this.dataset.reasons ?? "").split(" "));
   }
 
   #draw() {
-    const word = (GRADES[this.dataset.grade] ?? GRADES.unknown)();
+    const word = gradeWord(t, this.dataset.grade);
     const { reasons } = this;
     const bars = h("span", { class: "bars", "aria-hidden": "true" }, h("i"), h("i"), h("i"));
     this.replaceChildren(bars, h("span", { class: "brief" in this.dataset ? "visually-hidden" : null }, word));

@@ -1,12 +1,13 @@
 import { causeWords } from "./continuity-words.js";
 import { locationWords } from "./location-words.js";
+import { gradeTone, gradeWord, reasonWords } from "./network-words.js";
 
 /**
  * An event of the log as one sentence for people. Pure: words come from `t`, names from the `names` of the room.
  *
  * @typedef {{person: (id: string) => string, slot: (id: string) => string, item: (key: string) => string}} Names
  * @typedef {{text: string, kind: string, tone: "neutral"|"ok"|"warn"|"bad", detail?: string}} Sentence
- *   `kind` picks the icon and the lane: inspection, people, recording, snapshot, chat, checklist, device, location, alarm.
+ *   `kind` picks the icon and the lane: inspection, people, recording, snapshot, chat, checklist, device, location, network, alarm.
  */
 
 /** @param {(msgid: string, params?: object) => string} t */
@@ -209,6 +210,11 @@ const WORDS = {
   "location.fixed": (t, { body }, names) => {
     const { tone, title, accuracy } = locationWords(t, body);
     return ["location", t("Position of {name}. {grade}", { name: names.person(body.participant), grade: title }), tone, accuracy];
+  },
+  "network.graded": (t, { body }, names) => {
+    // That a network is good is no news worth a colour.
+    const tone = body.grade === "good" ? "neutral" : gradeTone(body.grade);
+    return ["network", t("{name}: {text}", { name: names.person(body.participant), text: gradeWord(t, body.grade) }), tone, reasonWords(t, body.reasons)];
   },
   "office.warned": (t, { body }) => ["alarm", officeWarning(t, body), "bad", warningDetail(t, body)],
 };

@@ -2,7 +2,7 @@
 
 import pytest
 
-from server.live.network import Measured, grade
+from server.live.network import HOLDS_S, Grade, Measured, SteadyGrade, grade
 
 
 @pytest.mark.parametrize(
@@ -23,3 +23,23 @@ from server.live.network import Measured, grade
 )
 def test_the_worst_sign_decides(measured: Measured, expected: tuple[str, tuple[str, ...]]) -> None:
     assert grade(measured) == expected
+
+
+def test_only_a_grade_that_has_held_is_told_and_only_once() -> None:
+    seen: list[tuple[float, Grade]] = [
+        (0, "unknown"),
+        (2, "good"),
+        (4, "poor"),
+        (6, "good"),
+        (8, "good"),
+        (10, "good"),
+        (12, "good"),
+        (14, "fair"),
+        (16, "good"),
+        (18, "fair"),
+        (20, "fair"),
+        (22, "fair"),
+    ]
+    steady = SteadyGrade()
+    told = [(at_s, verdict, steady.held_s(verdict, at_s)) for at_s, verdict in seen]
+    assert [one for one in told if one[2] is not None] == [(10, "good", HOLDS_S), (22, "fair", HOLDS_S)]
