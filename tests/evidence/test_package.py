@@ -1,11 +1,13 @@
 """A sealed package passes: both verifiers, the stock commands as the instructions have them, folder and zip."""
 
+import io
 import itertools
 import os
 import re
 import subprocess
 import tracemalloc
 import zipfile
+from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,7 +20,15 @@ from server.evidence import package as zipping
 from server.evidence.verify import Trust, verify
 from tests.evidence.authority import Authority, ask
 from tests.evidence.inspection import Made
-from tests.evidence.verifiers import ask_both, ask_ours, json_of, problems_of, run_standalone
+from tests.evidence.verifiers import (
+    ask_both,
+    ask_ours,
+    json_of,
+    problems_of,
+    run_in_process,
+    run_standalone,
+    standalone,
+)
 
 AT = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
 
@@ -119,6 +129,25 @@ def test_the_enclosed_verifier_runs_in_a_bare_interpreter(original: Made) -> Non
     )
     assert code == 0
     assert json_of(text)["verdict"] == "passed"
+
+
+def test_the_enclosed_verifier_reads_a_recording_once_whole_and_in_pieces(
+    original: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: Counter[str] = Counter()
+
+    class Counted(io.FileIO):
+        def read(self, size: int | None = -1) -> bytes:
+            data = super().read(size) or b""
+            read[Path(str(self.name)).name] += len(data)
+            return data
+
+    monkeypatch.setattr(standalone(), "open", Counted, raising=False)
+    check, stopped = run_in_process(original.folder, original.office)
+    assert (check.problems, stopped) == ([], [])
+    assert any(kind == "part.segment" for kind, _ in check.events)
+    for path in (original.folder / "data/media").iterdir():
+        assert read[path.name] == path.stat().st_size
 
 
 def test_the_enclosed_verifier_says_what_it_does_not_prove(original: Made) -> None:
