@@ -10,6 +10,8 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from operator import sub
+from typing import NamedTuple
 
 from .wrap import Unwrapper
 
@@ -19,6 +21,8 @@ FEEDBACK = ("transport-cc", "")
 _TICK_S = 0.000_25
 _TICKS_OF_REFERENCE = 256  # reference times count 64 ms
 _MAX_RUN = 0x1FFF
+_EXTENSION = 12  # where a header extension begins, without contributing sources
+_from_bytes = int.from_bytes
 _NOT_RECEIVED, _SMALL, _LARGE = 0, 1, 2
 # One feedback speaks of so many packets at most: what came before a jump in the numbers is another story.
 # As many as one datagram carries, whatever the times between them.
@@ -42,7 +46,7 @@ class TransportFeedback:
     def __bytes__(self) -> bytes:
         first = next((tick for tick in self.arrivals if tick is not None), 0)
         reference = first // _TICKS_OF_REFERENCE
-        symbols, deltas = _encode(self.arrivals, reference * _TICKS_OF_REFERENCE)
+        chunks, deltas = _encode_all(self.arrivals, reference * _TICKS_OF_REFERENCE)
         body = struct.pack(
             "!IIHHI",
             self.ssrc,
@@ -51,7 +55,7 @@ class TransportFeedback:
             len(self.arrivals),
             (reference & 0xFFFFFF) << 8 | self.number & 0xFF,
         )
-        body += b"".join(_chunks(symbols)) + deltas
+        body += chunks + deltas
         padding = -len(body) % 4
         header = struct.pack("!BBH", 0xA0 | 15 if padding else 0x80 | 15, 205, (len(body) + padding) // 4)
         return header + body + (bytes(padding - 1) + bytes((padding,)) if padding else b"")
@@ -80,6 +84,19 @@ class TransportFeedback:
         except struct.error as error:
             raise ValueError("transport feedback is truncated") from error
         return cls(ssrc, media_ssrc, base, word & 0xFF, tuple(arrivals))
+
+
+def _encode_all(arrivals: tuple[int | None, ...], tick: int) -> tuple[bytes, bytes]:
+    """The packet status chunks, and the receive deltas."""
+    try:
+        # Nearly always all of them came, one soon after the other: one run of small deltas.
+        deltas = bytes(map(sub, arrivals, (tick, *arrivals)))
+    except (TypeError, ValueError):
+        symbols, deltas = _encode(arrivals, tick)
+        return b"".join(_chunks(symbols)), deltas
+    if len(deltas) > _MAX_RUN:
+        return b"".join(_chunks([_SMALL] * len(deltas))), deltas
+    return (struct.pack("!H", _SMALL << 13 | len(deltas)) if deltas else b""), deltas
 
 
 def _encode(arrivals: Sequence[int | None], tick: int) -> tuple[list[int], bytes]:
@@ -128,25 +145,45 @@ def _symbols(chunk: int) -> list[int]:
     return [chunk >> (13 - index) & 1 for index in range(14)]
 
 
-def find_number(packet: bytes, extension: int) -> int | None:
-    """The transport-wide number in the one-byte header extension (RFC 8285 section 4.2) of an RTP packet."""
+class _Layout(NamedTuple):
+    """Where the number stands, for all packets whose header extension is made alike: of the extension's beginning as
+    one big-endian number, the bits that `mask` shows are those of `pattern`."""
+
+    end: int
+    mask: int
+    pattern: int
+
+
+def _find(packet: bytes, extension: int) -> _Layout | None:
+    """How this packet's one-byte header extension (RFC 8285 section 4.2) leads to the transport-wide number, which are
+    the last two bytes before `end`."""
     if not packet[0] & 0x10:
         return None
-    start = 12 + 4 * (packet[0] & 0x0F)
+    start = _EXTENSION + 4 * (packet[0] & 0x0F)
     if packet[start : start + 2] != b"\xbe\xde" or len(packet) < start + 4:
         return None
     position = start + 4
     end = min(len(packet), position + 4 * (packet[start + 2] << 8 | packet[start + 3]))
+    shown = bytearray(b"\xff\xff\xff\xff")
     while position < end:
         head = packet[position]
+        shown.append(0xFF)
+        position += 1
         if head == 0:
-            position += 1
             continue
         size = (head & 0x0F) + 1
-        if head >> 4 == extension and size == 2 and position + 3 <= end:
-            return packet[position + 1] << 8 | packet[position + 2]
-        position += 1 + size
+        shown += bytes(size)
+        position += size
+        if head >> 4 == extension and size == 2 and position <= end:
+            mask = int.from_bytes(shown, "big")
+            return _Layout(position, mask, int.from_bytes(packet[start:position], "big") & mask)
     return None
+
+
+def find_number(packet: bytes, extension: int) -> int | None:
+    """The transport-wide number of an RTP packet."""
+    found = _find(packet, extension)
+    return None if found is None else packet[found.end - 2] << 8 | packet[found.end - 1]
 
 
 class Arrivals:
@@ -154,8 +191,8 @@ class Arrivals:
 
     def __init__(self, extension: int) -> None:
         self._extension = extension
-        # Nearly always the only element of the header: see `packet`.
-        self._usual = bytes((0xBE, 0xDE, 0, 1, extension << 4 | 1))
+        # Nearly all packets are made like the one before: see `packet`.
+        self._layout = _Layout(_EXTENSION, 0, -1)
         self._numbers = Unwrapper(16)
         self._waiting: list[tuple[int, float]] = []  # as they came: 16 bits, arrival
         self._next: int | None = None
@@ -163,8 +200,16 @@ class Arrivals:
 
     def packet(self, packet: bytes, now: float) -> None:
         """An RTP packet of the connection that arrived at `now` (monotonic seconds)."""
-        if packet[0] == 0x90 and packet[12:17] == self._usual and len(packet) > 18:
-            number: int | None = packet[17] << 8 | packet[18]
+        if packet[0] == 0x90:  # no contributing sources, no padding
+            end, mask, pattern = self._layout
+            value = _from_bytes(packet[_EXTENSION:end], "big")
+            if value & mask != pattern:
+                found = _find(packet, self._extension)
+                if found is None:
+                    return
+                self._layout = found
+                value = _from_bytes(packet[_EXTENSION : found.end], "big")
+            number: int | None = value & 0xFFFF
         else:
             number = find_number(packet, self._extension)
         if number is not None and len(self._waiting) < _MAX_WAITING:
@@ -174,14 +219,15 @@ class Arrivals:
         """Of what has arrived since the last one, and what is missing in between; None when nothing has."""
         if not self._waiting:
             return None
+        unwrapped = self._numbers
         ticks: dict[int, int] = {}
         for number, arrived in self._waiting:
-            ticks.setdefault(self._numbers(number), int(arrived / _TICK_S))
+            ticks.setdefault(unwrapped(number), int(arrived / _TICK_S))
         self._waiting.clear()
         last = max(ticks)
         first = min(*ticks, last if self._next is None else self._next)
         first = max(first, last - _MAX_SPAN + 1)
         self._next = last + 1
         self._count += 1
-        arrivals = tuple(ticks.get(number) for number in range(first, last + 1))
+        arrivals = tuple(map(ticks.get, range(first, last + 1)))
         return TransportFeedback(ssrc, media_ssrc, first & 0xFFFF, self._count & 0xFF, arrivals)

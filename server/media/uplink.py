@@ -20,6 +20,7 @@ _NACK_TICK_S = 0.02
 _SOURCE_SILENT_S = 0.5
 # So many scattered numbers fit into one datagram; the rest goes with the next.
 _MAX_ASKED = 300
+_EXTENDED_SIZE = HEADER_SIZE + 4
 _unpack_header = HEADER.unpack_from
 
 
@@ -50,6 +51,9 @@ class Uplink:
         self._timer: asyncio.TimerHandle | None = None
         self._report: SenderReport | None = None
         self._reported_at = 0.0
+        # Profile and length of the latest header extension, and where the payload begins then.
+        self._extension: bytes | None = None
+        self._payload_at = 0
         self.repaired = 0
         self.strangers = 0
         "Packets of a second source that were not taken."
@@ -64,13 +68,14 @@ class Uplink:
         return self._unrepaired_before + (self._losses.abandoned if self._losses is not None else 0)
 
     def media(self, packet: bytes, now: float) -> None:
-        if packet[0] == 0x80 and len(packet) >= HEADER_SIZE:
-            payload = packet[HEADER_SIZE:]  # a bare header, as most packets have
+        if (
+            packet[0] == 0x90
+            and packet[HEADER_SIZE:_EXTENDED_SIZE] == self._extension
+            and len(packet) >= self._payload_at
+        ):
+            payload = packet[self._payload_at :]  # an extension as long as the last one, as nearly all have
         else:
-            span = payload_span(packet)
-            if span is None:
-                raise ValueError("not an RTP packet")
-            payload = packet[span[0] : span[1]]
+            payload = self._payload(packet)
         _, marker_type, sequence, timestamp, ssrc = _unpack_header(packet)
         source, reception = self._source, self.reception
         if source is None or reception is None or ssrc != self.ssrc:
@@ -94,6 +99,15 @@ class Uplink:
             reception.turned(place, now)
         if number >= source.first_number:
             self.track.push(number, place, marker_type & 0x80, payload, now)
+
+    def _payload(self, packet: bytes) -> bytes:
+        """Raises ValueError for what is no RTP packet."""
+        span = payload_span(packet)
+        if span is None:
+            raise ValueError("not an RTP packet")
+        if packet[0] == 0x90:  # no contributing sources, no padding
+            self._extension, self._payload_at = packet[HEADER_SIZE:_EXTENDED_SIZE], span[0]
+        return packet[span[0] : span[1]]
 
     def _out_of_order(self, source: Source, sequence: int, now: float) -> int:
         """The slot number of a packet that is not the next one: some are missing, or it is late."""

@@ -1,5 +1,7 @@
 """Transport-wide feedback: what arrived when, as browsers read it."""
 
+import random
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -29,6 +31,53 @@ def test_any_bytes_have_a_number_or_none(noise: bytes) -> None:
     find_number(bytes((noise[0] | 0x90,)) + noise[1:], 3)
     arrivals = Arrivals(3)
     arrivals.packet(noise, 1.0)
+
+
+ELEMENTS = st.lists(
+    st.tuples(st.sampled_from([1, 2, 4, 9]), st.binary(min_size=1, max_size=5)) | st.none(), max_size=4
+)
+
+
+@given(st.lists(st.tuples(ELEMENTS, st.integers(0, 3)), min_size=1, max_size=8), st.randoms())
+def test_the_number_is_found_however_the_extension_is_made_and_whenever_that_changes(
+    layouts: list[tuple[list[tuple[int, bytes] | None], int]], chance: random.Random
+) -> None:
+    arrivals = Arrivals(3)
+    expected: list[int] = []
+    for number in range(100, 140):
+        before, kind = chance.choice(layouts)
+        elements = b"".join(
+            bytes((item[0] << 4 | len(item[1]) - 1,)) + item[1] if item else b"\x00" for item in before
+        )
+        sent = packet(number, before=elements)
+        if kind == 1:  # padding after the payload, as of probes
+            sent = b"\xb0" + sent[1:] + b"\x01"
+        elif kind == 2:  # one contributing source
+            sent = b"\x91" + sent[1:12] + bytes(4) + sent[12:]
+        elif kind == 3:  # without the number; its place is taken by what looks alike
+            sent = packet(number, extension=5, before=elements)
+        if kind != 3:
+            expected.append(number)
+        arrivals.packet(sent, 1.0)
+    said = arrivals.feedback(1, 2)
+    came = [said.base + index for index, tick in enumerate(said.arrivals) if tick is not None] if said else []
+    assert came == expected
+
+
+PIECES = st.sampled_from([b"\x10\xaa", b"\x22abc", b"\x00", b""])
+
+
+@given(st.lists(st.tuples(PIECES, st.integers(1, 40)), min_size=1), st.binary(max_size=40))
+def test_what_is_read_of_a_packet_does_not_depend_on_those_before(
+    cuts: list[tuple[bytes, int]], noise: bytes
+) -> None:
+    arrivals = Arrivals(3)
+    given_packets = [packet(0x1234, before=before)[:size] for before, size in cuts]
+    for each in (*given_packets, b"\x90" + noise, given_packets[0] + noise):
+        arrivals._waiting.clear()
+        arrivals.packet(each, 1.0)
+        number = find_number(each, 3)
+        assert [found for found, _ in arrivals._waiting] == ([] if number is None else [number])
 
 
 def test_feedback_tells_arrivals_in_quarters_of_a_millisecond() -> None:

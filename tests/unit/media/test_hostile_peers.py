@@ -325,3 +325,29 @@ async def test_copies_that_probe_the_way_repair_nothing(slot: Slot, publisher: P
         publisher.media_received(rtp(RTX, original, payload=original.to_bytes(2, "big") + b"\x61xyz"), now)
     assert slot.stats().packets_repaired == 1
     assert len(slot.tracks["video"].ring.packets()) == 4
+
+
+async def test_header_extensions_that_change_in_mid_stream_leave_every_payload_whole(
+    slot: Slot, publisher: PublishSession
+) -> None:
+    now = time.monotonic()
+    plain = rtp(AUDIO, 0)[1:12]
+    heads = [
+        (b"\x90", b"\xbe\xde\x00\x01abcd"),
+        (b"\x90", b"\xbe\xde\x00\x01efgh"),
+        (b"\x90", b"\xbe\xde\x00\x02abcdefgh"),
+        (b"\x90", b"\x10\x00\x00\x02abcdefgh"),
+        (b"\x90", b"\xbe\xde\x00\x00"),
+        (b"\x80", b""),
+        (b"\x91", b"csrc\xbe\xde\x00\x01abcd"),
+        (b"\x90", b"\xbe\xde\x00\x01abcd"),
+    ]
+    sent = []
+    for number, (first, extension) in enumerate(heads):
+        head = first + plain[:1] + number.to_bytes(2, "big") + plain[3:]
+        sent.append(b"payload %d" % number)
+        publisher.media_received(head + extension + sent[-1], now)
+        # One that ends within its extension is no packet, whatever came before.
+        publisher.media_received(head + extension[:-1], now)
+    assert [packet[12:] for _, packet, _ in slot.tracks["audio"].ring.packets()] == sent
+    assert publisher.malformed == len([extension for _, extension in heads if extension])
