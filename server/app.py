@@ -13,8 +13,8 @@ from server.accounts import views as accounts_views
 from server.accounts.current import SESSION_COOKIE
 from server.accounts.rules import Actor
 from server.accounts.service import find_staff_actor, find_token_actor
+from server.archive import access_views, copies, copy_views, disposal_views, office_log_views
 from server.archive import api as archive_api
-from server.archive import copies, copy_views, disposal_views, office_log_views
 from server.archive import views as archive_views
 from server.archive.access_recorder import AccessRecorder
 from server.archive.access_watch import ACCESSES, watch_accesses
@@ -74,6 +74,7 @@ ROUTES = (
     trouble,
     signalling,
     office_log_views,
+    access_views,
     archive_views,
     archive_api,
     copy_views,

@@ -5,13 +5,15 @@ from __future__ import annotations
 from aiohttp import web
 
 from server.accounts.rules import Actor
-from server.accounts.signing_in import SignedIn
+from server.accounts.signing_in import FailedSignIn, SignedIn
 from server.errors import Unauthenticated
 from server.web import csrf
 from server.web.keys import PRINCIPAL
 from server.web.middlewares import is_secure
 
 SESSION_COOKIE = "yunkan_session"
+FAILED_SIGN_IN = web.RequestKey("failed_sign_in", FailedSignIn)
+"""Left on a request for those who keep the access log."""
 
 
 def actor(request: web.Request) -> Actor:

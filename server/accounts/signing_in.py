@@ -82,6 +82,23 @@ async def sign_in(
     return SignedIn(staff_actor(staff), token, expires_at)
 
 
+@dataclass(frozen=True, slots=True)
+class FailedSignIn:
+    """An attempt for the access log. `account` and `office_id` are empty where there is no such account: what was
+    typed as a name is kept nowhere, for it may be a password.
+    """
+
+    account: str
+    office_id: str
+    code: str
+
+
+async def find_failed(session: AsyncSession, username: str, code: str) -> FailedSignIn:
+    """Whom somebody wanted to be."""
+    staff = await session.scalar(select(Staff).where(Staff.username == normal_username(username)))
+    return FailedSignIn(staff.username, staff.office_id, code) if staff else FailedSignIn("", "", code)
+
+
 async def change_password(
     database: Database, actor: Actor, session_token: str, *, current: str, new: str, again: str, now: datetime
 ) -> None:

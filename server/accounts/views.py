@@ -8,7 +8,14 @@ from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from server.accounts import service
-from server.accounts.current import SESSION_COOKIE, actor, carry_session, drop_session, find_actor
+from server.accounts.current import (
+    FAILED_SIGN_IN,
+    SESSION_COOKIE,
+    actor,
+    carry_session,
+    drop_session,
+    find_actor,
+)
 from server.accounts.rules import STAFF_ROLES
 from server.errors import Forbidden, Invalid, Throttled
 from server.web.forms import explained, see_other, texts_of
@@ -42,6 +49,8 @@ async def sign_in(request: web.Request) -> web.Response:
             session_hours=request.app[SETTINGS].session_hours,
         )
     except (service.WrongSignIn, Throttled) as error:
+        async with request.app[DATABASE].reading() as session:
+            request[FAILED_SIGN_IN] = await service.find_failed(session, username, error.code)
         context = {"next": target, "username": username[:80], "errors": explained(error)}
         return render(request, "accounts/sign_in.html", context, status=status_of(error))
     response = see_other(target)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from server.accounts.models import Office
@@ -19,7 +19,13 @@ EXPORTED = "package.exported"
 VIEWED = "inspection.viewed"
 PLAYED = "part.played"
 VERIFIED = "package.verified"
+CASE_VIEWED = "case.viewed"
+PAPER_VIEWED = "paper.viewed"
+SEARCHED = "archive.searched"
 REFUSED = "access.refused"
+SIGN_IN_FAILED = "sign_in.failed"
+COUNTED = "access.counted"
+"""So many failed attempts have no line of their own (`archive.attempts`)."""
 LOST = "access.lost"
 """So many acts could not be written down."""
 
@@ -71,11 +77,18 @@ async def record_access(
 
 
 async def list_accesses(
-    session: AsyncSession, chain: str, limit: int = 20, *, type_: str | None = None
+    session: AsyncSession, chain: str, limit: int = 20, *, type_: str | None = None, below: int | None = None
 ) -> list[Access]:
-    """The newest first; of one kind only where it is named."""
+    """The newest first; of one kind only where it is named; only lines before number `below`."""
     query = select(Access).where(Access.inspection_id == chain).order_by(Access.seq.desc()).limit(limit)
+    if below is not None:
+        query = query.where(Access.seq < below)
     return list(await session.scalars(query.where(Access.type == type_) if type_ else query))
+
+
+async def count_accesses(session: AsyncSession, chain: str) -> int:
+    """Lines of the chain: the number of its last one."""
+    return await session.scalar(select(func.max(Access.seq)).where(Access.inspection_id == chain)) or 0
 
 
 async def read_chain(session: AsyncSession, chain: str) -> list[bytes]:

@@ -2,14 +2,16 @@
 
 A request only puts what it did into a bounded queue. One task of the worker writes: it finds out what the act was
 about, leaves out what belongs to an act already written, and appends to the chain. What the queue could not take, and
-what the database refuses again and again while it takes other lines, is counted and becomes a line itself. Exports are
-not written here: they are in the transaction that allows them, before a byte is sent.
+what the database refuses again and again while it takes other lines, is counted and becomes a line itself; so do failed
+attempts beyond the first ones, before they get into the queue. Exports are not written here: they are in the
+transaction that allows them, before a byte is sent.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict, deque
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -18,10 +20,24 @@ import structlog
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from server.accounts.models import Office
 from server.accounts.rules import Actor
-from server.archive.access import LOST, PLAYED, REFUSED, VERIFIED, VIEWED, record_access
+from server.archive.access import (
+    CASE_VIEWED,
+    COUNTED,
+    LOST,
+    PAPER_VIEWED,
+    PLAYED,
+    REFUSED,
+    SIGN_IN_FAILED,
+    VERIFIED,
+    VIEWED,
+    record_access,
+)
+from server.archive.attempts import Attempts
 from server.archive.models import Access
-from server.clock import Clock
+from server.cases.models import Case
+from server.clock import Clock, rfc3339
 from server.db import Database
 from server.evidence.canonical import parse
 from server.inspections.models import Inspection
@@ -37,19 +53,22 @@ RETRY_S = 2.0
 MOST_TRIES = 3
 """Then it is asked whether the fault is the act's: one that is never taken must not keep all others waiting."""
 OVER = ("ended", "concluded")
+LOOK_AT_COUNTS_S = 60.0
+ATTEMPTS = (REFUSED, SIGN_IN_FAILED)
 DATA = "data"
 """What programs, and the scripts of a page, fetch: no act of its own for somebody who has the page open."""
 
 VISITOR = Actor(kind="system", id="visitor", name="", role="observer", office_id="")
-"""Somebody who is not known, on the page where receipts are checked."""
+"""Somebody who is not known: who checks receipts, who fails to sign in, who asks without having signed in."""
 
 
 @dataclass(frozen=True, slots=True)
 class Act:
-    """`target`: the id that was asked for, of an inspection or a part, or nothing for what is the office's.
+    """`target`: the id that was asked for, of an inspection, a part or a case, or nothing for what is the office's.
 
     `what` tells pages apart; of a refusal it is the route, and `code` says why; of a check it is what came out, of
-    another than that of receipts with its kind before a colon.
+    another than that of receipts with its kind before a colon; of a paper its id; of a search which list; of a sign-in
+    the account, empty if there is none. `more`: what was searched for, or from which address.
     """
 
     actor: Actor
@@ -58,13 +77,28 @@ class Act:
     what: str
     at: datetime
     code: str = ""
+    more: tuple[tuple[str, str], ...] = ()
 
     @property
     def key(self) -> tuple[str, ...]:
-        return (self.actor.id, self.type, self.target, self.what)
+        return (
+            self.actor.id,
+            self.type,
+            self.target,
+            self.what,
+            *(text for each in self.more for text in each),
+        )
+
+    @property
+    def who(self) -> str:
+        """Whose attempt it is: of strangers at one account, or at all other things, together."""
+        return f"account:{self.what}" if self.type == SIGN_IN_FAILED else self.actor.id
 
     @property
     def body(self) -> dict[str, Any]:
+        return self._told() | dict(self.more)
+
+    def _told(self) -> dict[str, Any]:
         if self.type == PLAYED:
             return {"part": self.target}
         if self.type == VERIFIED:
@@ -72,6 +106,12 @@ class Act:
             return {kind or "receipts": outcome}
         if self.type == REFUSED:
             return {"what": self.what, "code": self.code, "target": self.target}
+        if self.type == SIGN_IN_FAILED:
+            return {"account": self.what, "code": self.code}
+        if self.type == PAPER_VIEWED:
+            return {"paper": self.what, "case": self.target}
+        if self.type == CASE_VIEWED:
+            return {"what": self.what, "case": self.target}
         return {"what": self.what}
 
 
@@ -86,17 +126,29 @@ class AccessRecorder:
         self._tries = 0
         """Of the first in the queue."""
         self._recent: OrderedDict[tuple[str, ...], datetime] = OrderedDict()
+        self._attempts = Attempts()
+        self._actors: dict[str, Actor] = {}
+        """Who is meant by the names that attempts are counted under."""
         self._news = asyncio.Event()
         self._writing = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
 
     def note(self, act: Act) -> None:
         """Never waits, never fails."""
+        if act.type in ATTEMPTS and not self._admit(act):
+            return
         if len(self._waiting) >= MOST_WAITING:
             self._dropped += 1
             return
         self._waiting.append(act)
         self._news.set()
+
+    def _admit(self, act: Act) -> bool:
+        """Before the queue: what hostile people can do without end must not push out what others did."""
+        admitted = self._attempts.admit(act.who, act.key, act.type, act.at)
+        if not admitted:
+            self._actors[act.who] = act.actor
+        return admitted
 
     def start(self) -> None:
         self._task = asyncio.create_task(self._run(), name="access recorder")
@@ -108,12 +160,16 @@ class AccessRecorder:
             await asyncio.gather(self._task, return_exceptions=True)
         try:
             await self.flush()
+            async with self._writing:
+                await self._tell_counted(everything=True)
         except Exception:
             log.exception("accesses_lost", count=len(self._waiting))
 
     async def _run(self) -> None:
         while True:
-            await self._news.wait()
+            # What was counted is told after a while, also when nothing more happens.
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._news.wait(), LOOK_AT_COUNTS_S)
             self._news.clear()
             try:
                 await self.flush()
@@ -139,8 +195,30 @@ class AccessRecorder:
                 self._waiting.popleft()
                 if self._dropped:
                     await self._tell_dropped(act)
+            await self._tell_counted()
+
+    async def _tell_counted(self, *, everything: bool = False) -> None:
+        for counted in self._attempts.take(self._clock.now(), all_=everything):
+            actor = self._actors.get(counted.who, VISITOR)
+            body = {
+                "count": sum(counted.by_type.values()),
+                "types": counted.by_type,
+                "since": rfc3339(counted.since),
+            }
+            if counted.who.startswith("account:"):
+                body["account"] = counted.who.partition(":")[2]
+            try:
+                async with self._database.transaction() as session:
+                    if (office := await _office_of(session, actor)) is not None:
+                        await record_access(session, self._clock, actor, office, COUNTED, body)
+            except Exception:
+                self._attempts.give_back(counted)
+                raise
+            self._actors.pop(counted.who, None)
 
     def _belongs_to_another(self, act: Act) -> bool:
+        if act.type in ATTEMPTS:
+            return False  # decided before the queue
         names = {act.key}
         if act.what == DATA:
             names |= {(*act.key[:3], page) for page in ("page", "replay")}
@@ -161,6 +239,9 @@ class AccessRecorder:
             if chain is None:
                 return False
             if await _is_written(session, chain, act):
+                if act.type in ATTEMPTS:
+                    self._attempts.count(act.who, act.type, act.at)
+                    self._actors[act.who] = act.actor
                 return True
         async with self._database.transaction() as session:
             await record_access(session, self._clock, act.actor, chain, act.type, act.body, act.at)
@@ -177,7 +258,8 @@ class AccessRecorder:
             inspection_id = part.inspection_id
         state = await session.scalar(select(Inspection.state).where(Inspection.id == inspection_id))
         if state is None:
-            return act.actor.office_id or None
+            office = await session.scalar(select(Case.office_id).where(Case.id == act.target))
+            return office or await _office_of(session, act.actor)
         if act.type == VIEWED and state not in OVER and act.actor.role != "administrator":
             return None
         return inspection_id
@@ -185,21 +267,25 @@ class AccessRecorder:
     async def _give_up(self, act: Act) -> None:
         """A line says that one is missing. Where even that cannot be written it is not the act: that is raised."""
         async with self._database.transaction() as session:
-            if act.actor.office_id:
+            office = await _office_of(session, act.actor)
+            if office is not None:
                 body = {"count": 1, "type": act.type}
-                await record_access(session, self._clock, act.actor, act.actor.office_id, LOST, body)
-            else:
-                await session.execute(select(1))
+                await record_access(session, self._clock, act.actor, office, LOST, body)
         log.exception("access_given_up", type=act.type, target=repr(act.target))
 
     async def _tell_dropped(self, act: Act) -> None:
         count, self._dropped = self._dropped, 0
         log.error("accesses_dropped", count=count)
-        if act.actor.office_id:
-            async with self._database.transaction() as session:
-                await record_access(
-                    session, self._clock, act.actor, act.actor.office_id, LOST, {"count": count}
-                )
+        async with self._database.transaction() as session:
+            office = await _office_of(session, act.actor)
+            if office is not None:
+                await record_access(session, self._clock, act.actor, office, LOST, {"count": count})
+
+
+async def _office_of(session: AsyncSession, actor: Actor) -> str | None:
+    """Whose log has what belongs to no inspection: of somebody who is not known that of the office that was first."""
+    first = select(Office.id).order_by(Office.created_at, Office.id).limit(1)
+    return actor.office_id or await session.scalar(first)
 
 
 async def _is_written(session: AsyncSession, chain: str, act: Act) -> bool:

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from sqlalchemy import exists, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
+from server.archive.access import read_chain
 from server.archive.models import Access, Seal
 from server.clock import rfc3339
 from server.errors import N_
 from server.evidence import officelog
 from server.evidence.canonical import parse, parse_canonical
-from server.evidence.chain import BadLine, check_chain, link_of
+from server.evidence.chain import GENESIS, BadLine, check_chain, link_of
 from server.inspections.models import Inspection
 from server.officelog.checking import Fault, walk
 from server.officelog.models import OfficeEntry
+from server.storage.line_files import read_lines
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +111,55 @@ async def _other_ends(session: AsyncSession) -> list[Fault]:
 async def access_chains(session: AsyncSession) -> list[str]:
     """Every access log there is: of inspections, and of offices for what belongs to none."""
     return list(await session.scalars(select(Access.inspection_id).distinct().order_by(Access.inspection_id)))
+
+
+@dataclass(frozen=True, slots=True)
+class AccessReport:
+    """One access log: `bad` the first line that does not hold; `entered` (entry of the office's log, line) of the last
+    end that was entered there, `is_as_entered` whether the line is still that one; `filed` lines of its file, and
+    `is_as_filed` whether they are the same (it is late by seconds).
+    """
+
+    size: int
+    head: str
+    bad: BadLine | None
+    entered: tuple[int, int] | None
+    is_as_entered: bool
+    filed: int
+    is_as_filed: bool
+
+    @property
+    def holds(self) -> bool:
+        return self.bad is None and self.is_as_entered and self.is_as_filed
+
+
+async def report_accesses(session: AsyncSession, chain: str, file: Path) -> AccessReport:
+    """The log of an inspection or an office, against itself, the office's log and its file."""
+    # The file first: the database may be ahead of it, never behind.
+    filed = await asyncio.to_thread(read_lines, file)
+    lines = await read_chain(session, chain)
+    bad = await check_accesses(session, chain)
+    entry = await session.scalar(
+        select(OfficeEntry)
+        .where(OfficeEntry.inspection_id == chain, OfficeEntry.kind == officelog.ACCESS)
+        .order_by(OfficeEntry.index.desc())
+        .limit(1)
+    )
+    entered, is_as_entered = None, True
+    if entry is not None:
+        seq = entry.seq or 0
+        entered = entry.index, seq
+        head = parse(entry.record.encode()).get("head")
+        is_as_entered = 0 < seq <= len(lines) and link_of(lines[seq - 1]) == head
+    return AccessReport(
+        size=len(lines),
+        head=link_of(lines[-1]) if lines else GENESIS,
+        bad=bad,
+        entered=entered,
+        is_as_entered=is_as_entered,
+        filed=len(filed),
+        is_as_filed=filed == lines[: len(filed)],
+    )
 
 
 async def check_accesses(session: AsyncSession, chain: str) -> BadLine | None:

@@ -101,8 +101,27 @@ class Access(Base):
     line: Mapped[str] = mapped_column(Text)
 
     @property
+    def body(self) -> dict[str, Any]:
+        told: dict[str, Any] = json.loads(self.line)["body"]
+        return told
+
+    @property
     def about(self) -> list[str]:
         """What the line is about beside its kind: a page's code, a part's id, why it was refused, a reason given."""
-        body: dict[str, Any] = json.loads(self.line)["body"]
-        names = ("what", "part", "code", "reason", "record", "receipts")
-        return [str(body[name]) for name in names if name in body]
+        body = self.body
+        names = (
+            *(
+                "what",
+                "part",
+                "paper",
+                "query",
+                "account",
+                "code",
+                "reason",
+                "record",
+                "receipts",
+                "accesses",
+            ),
+            *("count", "address"),
+        )
+        return [str(body[name]) for name in names if body.get(name)]

@@ -24,8 +24,8 @@ from server.storage.files import Files
 State = Literal["open", "waiting", "sealing", "failed", "sealed"]
 
 
-SHOWN = 50
-"""Lines of the access log on the inspection's page."""
+SHOWN = 20
+"""Lines of the access log on the inspection's page; the others have a page of their own."""
 
 
 class Disposed(Gone):

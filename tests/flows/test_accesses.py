@@ -1,5 +1,7 @@
 """Who saw, played, took or could not get the evidence is written down, and no page waits for that."""
 
+from collections import Counter
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -9,9 +11,21 @@ from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from server.accounts.rules import Actor
-from server.archive import access_recorder
-from server.archive.access import LOST, PLAYED, REFUSED, VERIFIED, VIEWED, record_access
-from server.archive.access_recorder import AccessRecorder, Act
+from server.archive import access_recorder, attempts
+from server.archive.access import (
+    CASE_VIEWED,
+    COUNTED,
+    LOST,
+    PAPER_VIEWED,
+    PLAYED,
+    REFUSED,
+    SEARCHED,
+    SIGN_IN_FAILED,
+    VERIFIED,
+    VIEWED,
+    record_access,
+)
+from server.archive.access_recorder import VISITOR, AccessRecorder, Act
 from server.archive.access_watch import ACCESSES
 from server.archive.keys import HEADS
 from server.archive.log_check import check_accesses, check_office_log
@@ -29,9 +43,10 @@ from server.verification.service import Outcome
 from server.web.keys import DATABASE, FILES
 from tests.cast import Appointment, Office, found_office
 from tests.clock import SettableClock
-from tests.flows.browsing import look, shown, sign_in
+from tests.flows.browsing import look, send_form, shown, sign_in
 from tests.flows.conftest import Client
 from tests.flows.rooms import join
+from tests.flows.test_cases import PNG, file_form
 
 
 async def hold(app: web.Application, office: Office, inspection_id: str) -> None:
@@ -157,8 +172,15 @@ async def test_what_was_refused_stands_where_those_concerned_look(
     assert [told(line)[:2] for line in lines] == [
         (REFUSED, "test agent"),
         (REFUSED, "test reviewer"),
+        (REFUSED, ""),
         (REFUSED, "test auditor"),
     ]
+    assert lines[2]["body"] == {
+        "what": "/api/v1/inspections/{inspection}",
+        "code": "unauthenticated",
+        "target": appointment.id,
+        "address": "127.0.0.1",
+    }
     assert lines[-1]["body"]["code"] == "not_sealed"
     (unknown,) = await lines_of(app, neighbours.id)
     assert unknown["body"] == {
@@ -166,6 +188,138 @@ async def test_what_was_refused_stands_where_those_concerned_look(
         "code": "inspection_not_found",
         "target": "NOSUCH",
     }
+
+
+async def test_a_look_at_a_case_at_its_papers_and_into_the_archive_is_one_line_each(
+    client: Client, app: web.Application, office: Office, appointment: Appointment
+) -> None:
+    case = f"/cases/{appointment.case_id}"
+    await send_form(client, f"{case}/materials", file_form(PNG, "营业执照.png"), who=office.bearer("agent"))
+    await sign_in(client)
+    page = await look(client, case)
+    paper = page.partition(f'href="{case}/materials/')[2].partition('"')[0]
+    if paper == "new":
+        paper = page.rpartition(f'href="{case}/materials/')[2].partition('"')[0]
+    for path in (
+        f"/api/v1{case}",
+        f"/api/v1{case}/evidence",
+        f"{case}/close",
+        *[f"{case}/materials/{paper}"] * 2,
+        *["/archive?q=丰禾&from=2026-01-01"] * 2,
+        "/archive?q=丰禾&from=2026-01-01&page=2",
+        "/archive",
+        "/cases",
+        "/cases?q=丰禾",
+    ):
+        assert await get(client, path) == 200, path
+    assert [told(line) for line in await lines_of(app, office.id)] == [
+        (CASE_VIEWED, "周敏", {"what": "page", "case": appointment.case_id}),
+        (PAPER_VIEWED, "周敏", {"paper": paper, "case": appointment.case_id}),
+        (SEARCHED, "周敏", {"what": "archive", "query": "q=丰禾&from=2026-01-01"}),
+        (SEARCHED, "周敏", {"what": "archive"}),
+        (SEARCHED, "周敏", {"what": "cases", "query": "q=丰禾"}),
+    ]
+
+
+async def test_failed_sign_ins_and_what_a_role_does_not_allow_are_in_the_offices_log(
+    client: Client, app: web.Application, office: Office
+) -> None:
+    async def fail(username: str, password: str) -> None:
+        await send_form(client, "/sign-in", {"username": username, "password": password}, status=401)
+
+    await fail(" ZHOU", "wrong")
+    await fail("my-password-by-mistake", "zhou")
+    assert await get(client, "/admin", office.bearer("reviewer")) == 403
+    assert await get(client, "/api/v1/cases", {"Authorization": "Bearer yk_nobodys"}) == 401
+    assert await get(client, "/api/v1/cases") == 401, "on the way to sign in"
+    lines = await lines_of(app, office.id)
+    here = {"address": "127.0.0.1"}
+    assert [told(line) for line in lines] == [
+        (SIGN_IN_FAILED, "", {"account": "zhou", "code": "wrong_sign_in", **here}),
+        (SIGN_IN_FAILED, "", {"account": "", "code": "wrong_sign_in", **here}),
+        (REFUSED, "test reviewer", {"what": "/admin", "code": "forbidden", "target": ""}),
+        (REFUSED, "", {"what": "/api/v1/cases", "code": "unauthenticated", "target": "", **here}),
+    ]
+    assert "my-password" not in str(lines)
+    await sign_in(client, "zheng")
+    page = shown(await look(client, "/office-log"))
+    assert "Failed to sign in" in page
+    assert "zhou · wrong name or password · 127.0.0.1" in page
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_a_flood_of_failed_attempts_fills_a_few_lines_and_is_counted(
+    app: web.Application, office: Office, appointment: Appointment, clock: SettableClock
+) -> None:
+    recorder = app[ACCESSES]
+
+    def guess(account: str, address: str) -> None:
+        more = (("address", address),)
+        stranger = replace(VISITOR, office_id=office.id if account else "")
+        recorder.note(Act(stranger, SIGN_IN_FAILED, "", account, clock.now(), "wrong_sign_in", more))
+
+    for number in range(3000):
+        guess("", f"203.0.113.{number}")
+        recorder.note(Act(VISITOR, REFUSED, f"N{number}", "/", clock.now(), "unauthenticated"))
+    guess("zhou", "203.0.113.7")
+    for _ in range(500):
+        guess("zhou", "203.0.113.7")
+    recorder.note(Act(office.zheng, VIEWED, "", "office-log", clock.now()))
+    lines = await lines_of(app, office.id)
+    assert Counter(line["type"] for line in lines) == {
+        SIGN_IN_FAILED: attempts.LINES + 1, REFUSED: attempts.LINES, VIEWED: 1
+    }  # fmt: skip
+    clock.advance(minutes=11)
+    counted = [line for line in await lines_of(app, office.id) if line["type"] == COUNTED]
+    assert {(line["body"].get("account"), line["body"]["count"]) for line in counted} == {
+        ("", 3000 - attempts.LINES),
+        ("zhou", 500),
+        (None, 3000 - attempts.LINES),
+    }
+    assert (await lines_of(app, office.id))[-1]["type"] == COUNTED
+    assert len(await lines_of(app, office.id)) == len(lines) + 3, "told once"
+
+
+async def test_the_log_has_a_page_with_all_its_lines_and_a_check(
+    client: Client, app: web.Application, office: Office, appointment: Appointment, clock: SettableClock
+) -> None:
+    await hold(app, office, appointment.id)
+    for number in range(60):
+        app[ACCESSES].note(
+            Act(office.zheng, PLAYED, appointment.id, "", clock.now(), more=(("n", str(number)),))
+        )
+    await app[ACCESSES].flush()
+    await app[HEADS].run_once()
+    log = f"/inspections/{appointment.id}/accesses"
+    await sign_in(client, "zheng")
+    assert f'href="{log}"' in await look(client, f"/inspections/{appointment.id}")
+    first, second = await look(client, log), await look(client, f"{log}?page=2")
+    assert first.count("data-access=") == 50
+    assert 'rel="next"' in first
+    assert second.count(f'data-access="{PLAYED}"') >= 10
+    _, page = await send_form(client, f"{log}/check", {}, status=200)
+    assert 'data-check="holds"' in page
+    assert "are the same in the file" in page
+    (checked,) = [line for line in await lines_of(app, appointment.id) if line["type"] == VERIFIED]
+    assert checked["body"] == {"accesses": "holds"}
+    _, page = await send_form(client, "/office-log/accesses/check", {}, status=200)
+    assert 'data-check="holds"' in page
+    database = app[DATABASE]
+    async with database.transaction() as session:
+        fence = "fence_accesses_update" if database.is_sqlite else "fence_accesses ON accesses"
+        await session.execute(text(f"DROP TRIGGER {fence}"))
+        await session.execute(
+            text(
+                "UPDATE accesses SET line = replace(line, '郑', '张') WHERE inspection_id = :id AND seq = 7"
+            ),
+            {"id": appointment.id},
+        )
+    _, page = await send_form(client, f"{log}/check", {}, status=200)
+    assert 'data-check="broken"' in page
+    assert "Line 8: " in page or "Line 7: " in page
+    assert "The file beside the evidence says something else" in page
+    await sign_in(client, "zhou")
+    assert await get(client, log) == 403
 
 
 async def test_the_page_shows_the_log_to_those_who_may_see_it(
