@@ -328,9 +328,15 @@ class Room:
         if self.hub.connections:
             self.announce_media()
             self.announce_presence()
-            if self.hub.state.state == "live" and self.heads.is_due(self._live.clock.monotonic_s(), TICK_S):
+            if self._is_head_due():
                 self._spawn(self.give_head())
         self._grade_networks()
+
+    def _is_head_due(self) -> bool:
+        """While one waits for a slow database there is no second one."""
+        if self.hub.state.state != "live" or self._head_lock.locked():
+            return False
+        return self.heads.is_due(self._live.clock.monotonic_s(), TICK_S)
 
     def _grade_networks(self) -> None:
         """How well those who send picture or sound are connected enters the log, once it has held for a moment."""

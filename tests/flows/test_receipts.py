@@ -3,6 +3,7 @@
 import asyncio
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +19,14 @@ from server.evidence.signatures import public_bytes
 from server.inspections import service as inspections
 from server.inspections.closing import read_lines
 from server.inspections.keys import JOURNAL
+from server.live.heads import HEAD_EVERY_S
 from server.live.keys import LIVE, ROOMS
 from server.live.receipts import read_receipts
+from server.live.rooms import TICK_S
 from server.settings import Settings
 from server.web.keys import DATABASE
 from tests.cast import Appointment, Office
+from tests.clock import SettableClock
 from tests.command import yunkan
 from tests.evidence.verifiers import run_standalone
 from tests.flows.browsing import look
@@ -103,6 +107,53 @@ async def test_everybody_gets_the_signed_head_and_countersignatures_are_kept(
     for each in kept:
         each.require_signed([public_bytes(office_keys.head_key.public_key())])
         assert each.hold_against(lines) == "holds"
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_both_browsers_get_a_head_every_ten_seconds_and_one_at_a_time(
+    stage: Stage, clock: SettableClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    room = stage.app[ROOMS].find(stage.appointment.id)
+    assert room is not None
+    await stage.give_head()
+    announced: list[tuple[float, str]] = []
+    tell, began_s = room.hub.announce, clock.monotonic_s()
+
+    def announce(message: dict[str, Any]) -> None:
+        if message["type"] == "head":
+            announced.append((clock.monotonic_s() - began_s, message["signature"]))
+        tell(message)
+
+    monkeypatch.setattr(room.hub, "announce", announce)
+    for _ in range(20):
+        clock.advance(seconds=TICK_S)
+        before = len(announced)
+        room.tick()
+        await asyncio.gather(*room._tasks)
+        for _, signature in announced[before:]:
+            for browser in (stage.phone, stage.desk):
+                await browser.hear("head", signature=signature)
+    # The machine's own seconds go by as well: a busy one may get to the next head.
+    passed_s = clock.monotonic_s() - began_s
+    assert len(announced) == pytest.approx(passed_s / HEAD_EVERY_S, abs=1)
+    pauses = [b - a for (a, _), (b, _) in pairwise(announced)]
+    assert min(pauses) > HEAD_EVERY_S - TICK_S / 2
+    # A database that is slow: however many ticks pass, one head waits.
+    catching_up, catch_up = asyncio.Event(), room.catch_up
+
+    async def slow() -> None:
+        await catching_up.wait()
+        await catch_up()
+
+    monkeypatch.setattr(room, "catch_up", slow)
+    before = len(announced)
+    for _ in range(12):
+        clock.advance(seconds=TICK_S)
+        room.tick()
+        await asyncio.sleep(0)
+    catching_up.set()
+    await asyncio.gather(*room._tasks)
+    assert len(announced) == before + 1
 
 
 async def test_a_rotated_key_signs_the_next_head(stage: Stage, settings: Settings) -> None:
