@@ -14,10 +14,12 @@ HOLDS_S = 4.0
 class Measured:
     """Loss as a share, times in seconds, bitrate in bit/s; None where nothing is known.
 
-    `last_packet_age_s` is None when nothing is published.
+    `loss` is of what the participant sends, `loss_down` of what is sent to them. `last_packet_age_s` is None when
+    nothing is published.
     """
 
     loss: float | None = None
+    loss_down: float | None = None
     rtt_s: float | None = None
     bitrate_bps: float | None = None
     last_packet_age_s: float | None = None
@@ -26,7 +28,8 @@ class Measured:
 
 def grade(measured: Measured) -> tuple[Grade, tuple[str, ...]]:
     """The worst of all signs decides; reasons are codes that the console puts into words."""
-    if measured.last_packet_age_s is None and measured.rtt_s is None and measured.loss is None:
+    known = (measured.last_packet_age_s, measured.rtt_s, measured.loss, measured.loss_down)
+    if all(value is None for value in known):
         return "unknown", ()
     if measured.last_packet_age_s is not None and measured.last_packet_age_s > 2:
         return "lost", ("no_media",)
@@ -34,6 +37,7 @@ def grade(measured: Measured) -> tuple[Grade, tuple[str, ...]]:
     fair: list[str] = []
     for value, fair_above, poor_above, reason in (
         (measured.loss, 0.02, 0.08, "loss"),
+        (measured.loss_down, 0.02, 0.08, "loss_down"),
         (measured.rtt_s, 0.25, 0.6, "delay"),
     ):
         if value is not None and value > poor_above:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -16,6 +17,7 @@ from sqlalchemy import func, select
 from server import media
 from server.accounts.rules import Actor, system_actor
 from server.clock import rfc3339
+from server.errors import Throttled
 from server.inspections.log import UNTOLD, as_json, events_after
 from server.live import registry
 from server.live.context import Live
@@ -25,6 +27,7 @@ from server.live.messages import Network
 from server.live.models import Part, Participant
 from server.live.network import Measured, SteadyGrade, grade
 from server.live.recording import DRAIN_S, Scribe, part_stem
+from server.pace import TokenBucket
 from server.storage.files import DiskRoom
 
 log = structlog.get_logger("room")
@@ -41,6 +44,11 @@ RENEW_TICKS = 5
 AWAY_AFTER_S = 5.0
 """How long a lost connection may take to come back before the log calls the participant away."""
 IDLE_S = 120.0
+MOST_VIEWS = 6
+"""Connections of one participant that look at one slot: some windows, and what a change of network leaves behind."""
+CONNECTIONS_AT_ONCE = 30
+CONNECTION_REFILL_S = 2.0
+"""A console opens one for each picture; and each new one costs the phone a keyframe."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +78,7 @@ class Room:
         self._slots: dict[str, media.Slot] = {}
         self._first_index: dict[str, int] = {}
         self._sessions: dict[str, tuple[str, media.Session]] = {}
+        self._connecting: dict[str, TokenBucket] = {}
         self._reports: dict[str, Network] = {}
         self._grades: dict[str, SteadyGrade] = {}
         self._since: dict[str, datetime] = {}
@@ -251,7 +260,25 @@ class Room:
     def find_slot(self, slot_id: str) -> media.Slot | None:
         return self._slots.get(slot_id)
 
+    def allow_connection(self, participant_id: str) -> None:
+        """One more connection for media. Throttled for who makes them faster than any network changes."""
+        now = self._live.clock.monotonic_s()
+        pace = self._connecting.setdefault(
+            participant_id, TokenBucket(CONNECTIONS_AT_ONCE, CONNECTION_REFILL_S, now)
+        )
+        if not pace.take(now):
+            raise Throttled(seconds=math.ceil(pace.wait_s(now)))
+
     def keep_session(self, participant_id: str, session: media.Session) -> None:
+        """Of too many of one participant looking at one slot the oldest is let go."""
+        same = [
+            kept
+            for owner, kept in self._sessions.values()
+            if owner == participant_id and kept.kind == "view" and kept.slot_id == session.slot_id
+        ]
+        if session.kind == "view":
+            for oldest in same[: max(0, len(same) + 1 - MOST_VIEWS)]:
+                self._spawn(oldest.close())
         self._sessions[session.id] = (participant_id, session)
         session.on_closed(lambda closed: self._forget_session(closed.id))
         self.announce_media()
@@ -396,8 +423,10 @@ class Room:
             if (known := self.hub.state.slots.get(slot.id)) and known.participant == participant_id
         )
         stats = next((slot.stats() for slot in own), None)
+        views = (view for owner, view in self._sessions.values() if owner == participant_id)
         return Measured(
             loss=stats.loss if stats else report.loss if report else None,
+            loss_down=max((view.loss for view in views if view.kind == "view"), default=None),
             rtt_s=report.rtt_s if report else None,
             bitrate_bps=stats.bitrate_bps if stats else None,
             last_packet_age_s=stats.last_packet_age_s if stats else None,

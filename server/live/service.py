@@ -105,6 +105,7 @@ async def publish(live: Live, rooms: Rooms, actor: Actor, source: str, offer: st
     state = room.hub.state.state
     if state not in JOINABLE or room.closing:
         raise NotRunning
+    room.allow_connection(actor.id)
     if state == "scheduled":
         await _require_room_on_disk(live, room)
     slot_id, parts = await _slot_row(live, actor, source)
@@ -135,6 +136,7 @@ async def view(live: Live, rooms: Rooms, actor: Actor, slot_id: str, offer: str)
     room = await rooms.open(actor.inspection_id or "")
     if slot_id not in room.hub.state.slots:
         raise SlotUnknown
+    room.allow_connection(actor.id)
     async with live.database.reading() as session:
         parts = await _count_parts(session, slot_id)
     if room.hub.state.state not in JOINABLE or room.closing:

@@ -148,6 +148,11 @@ class Session:
     def connected(self) -> bool:
         return self._secure.ready and not self.closed
 
+    @property
+    def loss(self) -> float:
+        """Share of what is sent to the peer that does not arrive; 0 for one that only sends."""
+        return 0.0
+
     def was_heard_since(self, moment: float) -> bool:
         """Whether the peer said anything authentic after `moment` (monotonic seconds); never of a closed session."""
         return not self.closed and self._heard_at > moment

@@ -230,6 +230,11 @@ class Slot:
     def viewer_gone(self, session: ViewSession) -> None:
         self._forget(session)
 
+    @property
+    def keyframe_wanted(self) -> bool:
+        """Whether the publisher is about to be asked for one: another wish for it costs nothing."""
+        return self._keyframe_wanted
+
     def request_keyframe(self) -> None:
         """Merged: however many ask, the publisher is asked at most twice a second."""
         self._keyframe_wanted = True

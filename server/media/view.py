@@ -6,6 +6,8 @@ import secrets
 import time
 from typing import TYPE_CHECKING, Literal
 
+from server.pace import TokenBucket
+
 from .codecs import Kind
 from .errors import OfferRejected
 from .negotiation import Accepted, Format, Offer, Outgoing, Section
@@ -20,6 +22,9 @@ if TYPE_CHECKING:
 REPORT_INTERVAL_S = 1.0
 # Repairs may take as much again as the stream itself; a viewer that asks for more is lost anyway, or hostile.
 REPAIR_BYTES_PER_S = 400_000
+# A keyframe costs the phone's thin way a burst. A viewer whose picture breaks again and again has the regular ones too.
+KEYFRAMES_AT_ONCE = 5
+KEYFRAME_REFILL_S = 2.0
 
 
 class Downlink:
@@ -40,6 +45,7 @@ class Downlink:
         self._repair_budget = float(REPAIR_BYTES_PER_S)
         self._budget_at = time.monotonic()
         self.loss = 0.0
+        "Share of what was sent that did not arrive, as the viewer reported last."
 
     def begin(self, packet: bytes) -> Forward | None:
         """A viewer that did not offer the publisher's codec is let go: it comes again, and is told."""
@@ -109,6 +115,8 @@ class ViewSession(Session):
         self._slot = slot
         self._downlinks: dict[Kind, Downlink] = {}
         self._next_report = 0.0
+        self._keyframes = TokenBucket(KEYFRAMES_AT_ONCE, KEYFRAME_REFILL_S, self.opened_at)
+        self._picture_lost_at: float | None = None
         cname = secrets.token_hex(8)
         decisions = [self._accept(section, cname) or section for section in offer.sections]
         if not self._downlinks:
@@ -147,6 +155,11 @@ class ViewSession(Session):
     def downlink(self, kind: Kind) -> Downlink | None:
         return self._downlinks.get(kind)
 
+    @property
+    def loss(self) -> float:
+        """Of the kind that suffers most; 0 where nothing was reported."""
+        return max((downlink.loss for downlink in self._downlinks.values()), default=0.0)
+
     def _connected(self) -> None:
         for downlink in self._downlinks.values():
             downlink.track.add_sink(downlink)
@@ -167,15 +180,28 @@ class ViewSession(Session):
                 if downlink.outgoing.ssrc == packet.media_ssrc:
                     downlink.resend(packet.lost, now)
         elif isinstance(packet, PictureLoss):
-            self._slot.request_keyframe()
+            self._picture_lost_at = now
+            self._mend(now)
         elif isinstance(packet, ReceiverReport | SenderReport):
             for block in packet.reports:
                 for downlink in self._downlinks.values():
                     if downlink.outgoing.ssrc == block.ssrc:
                         downlink.loss = block.fraction_lost / 256
 
+    def _mend(self, now: float) -> None:
+        """Asks for the keyframe that this viewer lacks: at once, or as soon as it may."""
+        lost_at = self._picture_lost_at
+        if lost_at is None:
+            return
+        came = self._slot.tracks["video"].keyframe_at > lost_at
+        if came or self._slot.keyframe_wanted or self._keyframes.take(now):
+            self._picture_lost_at = None
+            if not came:
+                self._slot.request_keyframe()
+
     def pulse(self, now: float) -> None:
         super().pulse(now)
+        self._mend(now)
         if not self.connected or now < self._next_report:
             return
         self._next_report = now + REPORT_INTERVAL_S

@@ -15,6 +15,7 @@ from server.inspections.service import cancel_invitation, invite, renew_invitati
 from server.live.keys import ROOMS
 from server.live.models import Participant
 from server.live.network import HOLDS_S
+from server.live.rooms import CONNECTIONS_AT_ONCE, MOST_VIEWS
 from server.live.state import SlotState
 from server.media import SlotStats
 from server.web.keys import DATABASE, FILES
@@ -22,6 +23,8 @@ from tests.cast import Appointment, Office
 from tests.clock import SettableClock
 from tests.flows.conftest import Client
 from tests.flows.rooms import RoomClient, bearer, join
+from tests.media.peers import until
+from tests.unit.media import offers
 
 
 async def enter(client: Client, appointment: Appointment, role: str, after: int = 0) -> RoomClient:
@@ -367,6 +370,57 @@ async def test_a_bad_offer_is_refused_in_words(client: Client, appointment: Appo
     async with client.post(f"{joined['base']}/whip", data="hello", headers=headers) as response:
         assert response.status == 422
         assert (await response.json())["error"]["code"] == "bad_offer"
+
+
+async def test_who_opens_connections_without_end_keeps_a_few_and_is_slowed_down(
+    client: Client, appointment: Appointment
+) -> None:
+    phone = await join(client, appointment.invitations["enterprise"])
+    sdp = {"Content-Type": "application/sdp"}
+    async with client.post(
+        f"{phone['base']}/whip", data=offers.typical(), headers=bearer(phone) | sdp
+    ) as response:
+        assert response.status == 201
+        slot = response.headers["Yunkan-Slot"]
+    observer = await join(client, appointment.invitations["observer"])
+
+    async def look() -> tuple[int, str, dict[str, Any]]:
+        async with client.post(
+            f"{observer['base']}/whep/{slot}",
+            data=offers.typical("recvonly"),
+            headers=bearer(observer) | sdp,
+        ) as response:
+            if response.status == 201:
+                return 201, response.headers["Location"], {}
+            return response.status, response.headers["Retry-After"], (await response.json())["error"]
+
+    room = client.app[ROOMS].find(appointment.id)
+    assert room is not None
+    made = [await look() for _ in range(CONNECTIONS_AT_ONCE)]
+    assert {status for status, _, _ in made} == {201}
+
+    def kept() -> list[str]:
+        return [at for _, at, _ in made if room.find_session(at.rpartition("/")[2], observer["participant"])]
+
+    await until(lambda: len(kept()) <= MOST_VIEWS)
+    assert kept() == [at for _, at, _ in made[-MOST_VIEWS:]]
+    # Whose way loses what is sent to them is shown beside their name.
+    viewing: Any = room.find_session(kept()[-1].rpartition("/")[2], observer["participant"])
+    viewing.downlink("video").loss = 0.2
+    watching = await RoomClient.connect(client, observer)
+    await watching.hear("hello")
+    network = {
+        person["id"]: person["network"] for person in (await watching.hear("presence"))["participants"]
+    }
+    assert network[observer["participant"]] == {"grade": "poor", "reasons": ["loss_down"]}
+    status, retry_after, error = await look()
+    assert (status, error["code"], 1 <= int(retry_after) <= 2) == (429, "throttled", True)
+    assert "wait" in error["message"]
+    # The phone, and whoever else there is, may go on.
+    async with client.post(
+        f"{phone['base']}/whip", data=offers.typical(), headers=bearer(phone) | sdp
+    ) as response:
+        assert response.status == 201
 
 
 async def test_an_offer_of_absurd_size_is_refused(client: Client, appointment: Appointment) -> None:

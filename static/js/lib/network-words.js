@@ -13,6 +13,7 @@ const TONES = { good: "ok", fair: "warn", poor: "bad", lost: "bad" };
 const REASONS = {
   no_media: (t) => t("no picture arrives"),
   loss: (t) => t("packets are lost"),
+  loss_down: (t) => t("what they watch arrives with losses"),
   delay: (t) => t("long delay"),
   bandwidth: (t) => t("too little bandwidth"),
   bitrate: (t) => t("very little bandwidth"),

@@ -10,7 +10,7 @@ from server.media import MediaConfig, MediaEngine, MediaError, OfferRejected, Sl
 from server.media.codecs import Kind
 from server.media.congestion import TransportFeedback
 from server.media.publish import PublishSession
-from server.media.rtcp import BitrateLimit, ReceiverReport, ReportBlock
+from server.media.rtcp import BitrateLimit, PictureLoss, ReceiverReport, ReportBlock
 from server.media.rtp import HEADER
 from server.media.session import CONNECT_TIMEOUT_S, CONSENT_TIMEOUT_S
 from tests.media.peers import Observer, until
@@ -102,6 +102,64 @@ async def test_many_requests_are_merged_to_two_a_second(slot: Slot, straw: Straw
     before = len(straw.asked_at)
     pulse(slot, straw, until_s=straw.now + 0.6, heard=False)
     assert len(straw.asked_at) == before + 1
+
+
+async def look(slot: Slot) -> Any:
+    """A viewer that has just connected."""
+    viewer: Any = await slot.view(offers.typical("recvonly"))
+    viewer._connected()
+    return viewer
+
+
+async def test_a_viewer_that_always_wants_another_picture_does_not_get_one_each_time(
+    slot: Slot, straw: Straw
+) -> None:
+    straw.now = 100.0
+    viewer = await look(slot)
+    assert straw.asked_at == [100.0]
+    for _ in range(60 * 30):
+        straw.now = round(straw.now + 1 / 30, 3)
+        slot.tracks["video"].keyframe_at = straw.now - 0.05  # they come, so none is asked for by the clock
+        viewer._rtcp_received(PictureLoss(1, 2), straw.now)
+        viewer._heard_at = straw.now
+        slot.pulse(straw.now)
+    # Its first one, five at once, and one every two seconds.
+    assert 30 <= len(straw.asked_at) <= 1 + 5 + 30
+    # Somebody else is none the worse for it.
+    before = len(straw.asked_at)
+    straw.now += 1.0
+    await look(slot)
+    assert straw.asked_at[before:] == [straw.now]
+
+
+async def test_a_viewer_that_has_asked_often_gets_its_picture_a_little_later(
+    slot: Slot, straw: Straw
+) -> None:
+    straw.now = 100.0
+    viewer = await look(slot)
+    for _ in range(6):
+        straw.now += 0.51
+        viewer._rtcp_received(PictureLoss(1, 2), straw.now)
+    assert len(straw.asked_at) == 7
+    straw.now += 0.51
+    viewer._rtcp_received(PictureLoss(1, 2), straw.now)
+    assert len(straw.asked_at) == 7
+    pulse(slot, straw, until_s=straw.now + 2.0, heard=False)
+    assert len(straw.asked_at) == 8
+
+
+async def test_a_viewer_whose_picture_came_meanwhile_asks_for_none(slot: Slot, straw: Straw) -> None:
+    straw.now = 100.0
+    viewer = await look(slot)
+    for _ in range(6):
+        straw.now += 0.51
+        viewer._rtcp_received(PictureLoss(1, 2), straw.now)
+    before = len(straw.asked_at)
+    straw.now += 0.51
+    viewer._rtcp_received(PictureLoss(1, 2), straw.now)
+    slot.tracks["video"].keyframe_at = straw.now + 0.1
+    pulse(slot, straw, until_s=straw.now + 3.0, heard=False)
+    assert len(straw.asked_at) == before
 
 
 async def test_two_seconds_without_media_interrupt(slot: Slot, straw: Straw, observer: Observer) -> None:
@@ -291,6 +349,8 @@ async def test_the_slowest_viewer_does_not_lower_what_is_recorded(
     viewer._rtcp_received(BitrateLimit(1, 50_000, (ssrc,)), 1.0)
     viewer._rtcp_received(ReceiverReport(1, (ReportBlock(ssrc, fraction_lost=128),)), 1.0)
     assert said == []
+    assert viewer.loss == 0.5
+    assert publisher.loss == 0
 
 
 async def test_of_two_offers_that_did_not_connect_the_newer_counts(slot: Slot) -> None:
