@@ -96,6 +96,8 @@ class CasesReply(Reply):
 
 
 class EvidenceReply(Reply):
+    """`kind`: part, phone-part (recorded by the phone itself and sent later), snapshot, photo, checklist or record."""
+
     kind: str
     id: str
     inspection: str

@@ -72,7 +72,10 @@ class Material(Base):
 
 
 class Evidence(Base):
-    """A piece of evidence of one inspection, attached to the case: a part, a snapshot, a checklist result."""
+    """A piece of evidence of one inspection, attached to the case.
+
+    `kind`: part, phone-part (recorded by the phone itself and sent later), snapshot, photo, checklist or record.
+    """
 
     __tablename__ = "evidence"
     __table_args__ = (UniqueConstraint("case_id", "url"),)

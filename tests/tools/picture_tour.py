@@ -245,7 +245,8 @@ class Tour:
         await self._camera(second, "en")
         await self._notice(first, "replaced", "zh-CN")
         await first.locator("status-screen button").first.click()
-        await self._to_stage(first)
+        # This phone has filmed before: it goes on by itself.
+        await first.locator("phone-stage[data-state=waiting]").wait_for(timeout=STATE_MS)
         await self._notice(second, "replaced", "en")
         await second.close()
 
