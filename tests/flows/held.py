@@ -50,13 +50,14 @@ async def hold_whole(
     *,
     snapshots: int = 1,
     result: str = "pass",
+    name: str = "田海",
 ) -> Held:
     """Filmed, looked at, answered, ended and concluded; nothing is missing, so it may be sealed at once."""
     journal: Journal = app[JOURNAL]
     live, files, now = app[LIVE], app[FILES], app[JOURNAL].clock.now()
     person, slot, part = new_id(), new_id(), new_id()
     tian = Actor(
-        kind="participant", id=person, name="田海", role="enterprise", office_id=office.id,
+        kind="participant", id=person, name=name, role="enterprise", office_id=office.id,
         inspection_id=appointment.id,
     )  # fmt: skip
     folder = f"inspections/{appointment.id}/data"
@@ -78,7 +79,7 @@ async def hold_whole(
                 id=person,
                 inspection_id=appointment.id,
                 role="enterprise",
-                name="田海",
+                name=name,
                 device="Phone",
                 token_hash=hashlib.sha256(person.encode()).hexdigest(),
                 token_expires_at=now,
@@ -90,7 +91,7 @@ async def hold_whole(
             Slot(id=slot, inspection_id=appointment.id, participant_id=person, source="camera", opened_at=now)
         )
         await session.flush()
-        joined = {"participant": person, "role": "enterprise", "name": "田海", "device": "Phone"}
+        joined = {"participant": person, "role": "enterprise", "name": name, "device": "Phone"}
         await add("participant.joined", joined)
         for kind in ("notice", "recording"):
             agreed = {"audience": "enterprise", "kind": kind, "version": "1", "language": "zh-CN"}
