@@ -39,6 +39,7 @@ from server.live import continuity_api, receipt_file, signalling, trouble
 from server.live import views as live_views
 from server.live.caretaker import Caretaker
 from server.live.context import Live
+from server.live.digests import Digests
 from server.live.join import TOKEN_PREFIX, find_participant
 from server.live.keys import CARETAKER, LIVE, ROOMS
 from server.live.recording import repair_after_kill
@@ -140,6 +141,7 @@ async def _open(app: web.Application) -> AsyncIterator[None]:
         files=app[FILES],
         journal=journal,
         engine=engine,
+        digests=Digests(database, journal),
     )
     app[ROOMS] = Rooms(app[LIVE])
     repaired = await repair_after_kill(app[LIVE])

@@ -9,6 +9,7 @@ from typing import Any
 from server.clock import Clock
 from server.db import Database
 from server.inspections.log import Journal
+from server.live.digests import Digests
 from server.live.locks import Locks
 from server.live.turn import ice_servers
 from server.media import MediaEngine
@@ -24,6 +25,7 @@ class Live:
     files: Files
     journal: Journal
     engine: MediaEngine
+    digests: Digests
     uploads: Locks = field(default_factory=Locks)
     """One worker for each recording that a phone sends."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Awaitable, Callable, Collection
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -17,10 +18,11 @@ from server import media
 from server.accounts.rules import Actor, system_actor
 from server.cases.service import attach_evidence
 from server.clock import rfc3339
+from server.errors import Unavailable
 from server.ids import new_id
 from server.inspections.continuity import note_gaps
 from server.inspections.errors import LogClosed
-from server.inspections.log import UNTOLD, Journal, events_after
+from server.inspections.log import Addition, events_after
 from server.inspections.models import Inspection
 from server.live import registry
 from server.live.context import Live
@@ -28,6 +30,8 @@ from server.live.models import Part, Slot
 
 log = structlog.get_logger("recording")
 
+MOST_DIGESTS = 100
+"""That one room writes in one transaction."""
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 10.0
 DRAIN_S = 5.0
 """How long an end or a stop waits for a database that does not answer."""
@@ -39,6 +43,14 @@ def part_stem(slot_id: str, epoch: int, index: int) -> str:
     return f"{slot_id}-e{epoch}-{index:04d}"
 
 
+@dataclass(frozen=True, slots=True)
+class _Report:
+    what: str
+    write: Callable[[bool], Awaitable[None]]
+    """It is told whether it was tried before: that try may have been committed without our hearing of it."""
+    digest: Addition | None = None
+
+
 class Scribe:
     """Writes down, in order, what the engine reports about the slots of one room.
 
@@ -46,18 +58,21 @@ class Scribe:
     fails is tried again for as long as it takes: a digest that is left out would make a true recording look forged. So
     nothing is dropped, and the queue has no bound but what recordings make: some kilobytes a minute for each slot.
     What a stop leaves unwritten is the end of what is known of a part, and the next start closes that part.
+
+    Digests wait a moment for those of other rooms (`Digests`), unless something of this room is to be told after them.
     """
 
     def __init__(self, live: Live, inspection_id: str, epoch: int) -> None:
         self._live = live
         self._inspection_id = inspection_id
         self._epoch = epoch
-        self._queue: asyncio.Queue[tuple[str, Callable[[bool], Awaitable[None]]]] = asyncio.Queue()
+        self._queue: asyncio.Queue[_Report] = asyncio.Queue()
+        self._reports = self._unwritten = 0  # not written yet: all; all but digests
+        self._gathering = False
+        self._draining = 0
         self._part_ids: dict[Path, str] = {}
         self._last_index: dict[str, int] = {}
-        self._writing = False
         self._written_seq = 0
-        self._quiet = Journal(live.journal.clock, lambda _: None)
         self.restarting = False
         """The service stops: what ends now was not ended by its publisher."""
         self._task = asyncio.create_task(self._run(), name=f"scribe {inspection_id}")
@@ -93,7 +108,9 @@ class Scribe:
             "to_ms": segment.to_ms,
             "sha256": segment.sha256,
         }
-        self._put_event("part.segment", body)
+        at = self._live.clock.now()
+        digest = Addition("part.segment", system_actor(), body, at)
+        self._put(digest.type, lambda again: self._event(digest.type, body, at, again=again), digest)
 
     def part_closed(self, slot: media.Slot, part: media.Part) -> None:
         part_id = self._part_ids.pop(part.path)
@@ -107,7 +124,7 @@ class Scribe:
         """Until everything reported so far is written; False if the database does not take it within `DRAIN_S`."""
         try:
             async with asyncio.timeout(DRAIN_S):
-                await self._queue.join()
+                await self._join()
         except TimeoutError:
             return False
         return True
@@ -118,13 +135,13 @@ class Scribe:
 
     @property
     def is_idle(self) -> bool:
-        """Whether everything reported so far is written."""
-        return self._queue.empty() and not self._writing
+        """Whether everything reported so far is written, but for digests."""
+        return not self._unwritten
 
     async def finish(self) -> None:
         """Stop once everything is written, however long that takes; when cancelled, as `close`."""
         try:
-            await self._queue.join()
+            await self._join()
         finally:
             await self.close()
 
@@ -134,14 +151,32 @@ class Scribe:
             log.error(
                 "scribe_unwritten",
                 inspection=self._inspection_id,
-                reports=self._queue.qsize() + self._writing,
+                reports=self._reports,
             )
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
 
-    def _put(self, what: str, write: Callable[[bool], Awaitable[None]]) -> None:
-        """`write` is told whether it was tried before: that try may have been committed without our hearing of it."""
-        self._queue.put_nowait((what, write))
+    async def _join(self) -> None:
+        """Until everything is written; digests do not wait for others meanwhile."""
+        self._draining += 1
+        try:
+            self._hurry()
+            await self._queue.join()
+        finally:
+            self._draining -= 1
+
+    def _hurry(self) -> None:
+        if self._gathering:
+            self._live.digests.hurry()
+
+    def _put(
+        self, what: str, write: Callable[[bool], Awaitable[None]], digest: Addition | None = None
+    ) -> None:
+        self._reports += 1
+        self._queue.put_nowait(_Report(what, write, digest))
+        if digest is None:
+            self._unwritten += 1
+            self._hurry()
 
     def _put_event(self, type_: str, body: dict[str, Any]) -> None:
         """What happened is told with its own time, however long the database kept the one who writes it waiting."""
@@ -149,38 +184,74 @@ class Scribe:
         self._put(type_, lambda again: self._event(type_, body, at, again=again))
 
     async def _run(self) -> None:
+        following: _Report | None = None
         while True:
-            what, write = await self._queue.get()
-            self._writing = True
-            try:
-                await self._persist(what, write)
-            finally:
-                self._writing = False
-                self._queue.task_done()
+            report = following or await self._queue.get()
+            following, digests = None, []
+            while report.digest is not None:
+                digests.append(report)
+                if self._queue.empty() or len(digests) == MOST_DIGESTS:
+                    break
+                report = self._queue.get_nowait()
+            if digests:
+                if report is not digests[-1]:
+                    following = report
+                await self._take(digests, self._persist_digests(digests, hurry=following is not None))
+            else:
+                await self._take([report], self._persist(report))
 
-    async def _persist(self, what: str, write: Callable[[bool], Awaitable[None]]) -> None:
-        again, pause_s = False, FIRST_PAUSE_S
+    async def _take(self, reports: list[_Report], writing: Awaitable[None]) -> None:
+        await writing
+        for report in reports:
+            self._reports -= 1
+            self._unwritten -= report.digest is None
+            self._queue.task_done()
+
+    async def _persist_digests(self, reports: list[_Report], *, hurry: bool) -> None:
+        """All at once; if that fails, one after the other."""
+        self._gathering = True
+        try:
+            written = self._live.digests.write(
+                self._inspection_id, [report.digest for report in reports if report.digest is not None]
+            )
+            if hurry or self._draining:
+                self._live.digests.hurry()
+            self._written_seq = await written
+        except Exception as error:
+            if not isinstance(error, Unavailable):
+                self._failed("part.segment", error)
+        else:
+            return
+        finally:
+            self._gathering = False
+        for report in reports:
+            await self._persist(report, again=True)
+
+    async def _persist(self, report: _Report, *, again: bool = False) -> None:
+        pause_s, told = FIRST_PAUSE_S, again
         while True:
             try:
-                return await write(again)
+                return await report.write(again)
             except LogClosed:
-                log.error("scribe_too_late", inspection=self._inspection_id, what=what)
+                log.error("scribe_too_late", inspection=self._inspection_id, what=report.what)
                 return None
             except Exception as error:
-                log.error(
-                    "scribe",
-                    inspection=self._inspection_id,
-                    what=what,
-                    waiting=self._queue.qsize(),
-                    reason=str(error),
-                    exc_info=None if again else error,
-                )
+                self._failed(report.what, error, told=told)
             await asyncio.sleep(pause_s)
-            again, pause_s = True, min(2 * pause_s, LONGEST_PAUSE_S)
+            again, told, pause_s = True, True, min(2 * pause_s, LONGEST_PAUSE_S)
+
+    def _failed(self, what: str, error: Exception, *, told: bool = False) -> None:
+        log.error(
+            "scribe",
+            inspection=self._inspection_id,
+            what=what,
+            waiting=self._queue.qsize(),
+            reason=str(error),
+            exc_info=None if told else error,
+        )
 
     async def _event(self, type_: str, body: dict[str, Any], at: datetime, *, again: bool) -> None:
-        # Digests come every two seconds and no page shows them: what is told next brings them along.
-        journal = self._quiet if type_ in UNTOLD else self._live.journal
+        journal = self._live.journal
         async with self._live.database.transaction() as session:
             if again and await self._is_written(session, type_, body):
                 return

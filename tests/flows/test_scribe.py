@@ -1,7 +1,7 @@
 """The scribe of a room: what was recorded is written down in order, however long the database is away."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,18 +15,21 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from structlog.testing import capture_logs
 
 from server import media
+from server.accounts.rules import system_actor
 from server.db import Database
+from server.errors import Unavailable
 from server.evidence.segments import Segment
 from server.ids import new_id
 from server.inspections.keys import JOURNAL
-from server.inspections.log import check, events_after
+from server.inspections.log import UNTOLD, Addition, check, events_after
 from server.inspections.models import Inspection
-from server.live import recording
+from server.live import digests, recording
+from server.live.digests import Digests
 from server.live.keys import LIVE
 from server.live.models import Part, Participant, Slot
 from server.live.recording import Scribe
 from server.web.keys import DATABASE, FILES
-from tests.cast import Appointment
+from tests.cast import Appointment, Office, appoint
 
 AWAY = OperationalError("BEGIN", None, ConnectionError("the database is away"))
 
@@ -135,22 +138,81 @@ async def test_nothing_is_lost_while_the_database_is_away_for_long(
 async def test_hours_of_digests_may_wait_for_the_database(
     app: web.Application, appointment: Appointment, camera: Camera, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    taken: list[int] = []
+    scribe = Scribe(app[LIVE], appointment.id, 1)
+    part = part_of(app, appointment)
+    tries = failing(monkeypatch, lambda number: number in (2, 3, 4))
+    scribe.part_opened(camera.as_slot(), part)
+    for index in range(1000):
+        scribe.part_segment(camera.as_slot(), part, segment(index))
+    await scribe.finish()
+    assert await written(app, appointment) == [
+        ("part.opened", 1),
+        *(("part.segment", index) for index in range(1000)),
+    ]
+    assert len(tries) < 200  # those that were tried again go one by one, the others all at once
 
-    async def event(_scribe: Scribe, _type: str, body: dict[str, Any], _at: datetime, *, again: bool) -> None:
-        if body["index"] == 0 and not again:
-            raise AWAY
-        taken.append(body["index"])
 
-    monkeypatch.setattr(Scribe, "_event", event)
-    monkeypatch.setattr(Scribe, "_opened", lambda *_: asyncio.sleep(0))
+async def test_digests_of_all_rooms_are_written_together_and_each_in_its_own_log(
+    app: web.Application,
+    appointment: Appointment,
+    office: Office,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    others = [(await appoint(app[DATABASE], app[JOURNAL], office)).id for _ in range(3)]
+    closed = others[-1]
+    async with app[DATABASE].transaction() as session:
+        (await session.get_one(Inspection, closed)).log_closed = True
+    writer = app[LIVE].digests
+    tries = failing(monkeypatch, lambda _: False)
+    additions = {
+        inspection: [Addition("part.segment", system_actor(), {"index": index}) for index in range(2)]
+        for inspection in (appointment.id, *others)
+    }
+    results = [writer.write(inspection, each) for inspection, each in additions.items()]
+    results.append(writer.write(appointment.id, [Addition("part.segment", system_actor(), {"index": 2})]))
+    writer.hurry()
+    answers = await asyncio.gather(*results, return_exceptions=True)
+    assert len(tries) == 1
+    assert isinstance(answers[3], Unavailable)
+    monkeypatch.undo()
+    for inspection, count in ((appointment.id, 3), (others[0], 2), (others[1], 2), (closed, 0)):
+        async with app[DATABASE].reading() as session:
+            found = [event for event in await events_after(session, inspection, 0) if event.type in UNTOLD]
+            assert await check(session, inspection) is None
+            assert [event.body["index"] for event in found] == list(range(count))
+
+
+async def test_what_is_told_after_a_digest_does_not_wait_for_other_rooms(
+    app: web.Application, appointment: Appointment, camera: Camera, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits, write = asyncio.Event(), Digests.write
+
+    def noticed(self: Digests, inspection: str, additions: Sequence[Addition]) -> asyncio.Future[int]:
+        waits.set()
+        return write(self, inspection, additions)
+
+    monkeypatch.setattr(Digests, "write", noticed)
+    monkeypatch.setattr(digests, "GATHER_S", 3600.0)
     scribe = Scribe(app[LIVE], appointment.id, 1)
     part = part_of(app, appointment)
     scribe.part_opened(camera.as_slot(), part)
-    for index in range(1500):
-        scribe.part_segment(camera.as_slot(), part, segment(index))
-    await scribe.finish()
-    assert taken == list(range(1500))
+    assert await scribe.drain()
+    scribe.part_segment(camera.as_slot(), part, segment(0))
+    await waits.wait()
+    assert scribe.is_idle  # a digest that waits keeps nobody from a new part
+    scribe.slot_live(camera.as_slot())
+    assert not scribe.is_idle
+    async with asyncio.timeout(20):
+        await scribe._queue.join()
+    scribe.part_segment(camera.as_slot(), part, segment(1))
+    assert await scribe.drain()
+    await scribe.close()
+    assert await written(app, appointment) == [
+        ("part.opened", 1),
+        ("part.segment", 0),
+        ("slot.live", None),
+        ("part.segment", 1),
+    ]
 
 
 async def test_what_was_committed_although_the_answer_was_lost_is_not_written_twice(
