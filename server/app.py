@@ -149,7 +149,7 @@ async def _open(app: web.Application) -> AsyncIterator[None]:
     caretaker.start()
     heads = app[HEADS] = HeadKeeper(settings, app[CLOCK], database)
     await heads.restore()
-    await ensure_keys(app[LIVE])
+    await ensure_keys(app[LIVE], starting=True)
     sealer = app[SEALER] = Sealer(app[LIVE], app[ROOMS])
     await copies.sweep(app[LIVE])
     sealer.start()

@@ -7,6 +7,7 @@ names; the environment wins. Everything else in the house gets a `Settings` valu
 from __future__ import annotations
 
 import re
+import shlex
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -56,6 +57,8 @@ class Settings:
     log_format: str = "text"
     keys: str = ""
     """Folder of the keys that seal inspections; empty: `keys` in the data folder."""
+    signer: str = ""
+    """Command that holds the key for seals; `yunkan keys init` and `keys rotate seal` take it into use."""
     timestamp_urls: str = ""
     """One or two RFC 3161 authorities, separated by a comma; empty: seals carry no time stamp."""
     timestamp_roots: str = ""
@@ -148,7 +151,11 @@ def _listed(text: str) -> list[str]:
     return [entry.strip() for entry in text.split(",") if entry.strip()]
 
 
-def _check_sm2(settings: Settings) -> None:
+def _check_signers(settings: Settings) -> None:
+    try:
+        shlex.split(settings.signer)
+    except ValueError as error:
+        raise BadSettings(f"YUNKAN_SIGNER is not written as a shell would read it: {error}") from error
     if bool(settings.sm2_certificate) != bool(settings.sm2_key):
         raise BadSettings("YUNKAN_SM2_CERTIFICATE and YUNKAN_SM2_KEY go together")
     for name in (settings.sm2_certificate, settings.sm2_key):
@@ -168,7 +175,7 @@ def _check(settings: Settings) -> None:
         raise BadSettings(f"YUNKAN_WORKER={settings.worker!r}: must be up to 40 letters, digits, - or _")
     if settings.abandon_hours < 1:
         raise BadSettings(f"YUNKAN_ABANDON_HOURS={settings.abandon_hours}: must be at least 1")
-    _check_sm2(settings)
+    _check_signers(settings)
     if settings.fonts and not Path(settings.fonts).is_dir():
         raise BadSettings(f"YUNKAN_FONTS={settings.fonts!r}: there is no such folder")
     if settings.language not in ("zh-CN", "en"):

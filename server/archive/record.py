@@ -46,8 +46,7 @@ def write_record(
 ) -> None:
     """`data/record.pdf`, signed by the office. FontMissing, DocumentUnmakable. Blocks."""
     unsigned = make_record(folder, lines, index, fonts)
-    at = event_of(lines[-1]).at
-    durable.write(folder / RECORD_PATH, pades.sign_pdf(unsigned, office.seal_key, office.chain, at))
+    durable.write(folder / RECORD_PATH, pades.sign_pdf(unsigned, office.seal_key, office.chain))
 
 
 def make_record(folder: Path, lines: Sequence[bytes], index: Index, fonts: Path | None = None) -> bytes:

@@ -354,10 +354,17 @@ def sm2_signer(settings: Settings) -> Sm2Signer | None:
     return Sm2Signer(Path(settings.sm2_certificate), Path(settings.sm2_key))
 
 
-async def ensure_keys(live: Live) -> None:
-    """The first service of an office without keys makes some. The fingerprint is to be told to outsiders."""
+async def ensure_keys(live: Live, *, starting: bool = False) -> None:
+    """The first service of an office without keys makes some. The fingerprint is to be told to outsiders.
+
+    Not where a command is to hold a key: that is for somebody to do who sees what it says.
+    """
     folder = live.settings.key_folder
     if await asyncio.to_thread((folder / keys.LOG).exists):
+        return
+    if live.settings.signer:
+        if starting:
+            log.warning("keys_wanted", folder=str(folder), command="yunkan keys init --office NAME")
         return
     async with live.database.reading() as session:
         name = await session.scalar(select(Office.name).order_by(Office.created_at, Office.id).limit(1))

@@ -6,11 +6,13 @@ import hashlib
 from dataclasses import dataclass
 
 from asn1crypto import cms  # type: ignore[import-untyped]
+from asn1crypto import x509 as asn1_x509
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import pkcs7
+
+from server.evidence.signatures import Signer
 
 MAX_SIZE = 1 << 20
 
@@ -27,17 +29,38 @@ class Signed:
     others: list[x509.Certificate]
 
 
-def sign(content: bytes, key: ec.EllipticCurvePrivateKey, chain: list[x509.Certificate]) -> bytes:
-    """DER. Without signed attributes: the time of a seal is in the seal, and its proof is the time stamp."""
-    builder = pkcs7.PKCS7SignatureBuilder().set_data(content).add_signer(chain[0], key, hashes.SHA256())
-    for each in chain[1:]:
-        builder = builder.add_certificate(each)
-    options = [
-        pkcs7.PKCS7Options.DetachedSignature,
-        pkcs7.PKCS7Options.Binary,
-        pkcs7.PKCS7Options.NoAttributes,
+def sign(content: bytes, signer: Signer, chain: list[x509.Certificate]) -> bytes:
+    """DER. Without signed attributes: the time of a seal is in the seal, and its proof is the time stamp.
+
+    SignerFailed; BadSignature if the key is not that of the first certificate.
+    """
+    certificates = [
+        asn1_x509.Certificate.load(each.public_bytes(serialization.Encoding.DER)) for each in chain
     ]
-    return builder.sign(serialization.Encoding.DER, options)
+    identifier = cms.IssuerAndSerialNumber(
+        {"issuer": certificates[0].issuer, "serial_number": certificates[0].serial_number}
+    )
+    info = cms.SignerInfo(
+        {
+            "version": "v1",
+            "sid": cms.SignerIdentifier("issuer_and_serial_number", identifier),
+            "digest_algorithm": {"algorithm": "sha256"},
+            "signature_algorithm": {"algorithm": "sha256_ecdsa"},
+            "signature": signer.sign(content),
+        }
+    )
+    signed = cms.SignedData(
+        {
+            "version": "v1",
+            "digest_algorithms": [{"algorithm": "sha256"}],
+            "encap_content_info": {"content_type": "data"},
+            "certificates": certificates,
+            "signer_infos": [info],
+        }
+    )
+    made: bytes = cms.ContentInfo({"content_type": "signed_data", "content": signed}).dump()
+    verify(made, content)
+    return made
 
 
 def verify(signature: bytes, content: bytes) -> Signed:

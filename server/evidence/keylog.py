@@ -11,13 +11,12 @@ from server.evidence import certificates
 from server.evidence.canonical import BadJson, dump, parse_canonical
 from server.evidence.errors import N_, EvidenceError
 from server.evidence.signatures import (
-    PrivateKey,
+    Signer,
     fingerprint_of,
     parse_public,
     public_bytes,
     public_of,
     require_signature,
-    sign,
 )
 
 Purpose = Literal["seal", "head"]
@@ -128,8 +127,8 @@ def current(statements: list[KeyStatement], purpose: Purpose) -> KeyStatement:
     raise ValueError(f"there is no key for {purpose} before")
 
 
-def to_line(statement: KeyStatement, **signers: PrivateKey | None) -> bytes:
+def to_line(statement: KeyStatement, **signers: Signer | None) -> bytes:
     """A line of the history. `signers`: `own`, `previous`, `seal`, as the statement needs them."""
     data = statement.to_bytes()
-    signatures = {name: sign(key, data).hex() for name, key in signers.items() if key is not None}
+    signatures = {name: each.sign(data).hex() for name, each in signers.items() if each is not None}
     return dump({"statement": parse_canonical(data), "signatures": signatures}) + b"\n"

@@ -1,5 +1,7 @@
 """The office's keys: Ed25519 for heads and receipts, X.509 P-256 for seals, in one folder that only the service reads.
 
+The key for seals may be elsewhere, with a command that signs (`signer_command.py`): then its file names that command.
+
 `keys.jsonl` is the history: one signed statement for each key that was ever in use. A key that replaces another is
 signed by the one before, and the key for heads by the one for seals, so a stranger who trusts the root
 certificate, or an earlier key, follows the line to every later one.
@@ -22,7 +24,8 @@ from server.evidence import certificates, durable, keyfiles
 from server.evidence.canonical import time_text
 from server.evidence.errors import N_, EvidenceError
 from server.evidence.keylog import KeyStatement, Purpose, check_log, current, has_key, to_line
-from server.evidence.signatures import PrivateKey, fingerprint_of, public_bytes, public_of
+from server.evidence.signatures import KeySigner, Signer, fingerprint_of, public_bytes, public_of
+from server.evidence.signer_command import CommandSigner
 
 LOG, ROOT = "keys.jsonl", "root.pem"
 _KEY_FILES: dict[str, str] = {"seal": "office.key", "head": "head.key"}
@@ -56,6 +59,11 @@ class CertificateOver(EvidenceError):
     )
 
 
+class SignerUnnamed(EvidenceError):
+    code = "signer_unnamed"
+    text = N_("The key for seals is with a command. Name the one that holds the next key: --signer COMMAND")
+
+
 class RootKeyAway(EvidenceError):
     code = "root_key_away"
     text = N_(
@@ -70,8 +78,8 @@ class OfficeKeys:
     office: str
     root: x509.Certificate
     chain: list[x509.Certificate]
-    seal_key: ec.EllipticCurvePrivateKey
-    head_key: ed25519.Ed25519PrivateKey
+    seal_key: Signer
+    head_key: Signer
     log: bytes
 
     @property
@@ -101,56 +109,80 @@ class KeySummary:
     seal_until: datetime
     head_fingerprint: str
     statements: list[KeyStatement]
+    signer: CommandSigner | None
+    "Who holds the key for seals, if it is not in a file."
 
 
-def init(folder: Path, office: str, now: datetime) -> OfficeKeys:
-    """A root of the office's own, a certificate for seals under it, a key for heads. KeysExist if there are any."""
+def init(folder: Path, office: str, now: datetime, command: str = "") -> OfficeKeys:
+    """A root of the office's own, a certificate for seals under it, a key for heads. KeysExist if there are any.
+
+    `command` holds the key for seals; without one it is made here. SignerFailed.
+    """
+    if (folder / LOG).exists():
+        raise KeysExist(folder=folder)
     root_key = ec.generate_private_key(ec.SECP256R1())
     root = certificates.make_root(office, root_key, now)
-    seal_key = ec.generate_private_key(ec.SECP256R1())
-    certificate = certificates.issue(office, seal_key.public_key(), root, root_key, now)
+    signer, public = _new_seal_key(command)
+    certificate = certificates.issue(office, public, root, root_key, now)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     with _alone(folder):
-        _write_first(folder, office, root, [certificate], seal_key, now, root_key)
+        _write_first(folder, office, root, [certificate], signer, now, root_key)
         return _load(folder)
 
 
 def import_certificate(
-    folder: Path, office: str, now: datetime, *, certificate: bytes, key: bytes, root: bytes
+    folder: Path,
+    office: str,
+    now: datetime,
+    *,
+    certificate: bytes,
+    root: bytes,
+    key: bytes = b"",
+    command: str = "",
 ) -> OfficeKeys:
     """Begin with, or go over to, a certificate of an authority. All PEM; `certificate` may hold its chain behind it.
 
-    KeyUnusable if it is not for P-256, not for this key, not under this root, or not for signing.
+    Its key is given in `key`, or held by `command`. KeyUnusable if it is not for P-256, not for this key, not under
+    this root, or not for signing. SignerFailed.
     """
     chain = x509.load_pem_x509_certificates(certificate)
     root_certificate = x509.load_pem_x509_certificate(root)
-    private = keyfiles.parse(key, "imported key")
-    if not isinstance(private, ec.EllipticCurvePrivateKey):
+    signer = CommandSigner.open(command) if command else keyfiles.parse(key, "imported key")
+    if not isinstance(signer.public_key(), ec.EllipticCurvePublicKey):
         raise KeyUnusable(file="imported key", detail="not an elliptic-curve key")
-    if public_bytes(private.public_key()) != public_bytes(public_of(chain[0])):
+    if public_bytes(signer.public_key()) != public_bytes(public_of(chain[0])):
         raise KeyUnusable(file="imported key", detail="it does not belong to the certificate")
     reason = certificates.why_not(chain[0], chain[1:], [root_certificate], now)
     if reason is not None:
         raise KeyUnusable(file="imported certificate", detail=reason)
+    _require_signing(signer)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     with _alone(folder):
         if (folder / LOG).exists():
-            _change(folder, _load(folder), "seal", private, now, chain, root_certificate)
+            _change(folder, _load(folder), "seal", signer, now, chain, root_certificate)
         else:
-            _write_first(folder, office, root_certificate, chain, private, now, None)
+            _write_first(folder, office, root_certificate, chain, signer, now, None)
         return _load(folder)
 
 
-def rotate(folder: Path, purpose: Purpose, now: datetime) -> KeyStatement:
-    """A new key takes over, signed by the one before it; the old private key is gone afterwards."""
-    _require_begun(folder)
+def rotate(folder: Path, purpose: Purpose, now: datetime, command: str = "") -> KeyStatement:
+    """A new key takes over, signed by the one before it; an old private key in a file is gone afterwards.
+
+    `command` holds the next key for seals. SignerFailed, of the old key's command too; SignerUnnamed.
+    """
+    in_use = load(folder).seal_key
+    if purpose == "seal" and isinstance(in_use, CommandSigner) and not command:
+        raise SignerUnnamed
+    new, public = _new_seal_key(command)
+    _require_signing(in_use, new)
     with _alone(folder):
         keys = _load(folder)
         if purpose == "head":
-            return _change(folder, keys, "head", ed25519.Ed25519PrivateKey.generate(), now)
+            return _change(folder, keys, "head", KeySigner(ed25519.Ed25519PrivateKey.generate()), now)
         root_key = _root_key(folder, keys.root)
-        new = ec.generate_private_key(ec.SECP256R1())
-        certificate = certificates.issue(keys.office, new.public_key(), keys.root, root_key, now)
+        if public_bytes(public) == public_bytes(keys.seal_key.public_key()):
+            raise KeyUnusable(file=command, detail="it still gives the key that is in use")
+        certificate = certificates.issue(keys.office, public, keys.root, root_key, now)
         return _change(folder, keys, "seal", new, now, [certificate])
 
 
@@ -172,7 +204,24 @@ def show(folder: Path) -> KeySummary:
         seal_until=keys.certificate.not_valid_after_utc,
         head_fingerprint=fingerprint_of(public_bytes(keys.head_key.public_key())),
         statements=check_log(keys.log),
+        signer=keys.seal_key if isinstance(keys.seal_key, CommandSigner) else None,
     )
+
+
+def _new_seal_key(command: str) -> tuple[Signer, ec.EllipticCurvePublicKey]:
+    """The command's, or a new one."""
+    if command:
+        signer = CommandSigner.open(command)
+        return signer, signer.public_key()
+    key = ec.generate_private_key(ec.SECP256R1())
+    return KeySigner(key), key.public_key()
+
+
+def _require_signing(*signers: Signer) -> None:
+    """Asked before the keys are held: a command that does not answer keeps nobody from reading them meanwhile."""
+    for signer in signers:
+        if isinstance(signer, CommandSigner):
+            signer.require_signing()
 
 
 def _require_begun(folder: Path) -> None:
@@ -193,15 +242,15 @@ def _write_first(
     office: str,
     root: x509.Certificate,
     chain: list[x509.Certificate],
-    seal_key: ec.EllipticCurvePrivateKey,
+    seal_key: Signer,
     now: datetime,
     root_key: ec.EllipticCurvePrivateKey | None,
 ) -> None:
     if (folder / LOG).exists():
         raise KeysExist(folder=folder)
-    head_key = ed25519.Ed25519PrivateKey.generate()
+    head_key = KeySigner(ed25519.Ed25519PrivateKey.generate())
     if root_key is not None:
-        keyfiles.write_key(folder / "root.key", root_key)
+        keyfiles.write_key(folder / "root.key", KeySigner(root_key))
     keyfiles.write_key(folder / "office.key", seal_key)
     keyfiles.write_key(folder / "head.key", head_key)
     durable.write(folder / ROOT, certificates.to_pem([root]))
@@ -219,7 +268,8 @@ def _load(folder: Path) -> OfficeKeys:
     _settle_root(folder, statements, chain)
     seal = _settle(folder, "seal", statements)
     head = _settle(folder, "head", statements)
-    if not isinstance(seal, ec.EllipticCurvePrivateKey) or not isinstance(head, ed25519.Ed25519PrivateKey):
+    kinds = (ec.EllipticCurvePublicKey, ed25519.Ed25519PublicKey)
+    if not all(map(isinstance, (seal.public_key(), head.public_key()), kinds)):
         raise KeyUnusable(file=LOG, detail="a key is of the wrong kind for its purpose")
     root_path = folder / ROOT
     if not root_path.exists():
@@ -232,7 +282,7 @@ def _change(
     folder: Path,
     keys: OfficeKeys,
     purpose: Purpose,
-    new: PrivateKey,
+    new: Signer,
     now: datetime,
     chain: list[x509.Certificate] | None = None,
     root: x509.Certificate | None = None,
@@ -240,7 +290,7 @@ def _change(
     """What is new is written under interim names; the line in the history makes it so; then it takes its place."""
     statements = check_log(keys.log)
     statement = _statement(statements, keys.office, purpose, new, chain, now)
-    previous: PrivateKey = keys.seal_key if purpose == "seal" else keys.head_key
+    previous = keys.seal_key if purpose == "seal" else keys.head_key
     line = to_line(statement, own=new, previous=previous, seal=keys.seal_key if purpose == "head" else None)
     if root is not None:
         durable.write(_interim(folder / ROOT), certificates.to_pem([root]))
@@ -262,7 +312,7 @@ def _settle_root(folder: Path, statements: list[KeyStatement], chain: list[x509.
     interim.unlink(missing_ok=True)
 
 
-def _settle(folder: Path, purpose: Purpose, statements: list[KeyStatement]) -> PrivateKey:
+def _settle(folder: Path, purpose: Purpose, statements: list[KeyStatement]) -> Signer:
     """The key in use is the one that the history names last; a new one may still wait under its interim name."""
     path = folder / _KEY_FILES[purpose]
     named, interim = current(statements, purpose), _interim(path)
@@ -291,12 +341,12 @@ def _root_key(folder: Path, root: x509.Certificate) -> ec.EllipticCurvePrivateKe
     key = _read_key(path) if path.exists() else None
     if key is None or public_bytes(key.public_key()) != public_bytes(public_of(root)):
         raise RootKeyAway(folder=folder)
-    if not isinstance(key, ec.EllipticCurvePrivateKey):
+    if not isinstance(key, KeySigner) or not isinstance(key.key, ec.EllipticCurvePrivateKey):
         raise KeyUnusable(file=path.name, detail="not an elliptic-curve key")
-    return key
+    return key.key
 
 
-def _read_key(path: Path) -> PrivateKey:
+def _read_key(path: Path) -> Signer:
     mode = stat.S_IMODE(path.stat().st_mode)
     if mode & 0o077:
         raise KeyExposed(file=path, mode=f"{mode:04o}")
@@ -310,7 +360,7 @@ def _statement(
     before: list[KeyStatement],
     office: str,
     purpose: Purpose,
-    key: PrivateKey,
+    key: Signer,
     chain: list[x509.Certificate] | None,
     now: datetime,
 ) -> KeyStatement:

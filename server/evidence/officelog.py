@@ -13,7 +13,6 @@ from enum import StrEnum
 from typing import Any
 
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric import ed25519
 
 from server.evidence import merkle, signatures
 from server.evidence.canonical import BadJson, dump, parse_canonical, parse_time, time_text
@@ -123,7 +122,7 @@ def leaf_of(data: bytes) -> bytes:
     return merkle.leaf_hash(data)
 
 
-def sign_head(office: str, size: int, root: bytes, at: datetime, key: ed25519.Ed25519PrivateKey) -> Head:
+def sign_head(office: str, size: int, root: bytes, at: datetime, key: signatures.Signer) -> Head:
     public = signatures.public_bytes(key.public_key())
     unsigned = Head(office, size, root.hex(), time_text(at), signatures.fingerprint_of(public), "")
     return Head(
@@ -132,7 +131,7 @@ def sign_head(office: str, size: int, root: bytes, at: datetime, key: ed25519.Ed
         root.hex(),
         unsigned.at,
         unsigned.key,
-        signatures.sign(key, unsigned.signed_bytes()).hex(),
+        key.sign(unsigned.signed_bytes()).hex(),
     )
 
 

@@ -15,7 +15,7 @@ from enum import StrEnum
 from typing import Any
 
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
 from server.evidence import signatures
@@ -228,13 +228,11 @@ def p256_key(public: bytes) -> ec.EllipticCurvePublicKey:
     return key
 
 
-def sign_receipt(
-    inspection: str, seq: int, head: str, at: datetime, key: ed25519.Ed25519PrivateKey
-) -> Receipt:
+def sign_receipt(inspection: str, seq: int, head: str, at: datetime, key: signatures.Signer) -> Receipt:
     """The office says: at this time the log's line `seq` had this link."""
     fingerprint = signatures.fingerprint_of(signatures.public_bytes(key.public_key()))
     unsigned = Receipt(inspection, seq, head, time_text(at), fingerprint, "")
-    signature = signatures.sign(key, unsigned.signed_bytes()).hex()
+    signature = key.sign(unsigned.signed_bytes()).hex()
     return Receipt(inspection, seq, head, unsigned.at, fingerprint, signature)
 
 

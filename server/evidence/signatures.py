@@ -1,8 +1,10 @@
-"""Plain signatures with the two kinds of key in use, Ed25519 and ECDSA on P-256. Pure."""
+"""Plain signatures with the two kinds of key in use, Ed25519 and ECDSA on P-256, and what makes them. Pure."""
 
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
+from typing import Protocol
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -13,13 +15,28 @@ PrivateKey = ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
 PublicKey = ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey
 
 
-def sign(key: PrivateKey, data: bytes) -> bytes:
-    """Ed25519: 64 bytes; P-256: ECDSA with SHA-256, DER."""
-    return (
-        key.sign(data)
-        if isinstance(key, ed25519.Ed25519PrivateKey)
-        else key.sign(data, ec.ECDSA(hashes.SHA256()))
-    )
+class Signer(Protocol):
+    """Who signs with one of the office's keys, wherever that key is. Everything that the office signs goes this way."""
+
+    def public_key(self) -> PublicKey: ...
+
+    def sign(self, data: bytes) -> bytes:
+        """Of an Ed25519 key: 64 bytes; of one on P-256: ECDSA with SHA-256, DER. May block, and raise SignerFailed."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeySigner:
+    """With a private key in this process."""
+
+    key: PrivateKey
+
+    def public_key(self) -> PublicKey:
+        return self.key.public_key()
+
+    def sign(self, data: bytes) -> bytes:
+        if isinstance(self.key, ed25519.Ed25519PrivateKey):
+            return self.key.sign(data)
+        return self.key.sign(data, ec.ECDSA(hashes.SHA256()))
 
 
 def require_signature(public: PublicKey, signature: bytes, data: bytes) -> None:

@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import structlog
-from cryptography.hazmat.primitives.asymmetric import ed25519
 
 from server.accounts.rules import system_actor
 from server.evidence import keys
 from server.evidence.canonical import parse_canonical
 from server.evidence.errors import EvidenceError
 from server.evidence.receipts import Receipt, sign_receipt
+from server.evidence.signatures import Signer
 from server.inspections.errors import LogClosed
 from server.live.context import Live
 
@@ -38,9 +38,9 @@ class HeadKey:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._stamp: tuple[int, int] | None = None
-        self._key: ed25519.Ed25519PrivateKey | None = None
+        self._key: Signer | None = None
 
-    def load(self) -> ed25519.Ed25519PrivateKey:
+    def load(self) -> Signer:
         """Blocks. EvidenceError or OSError if the office has no usable keys."""
         status = (self._folder / keys.LOG).stat()
         stamp = (status.st_mtime_ns, status.st_size)

@@ -10,6 +10,7 @@ from server.evidence import certificates, keys, package
 from tests.command import yunkan
 from tests.evidence.conftest import authority, office, original, parts
 from tests.evidence.inspection import Made
+from tests.evidence.signing_command import make_command
 
 __all__ = ["authority", "office", "original", "parts"]
 
@@ -97,6 +98,24 @@ def test_keys_are_made_shown_and_rotated(tmp_path: Path, capsys: pytest.CaptureF
     assert rotated.root_fingerprint == first.root_fingerprint
     assert rotated.seal_fingerprint != first.seal_fingerprint
     assert len(rotated.statements) == 4
+
+
+def test_a_key_may_be_with_a_command_which_is_tried_and_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, second = (make_command(tmp_path, name) for name in ("first", "second"))
+    monkeypatch.setenv("YUNKAN_SIGNER", first)
+    assert yunkan("keys", "init", "--office", "河口新区") == 0
+    assert f"The key for seals is: {first}" in capsys.readouterr().out
+    assert yunkan("keys", "rotate", "seal") == 1
+    assert "in use" in capsys.readouterr().err
+    assert yunkan("keys", "rotate", "seal", "--signer", second) == 0
+    make_command(tmp_path, "second", "exit 5")
+    assert yunkan("keys", "show") == 1
+    told = capsys.readouterr()
+    assert f"The key for seals is: {second}" in told.out
+    assert "exit code 5" in told.err
+    assert yunkan("keys", "init", "--certificate", first) == 2
 
 
 def test_a_key_that_others_can_read_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

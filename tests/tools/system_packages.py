@@ -18,6 +18,8 @@ NEEDED = {
     "janus-tools": lambda: shutil.which("janus-pp-rec") is not None,
     "firefox-esr": lambda: shutil.which("firefox-esr") is not None,
     "poppler-utils": lambda: shutil.which("pdftotext") is not None,
+    "softhsm2": lambda: shutil.which("softhsm2-util") is not None,
+    "opensc": lambda: shutil.which("pkcs11-tool") is not None,
     "nodejs": lambda: shutil.which("node") is not None,
 }
 

@@ -66,7 +66,7 @@ def metadata(pdf: bytes) -> bytes:
 
 def test_a_document_has_the_structure_of_pdf_a_before_and_after_it_is_signed(tmp_path: Path) -> None:
     office = keys.init(tmp_path, "局", datetime.now(UTC))
-    for pdf in (made(), pades.sign_pdf(made(), office.seal_key, office.chain, AT)):
+    for pdf in (made(), pades.sign_pdf(made(), office.seal_key, office.chain)):
         require_pdf_a(PdfFileReader(io.BytesIO(pdf)))
 
 
@@ -161,7 +161,7 @@ def test_without_a_chinese_font_it_says_so(monkeypatch: pytest.MonkeyPatch) -> N
 def test_a_signature_is_added_behind_the_document(tmp_path: Path) -> None:
     office = keys.init(tmp_path, "朝阳区市场监督管理局", datetime.now(UTC))
     unsigned = made()
-    signed = pades.sign_pdf(unsigned, office.seal_key, office.chain, AT)
+    signed = pades.sign_pdf(unsigned, office.seal_key, office.chain)
     assert signed.startswith(unsigned)
     assert len(signed) > len(unsigned)
     status = validate(signed, office)
@@ -172,7 +172,7 @@ def test_a_signature_is_added_behind_the_document(tmp_path: Path) -> None:
 
 def test_a_signed_document_that_was_changed_is_not_intact(tmp_path: Path) -> None:
     office = keys.init(tmp_path, "局", datetime.now(UTC))
-    signed = bytearray(pades.sign_pdf(made(), office.seal_key, office.chain, AT))
+    signed = bytearray(pades.sign_pdf(made(), office.seal_key, office.chain))
     signed[2000] ^= 1
     assert not validate(bytes(signed), office).intact
 

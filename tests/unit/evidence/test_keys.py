@@ -100,7 +100,7 @@ def test_a_rotation_that_was_interrupted_is_completed(tmp_path: Path) -> None:
 def test_a_rotation_that_never_reached_the_history_is_forgotten(tmp_path: Path) -> None:
     keys.init(tmp_path, OFFICE, NOW)
     old = (tmp_path / "head.key").read_bytes()
-    keyfiles.write_key(tmp_path / "head.next", ec.generate_private_key(ec.SECP256R1()))
+    keyfiles.write_key(tmp_path / "head.next", signatures.KeySigner(ec.generate_private_key(ec.SECP256R1())))
     keys.load(tmp_path)
     assert (tmp_path / "head.key").read_bytes() == old
     assert not (tmp_path / "head.next").exists()
