@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date
 from typing import Any
 
+import msgspec
 from aiohttp import web
 
 from server.accounts.current import actor as current_actor
@@ -12,6 +13,7 @@ from server.archive.models import Disposal
 from server.archive.packages import find_status
 from server.archive.service import Filter, Recording, get_recording, list_ended
 from server.clock import rfc3339
+from server.live.continuity_api import slot_reply
 from server.live.recording import part_url
 from server.live.service import snapshot_url, template_of
 from server.live.views import matter_title
@@ -115,9 +117,15 @@ def _page_data(recording: Recording, language: str) -> dict[str, Any]:
         ],
         "continuity": [
             {
-                "slot": ledger.slot,
+                **msgspec.to_builtins(slot_reply(ledger)),
                 "gaps": [
-                    {"from": rfc3339(gap.start), "to": rfc3339(gap.end), "cause": gap.cause, "by": gap.by}
+                    {
+                        "from": rfc3339(gap.start),
+                        "to": rfc3339(gap.end),
+                        "cause": gap.cause,
+                        "by": gap.by,
+                        "reason": gap.reason,
+                    }
                     for gap in ledger.gaps
                 ],
             }

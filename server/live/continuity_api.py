@@ -112,6 +112,16 @@ async def continuity(request: web.Request) -> web.Response:
     return reply(ContinuityReply(slots=[slot_reply(ledger) for ledger in ledgers]))
 
 
+@operation("The same, for who takes part in the running inspection", gives=ContinuityReply)
+async def live_continuity(request: web.Request) -> web.Response:
+    """Looked at every few seconds from a console: of a running room the event log tells, not the access log."""
+    actor = participant(request)
+    live = request.app[LIVE]
+    async with live.database.reading() as session:
+        ledgers = await read_ledgers(session, actor.inspection_id or "", live.clock.now())
+    return reply(ContinuityReply(slots=[slot_reply(ledger) for ledger in ledgers]))
+
+
 def slot_reply(ledger: SlotLedger) -> SlotContinuityReply:
     return SlotContinuityReply(
         slot=ledger.slot,
@@ -252,6 +262,7 @@ def routes() -> list[web.RouteDef]:
     base = "/live/{worker}/{inspection}"
     return [
         web.get("/api/v1/inspections/{inspection}/continuity", continuity),
+        web.get(f"{base}/continuity", live_continuity),
         web.get(f"{base}/gaps", gaps),
         web.post(f"{base}/recordings", announce),
         web.head(f"{base}/recordings/{{recording}}", progress),

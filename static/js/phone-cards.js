@@ -5,6 +5,12 @@ import { formatDuration, formatTime, t } from "./lib/i18n.js";
 const LONG_S = 20;
 
 const CARDS = {
+  paused: ({ pause }) => ({
+    tone: "warn",
+    who: t("{name} has paused the inspection: {reason}", pause),
+    text: t("Paused: nothing is recorded"),
+    detail: t("Nobody sees or hears this phone. There is nothing to do; it goes on by itself when the reviewer resumes."),
+  }),
   interrupted: () => ({ tone: "bad", text: t("The camera was interrupted."), recover: true }),
   recovering: () => ({ tone: "warn", text: t("Restoring the picture…") }),
   restarting: (session) => ({

@@ -7,6 +7,7 @@ import pytest
 from playwright.async_api import Locator, Page, WebSocketRoute, expect
 
 from tests.browser.house import House, open_console, stage, until
+from tests.browser.people import end_inspection, join_by_phone
 from tests.cast import Appointment
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
@@ -166,3 +167,70 @@ async def test_a_guest_whose_seat_ran_out_is_shown_the_way_back(house: House) ->
         await page.locator('[data-action="rejoin"]').click()
         await page.wait_for_url("**/i/*")
         await expect(page.locator("#join-form")).to_be_visible()
+
+
+async def test_a_pause_is_told_to_everybody_and_the_recording_goes_on_when_anybody_resumes_it(
+    house: House,
+) -> None:
+    appointment = await house.appoint()
+    async with (
+        house.phone() as phone,
+        house.desk() as zhou,
+        house.browser.desk(house.service.address) as elsewhere,
+    ):
+        li = await elsewhere.new_page()
+        await join_by_phone(phone, appointment)
+        await open_console(zhou, appointment, "live")
+        await join_as_guest(li, appointment, "李静")
+        await stage(li, "live")
+        await recording_is(zhou, "recording")
+
+        await zhou.locator('[data-command="pause"]').click()
+        dialog = zhou.locator("pause-dialog dialog")
+        await dialog.get_by_role("button", name="暂停").click()
+        await expect(dialog.locator("[data-error]")).to_have_text("请说明暂停的原因。")
+        await dialog.get_by_text("短暂休息").click()
+        await dialog.get_by_role("button", name="暂停").click()
+        card = phone.locator(".phone-card")
+        for page in (zhou, li):
+            await stage(page, "paused")
+            await recording_is(page, "paused")
+            await expect(page.locator("[data-cover-title]")).to_have_text("周敏暂停了勘验：短暂休息")
+            await expect(page.locator('[data-command="snapshot"]')).to_be_disabled()
+        await expect(card).to_contain_text("已暂停，不录制任何内容", timeout=WAIT_MS)
+        await expect(card).to_contain_text("周敏暂停了勘验：短暂休息")
+        await recording_is(phone, "paused")
+        # Long enough to be a gap and not a change of files; what still comes is nobody's.
+        await expect(li.locator("[data-cover-lasts]")).to_have_text("0:02", timeout=WAIT_MS)
+        assert len(await house.events(appointment.id, "part.opened")) == 1
+
+        await li.locator('[data-action="resume"]').click()
+        for page in (zhou, li):
+            await stage(page, "live")
+        for page in (zhou, phone):
+            await recording_is(page, "recording")
+        await expect(phone.locator("phone-stage")).to_have_attribute("data-state", "live", timeout=WAIT_MS)
+        await zhou.get_by_role("tab", name="连续性").click()
+        lines = zhou.locator("continuity-ledger .ledger__line")
+        await expect(lines).to_have_count(3, timeout=WAIT_MS)
+        await expect(lines.nth(1)).to_contain_text("周敏暂停了勘验（短暂休息）")
+        assert await lines.evaluate_all("all => all.map(({dataset}) => dataset.kind)") == [
+            "received",
+            "gap",
+            "received",
+        ]
+        await end_inspection(zhou)
+
+        await zhou.goto(f"/archive/{appointment.id}")
+        await expect(zhou.locator('.timeline__gap[data-cause="paused"]')).to_have_count(1)
+        await zhou.get_by_role("tab", name="连续性").click()
+        gap = zhou.locator('continuity-ledger [data-cause="paused"]')
+        await expect(gap).to_contain_text("周敏暂停了勘验（短暂休息）")
+        await zhou.locator("[data-skipping]").uncheck()
+        await gap.get_by_role("button").click()
+        await expect(zhou.locator('replay-video[data-role="enterprise"]')).to_contain_text("短暂休息")
+    assert await house.reports(appointment.id) == []
+
+
+async def recording_is(page: Page, state: str) -> None:
+    await expect(page.locator(f'recording-badge[data-state="{state}"]')).to_be_visible(timeout=WAIT_MS)

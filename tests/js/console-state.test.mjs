@@ -142,3 +142,20 @@ test("a phone that was reloaded and is asked again is not called frozen, and a p
   assert.equal(stage({ events, presence: here, media: [slot({ live: false })] }), "asking");
   assert.equal(stage({ events, presence: here, media: [slot()] }), "live");
 });
+
+test("a pause covers the picture until it is resumed, whatever becomes of the phone meanwhile", () => {
+  const events = [joined(SITE, "enterprise"), ...live(), event("inspection.paused", { reason: "lunch" })];
+  assert.equal(stage({ events, presence: here, media: [slot()] }), "paused");
+  assert.equal(stage({ events, presence: [], media: [] }), "paused");
+  assert.equal(stage({ events, presence: here, media: [slot()], phase: "lost" }), "offline");
+  assert.equal(stage({ events: [...events, event("inspection.resumed", {})], presence: here, media: [slot()] }), "live");
+  assert.equal(stage({ events: [...events, event("inspection.ended", {})], presence: here, media: [slot()] }), "ended");
+});
+
+test("a recording that is paused has not failed, and has its time to begin again", () => {
+  const watch = new RecordingWatch();
+  watch.update([slot({ recorded_bytes: 5 })], 0);
+  assert.equal(watch.update([slot({ recorded_bytes: 5 })], 60_000, true).state, "paused");
+  assert.equal(watch.update([slot({ recorded_bytes: 5 })], 61_000).state, "starting");
+  assert.equal(watch.update([slot({ recorded_bytes: 9 })], 63_000).state, "recording");
+});

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { causeWords } from "../../static/js/lib/continuity-words.js";
+import { causeWords, shortCause } from "../../static/js/lib/continuity-words.js";
 import { describe } from "../../static/js/lib/event-words.js";
 import { t } from "../../static/js/lib/i18n.js";
 import { buildSchedule, partAfter, partAt } from "../../static/js/lib/replay-schedule.js";
@@ -18,6 +18,8 @@ test("every cause of a gap has words of its own", () => {
   assert.equal(new Set(words).size, CAUSES.length);
   assert.match(causeWords(t, "left", "Tian"), /Tian/);
   assert.equal(causeWords(t, "a cause of tomorrow"), "");
+  assert.equal(causeWords(t, "paused", "Zhou", "lunch"), "Zhou had paused the inspection (lunch)");
+  assert.ok(CAUSES.every((cause) => shortCause(t, cause).length > 0));
 });
 
 test("a gap, and what was uploaded for it, are lines of the timeline", () => {
@@ -65,6 +67,14 @@ test("the phone's recording is known before its turn", () => {
 test("what is left of a gap keeps its cause, also at the end", () => {
   const { gaps } = slotOf([part("a", 0, 30), part("x", 25, 40, "phone")], [[30, 80, "worker_restarted"]]);
   assert.deepEqual(gaps, [{ start: ms(40), end: ms(80), cause: "worker_restarted", by: null }]);
+});
+
+test("why somebody paused stays with the gap", () => {
+  const gap = { from: at(30), to: at(50), cause: "paused", by: "Zhou", reason: "lunch" };
+  const schedule = buildSchedule({
+    slots: [{ id: "s" }], parts: [part("a", 0, 30), part("b", 50, 90)], continuity: [{ slot: "s", gaps: [gap] }], startedAt: at(0), endedAt: at(90),
+  });
+  assert.deepEqual(schedule.slots[0].gaps, [{ start: ms(30), end: ms(50), cause: "paused", by: "Zhou", reason: "lunch" }]);
 });
 
 test("without a ledger the holes between the parts are the gaps", () => {

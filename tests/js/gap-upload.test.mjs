@@ -11,8 +11,8 @@ const iso = (second) => new Date(at(second)).toISOString();
 
 /** A server that lacks `gaps`, takes pieces in order, and fails as `faults` say (each a function of the request, or null). */
 class Server {
-  constructor({ gaps = [[10, 20]], settled = 590, faults = [], deadline = null } = {}) {
-    Object.assign(this, { gaps, settled, faults, deadline, recordings: new Map(), asked: [] });
+  constructor({ gaps = [[10, 20]], settled = 590, faults = [], deadline = null, pauses = undefined } = {}) {
+    Object.assign(this, { gaps, settled, faults, deadline, pauses, recordings: new Map(), asked: [] });
   }
 
   fetch = async (url, { method, headers, body }) => {
@@ -24,7 +24,7 @@ class Server {
     if (refused) return answer(refused[0], { error: { code: refused[1], ...refused[2] } });
     if (method === "GET") {
       const gaps = this.gaps.map(([from, to]) => ({ from: iso(from), to: iso(to) }));
-      return answer(200, { now: new Date(Date.now()).toISOString(), slot: "s", gaps, settled: iso(this.settled), deadline: this.deadline });
+      return answer(200, { now: new Date(Date.now()).toISOString(), slot: "s", gaps, settled: iso(this.settled), deadline: this.deadline, pauses: this.pauses });
     }
     if (method === "POST") {
       const said = JSON.parse(body);
@@ -270,4 +270,14 @@ test("after the end files are kept until what the server received of their time 
   assert.equal(one.waits.length, 1);
   assert.equal(one.state, "done");
   assert.equal((await store.list()).length, 0);
+}));
+
+test("of a file that reaches into a pause only what lies before it goes out, and what began in it is forgotten", () => atNow(async () => {
+  const store = await storeWith({ id: "reaches", from: 8 }, { id: "inside", from: 20 });
+  const server = new Server({ gaps: [[10, 18]], pauses: [{ from: iso(18), to: null }] });
+  await upload(store, server).check();
+  const { chunks, duration_s: seconds, bytes } = server.recordings.get("reaches");
+  assert.deepEqual([chunks.length, seconds, [...bytes]], [2, 10, [8, 0, 7, 8, 1, 7]]);
+  assert.deepEqual([...server.recordings.keys()], ["reaches"]);
+  assert.deepEqual(await store.list(), []);
 }));

@@ -35,13 +35,13 @@ const flush = async () => {
   for (let turn = 0; turn < 50; turn += 1) await new Promise((resolve) => { setImmediate(resolve); });
 };
 
-async function scene({ Recorder = undefined, store = new MemoryStore() } = {}) {
+async function scene({ Recorder = undefined, store = new MemoryStore(), paused = false } = {}) {
   globalThis.MediaRecorder = Recorder;
   const video = new Track("video");
   const camera = { stream: { getVideoTracks: () => [video], getAudioTracks: () => [] } };
   const clock = { now: () => 1000, synchronised: true };
   const reports = [];
-  const one = new PhoneContinuity({ seat: { inspection: "i", base: "/live/0/i", token: "t" }, camera, clock, store });
+  const one = new PhoneContinuity({ seat: { inspection: "i", base: "/live/0/i", token: "t", paused }, camera, clock, store });
   one.addEventListener("report", ({ detail }) => reports.push([detail.state, detail.detail]));
   await one.begin();
   await flush();
@@ -120,4 +120,46 @@ timed("the log hears once that there is no room, and when recording goes well ag
   await flush();
   mock.timers.tick(2000);
   await closed;
+});
+
+timed("while the inspection is paused the phone keeps no recording of its own, also after a reload", async () => {
+  const begun = [];
+  class Recorder extends EventTarget {
+    state = "recording";
+    mimeType = "video/webm";
+
+    static isTypeSupported() {
+      return true;
+    }
+
+    start() {
+      begun.push(this);
+    }
+
+    stop() {
+      this.state = "inactive";
+      queueMicrotask(() => this.dispatchEvent(new Event("stop")));
+    }
+  }
+  const { one } = await scene({ Recorder });
+  const running = () => begun.filter(({ state }) => state === "recording").length;
+  assert.deepEqual([one.recording, running()], [true, 1]);
+  await one.hold(true);
+  await one.hold(true);
+  assert.deepEqual([one.recording, running()], [false, 0]);
+  await one.gapEnded();
+  await one.tracksChanged();
+  await flush();
+  assert.deepEqual([one.recording, running()], [false, 0]);
+  await one.hold(false);
+  await flush();
+  assert.deepEqual([one.recording, running()], [true, 1]);
+  await one.close();
+
+  const { one: reloaded } = await scene({ Recorder, paused: true });
+  assert.deepEqual([reloaded.recording, running()], [false, 0]);
+  await reloaded.hold(false);
+  await flush();
+  assert.deepEqual([reloaded.recording, running()], [true, 1]);
+  await reloaded.close();
 });

@@ -253,6 +253,11 @@ test("the card says the most urgent thing", () => {
   assert.equal(cardFor({ ...all, camera: "open", connection: "open", publishing: "restoring" }), "restoring");
 });
 
+test("a pause is said before anything but that the room cannot be heard", () => {
+  assert.equal(cardFor({ ...calm, paused: true, camera: "interrupted", reviewer: false, message: "x" }), "paused");
+  assert.equal(cardFor({ ...calm, paused: true, connection: "lost" }), "lost");
+});
+
 test("before the first reviewer the phone waits, afterwards the reviewer is away", () => {
   assert.equal(cardFor({ ...calm, reviewer: false, wasLive: false, publishing: "closed" }), "waiting");
   assert.equal(cardFor({ ...calm, reviewer: false }), "away");

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { endOf, fillableSeconds, neededRuns, runsToDrop, settledRuns } from "../../static/js/lib/recording-runs.js";
+import { endOf, fillableSeconds, neededRuns, outsidePauses, runsToDrop, settledRuns } from "../../static/js/lib/recording-runs.js";
 
 const run = (id, from, to, more = {}) => ({ id, started_at: from * 1000, duration_s: to - from, size: 100, open: false, ...more });
 const gap = (from, to) => ({ from: from * 1000, to: to * 1000 });
@@ -37,4 +37,17 @@ test("the seconds that can be filled count each moment once", () => {
   assert.equal(fillableSeconds(RUNS, [gap(10, 30)]), 20);
   assert.equal(fillableSeconds(RUNS, [gap(65, 100)]), 5);
   assert.equal(fillableSeconds([], [gap(0, 5)]), 0);
+});
+
+test("nothing of a pause is sent: a run ends where it begins, and one that began in it is nobody's", () => {
+  const chunks = Array.from({ length: 20 }, (_, second) => ({ end: second + 1, size: 5 }));
+  const cut = (from, pauses) => outsidePauses(run("r", from, from + 20, { chunks }), pauses);
+  const pause = gap(50, 100);
+  assert.deepEqual([cut(40, [pause]).duration_s, cut(40, [pause]).size], [10, 50]);
+  assert.deepEqual([cut(60, [pause]).duration_s, cut(60, [pause]).size], [0, 0]);
+  assert.equal(cut(90, [pause]).size, 0);
+  assert.equal(cut(99, [pause]).duration_s, 20); // it heard that the inspection goes on: the clocks differ
+  assert.equal(cut(20, [pause]).duration_s, 20);
+  assert.equal(cut(40, [{ from: 45_000, to: null }]).duration_s, 5);
+  assert.equal(cut(40, [pause, gap(43, 46)]).duration_s, 3);
 });

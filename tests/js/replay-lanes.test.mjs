@@ -57,3 +57,12 @@ test("another one's interruption changes nothing", () => {
   const other = [event(0, "slot.opened", { slot: "u", participant: "q" }), event(20, "slot.interrupted", { slot: "u", cause: "no_media" })];
   assert.deepEqual(stretches(lanes([...PUBLISHED, ...other, graded(2, "good")])[1]), [[2, 100, "good"]]);
 });
+
+test("a gap's cause stands in it in a word, and in whole with who and why", () => {
+  const gap = { from: at(60), to: at(80), cause: "paused", by: "Zhou", reason: "lunch" };
+  const parts = [{ id: "a", slot: "s", started_at: at(0), duration_s: 60 }, { id: "b", slot: "s", started_at: at(80), duration_s: 20 }];
+  const schedule = buildSchedule({ slots: [{ id: "s", name: "Tian" }], parts, continuity: [{ slot: "s", gaps: [gap] }], startedAt: at(0), endedAt: at(100) });
+  const [lane] = lanesOf({ t, clockTime: (when) => String((when - ms(0)) / 1000), schedule, events: [], names, momentOf: Number });
+  const { short, words, data } = lane.spans.find(({ kind }) => kind === "gap");
+  assert.deepEqual([short, words, data.cause], ["Paused", "Not recorded 60 to 80\nZhou had paused the inspection (lunch)", "paused"]);
+});

@@ -19,13 +19,17 @@ const LOOKS = {
     off: () => ["speaker-off", t("Sound off"), false],
     on: () => ["speaker", t("Sound on"), true],
   },
+  pause: {
+    off: () => ["pause", t("Pause")],
+    on: () => ["play", t("Resume")],
+  },
 };
 
 /**
  * The row of commands under the picture.
  *
  * In: `show(command, visible)`, `enable(command, enabled)`, `look(command, state)`. Out: `command-bar:<command>` `{time}` (of the press) for
- * microphone, camera, sound, snapshot, end.
+ * microphone, camera, sound, snapshot, pause, end.
  */
 class CommandBar extends HTMLElement {
   #abort;
@@ -56,7 +60,7 @@ class CommandBar extends HTMLElement {
     button.querySelector("[data-label]").textContent = words;
     // Where the row is too narrow the words are only read aloud, and shown here.
     button.title = words;
-    button.setAttribute("aria-pressed", String(pressed));
+    if (pressed !== undefined) button.setAttribute("aria-pressed", String(pressed));
   }
 
   #button(command) {

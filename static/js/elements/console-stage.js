@@ -72,7 +72,7 @@ class ConsoleStage extends HTMLElement {
     return matchMedia("(prefers-reduced-motion: reduce)").matches;
   }
 
-  say(state, { cover, tone, icon: drawing, title, body, rejoin, links }) {
+  say(state, { cover, tone, icon: drawing, title, body, rejoin, links, resume }) {
     this.dataset.state = state;
     const box = this.#part("cover");
     box.hidden = cover === null;
@@ -86,7 +86,15 @@ class ConsoleStage extends HTMLElement {
     const again = this.querySelector('[data-action="rejoin"]');
     again.hidden = !rejoin;
     again.querySelector("[data-label]").textContent = rejoin ?? "";
+    this.querySelector('[data-action="resume"]').hidden = !resume;
     for (const link of this.querySelectorAll('[data-action="case"], [data-action="replay"]')) link.hidden = !links;
+  }
+
+  /** How long what the cover says lasts already; empty for what has no length. */
+  set lasts(words) {
+    const timer = this.#part("cover-lasts");
+    timer.textContent = words;
+    timer.hidden = !words;
   }
 
   set askForSound(ask) {

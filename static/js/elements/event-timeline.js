@@ -88,8 +88,8 @@ class EventTimeline extends HTMLElement {
     return h("div", { class: "timeline__lane", data: { kind, role: role ?? "" } }, label, track);
   }
 
-  #span({ kind, start, end, words, data = {} }) {
-    const bar = h("div", { class: `timeline__${kind}`, title: words, data });
+  #span({ kind, start, end, words, short, data = {} }) {
+    const bar = h("div", { class: `timeline__${kind}`, title: words, data }, short && h("span", { class: "timeline__why" }, short));
     bar.style.left = this.#percent(start);
     bar.style.width = `calc(${this.#percent(end)} - ${this.#percent(start)})`;
     return bar;

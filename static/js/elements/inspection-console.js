@@ -10,10 +10,12 @@ import "./chat-log.js";
 import "./check-list.js";
 import "./command-bar.js";
 import "./console-stage.js";
+import "./continuity-ledger.js";
 import "./end-dialog.js";
 import "./event-list.js";
 import "./network-meter.js";
 import "./participant-list.js";
+import "./pause-dialog.js";
 import "./photo-dialog.js";
 import "./photo-strip.js";
 import "./recording-badge.js";
@@ -22,6 +24,8 @@ import "./status-line.js";
 import "./tab-panels.js";
 
 const CLOCK_EVERY_MS = 500;
+/** What the ledger is made of. */
+const LEDGER_EVENTS = /^(slot|part|inspection|recording|participant|device)\./;
 /** Codes after which the very same request may simply be sent again. */
 const REPEATABLE = new Set(["unreachable", "http_502", "http_503", "http_504"]);
 
@@ -54,6 +58,7 @@ class InspectionConsole extends HTMLElement {
     // Staff are let in by their cookie; a guest's pictures need the token.
     if (!staff) this.#strip.picture = (url) => session.picture(url);
     this.#part("photo-dialog").strip = this.#strip;
+    Object.assign(this.#part("continuity-ledger"), { load: () => (session.me ? session.continuity() : []), now: () => session.clock.now() });
     this.#listenToSession();
     this.#listenToElements();
     this.#watchGestures();
@@ -124,7 +129,10 @@ class InspectionConsole extends HTMLElement {
     on("command-bar:camera", () => this.#device(() => this.#own.toggleCamera()));
     on("command-bar:sound", () => this.#setSound({ wanted: !(this.#sound.wanted && this.#sound.allowed), allowed: true }));
     on("command-bar:end", () => this.#askToEnd());
+    on("command-bar:pause", () => this.#togglePause());
+    on("pause-dialog:confirm", ({ reason, waitUntil }) => waitUntil(this.#session.pause(reason)));
     on("console-stage:action", ({ action }) => {
+      if (action === "resume") this.#resume();
       if (action === "rejoin") this.#rejoin();
       if (action === "sound") this.#setSound({ wanted: true, allowed: true });
     });
@@ -148,6 +156,7 @@ class InspectionConsole extends HTMLElement {
   #shown(panel) {
     if (panel === "panel-timeline") this.#part("event-list").follow();
     if (panel === "panel-chat") this.#part("chat-log").follow();
+    if (panel === "panel-ledger") this.#part("continuity-ledger").refresh();
   }
 
   #joined(seat) {
@@ -158,6 +167,7 @@ class InspectionConsole extends HTMLElement {
 
   #event({ event, past }) {
     this.#part("event-list").add(event);
+    if (!past && LEDGER_EVENTS.test(event.type)) this.#part("continuity-ledger").refresh();
     if (past || event.type !== "chat.sent" || event.actor.id === this.#session.me?.participant) return;
     this.#part("tab-panels").count("panel-chat");
     this.#part("side-drawers").count("side");
@@ -261,6 +271,20 @@ class InspectionConsole extends HTMLElement {
     return { label: t("Send again"), run };
   }
 
+  #togglePause() {
+    if (this.#session.room.pause) this.#resume();
+    else this.#part("pause-dialog").ask();
+  }
+
+  async #resume() {
+    this.#complain("");
+    try {
+      await this.#session.resume();
+    } catch (error) {
+      this.#complain(failureWords(error));
+    }
+  }
+
   #askToEnd() {
     this.#part("end-dialog").ask({
       answered: Number(this.#checks.dataset.answered),
@@ -284,6 +308,9 @@ class InspectionConsole extends HTMLElement {
 
   #clock() {
     this.#part("[data-elapsed]").textContent = this.#elapsed;
+    const { pause } = this.#session.room;
+    const seconds = pause ? (this.#session.clock.now() - Date.parse(pause.at)) / 1000 : null;
+    this.#stage.lasts = this.#session.stage.state === "paused" ? formatDuration(seconds) : "";
   }
 
   get #elapsed() {
@@ -328,6 +355,8 @@ class InspectionConsole extends HTMLElement {
       lostSeconds: session.lostSeconds,
       staff: this.#staff,
       size: this.#stage.size,
+      mayResume: this.#can.has("inspection.pause"),
+      ...session.room.pause,
       ...session.removal,
     });
     // Somebody else's picture was chosen: what is the matter with the phone is said in the line below it.
@@ -337,7 +366,7 @@ class InspectionConsole extends HTMLElement {
     const whose = t("Picture of {name}", { name: this.#names().person(owner) });
     this.#part("status-line").say(words.tone, elsewhere && stage.state === "live" ? whose : words.title);
     this.dataset.state = stage.state;
-    this.#stage.askForSound = this.#viewers.size > 0 && this.#sound.wanted && !this.#sound.allowed;
+    this.#stage.askForSound = stage.state !== "paused" && this.#viewers.size > 0 && this.#sound.wanted && !this.#sound.allowed;
   }
 
   /** What kept the enterprise from coming in last, in words. */
@@ -413,9 +442,11 @@ class InspectionConsole extends HTMLElement {
     bar.show("microphone", may("room.publish"));
     bar.show("camera", may("room.publish"));
     bar.show("snapshot", may("room.snapshot"));
+    bar.show("pause", may("inspection.pause") && room.state === "live");
+    bar.look("pause", room.pause ? "on" : "off");
     bar.show("end", may("inspection.end"));
     bar.show("sound", !over && !bye);
-    bar.enable("snapshot", room.state === "live" && phase !== "joining" && this.#stage.size !== "");
+    bar.enable("snapshot", room.state === "live" && !room.pause && phase !== "joining" && this.#stage.size !== "");
     const sent = this.#own.connection === "live";
     const look = (device) => (device === "on" && !sent ? "unsent" : device);
     bar.look("microphone", look(this.#own.microphone));

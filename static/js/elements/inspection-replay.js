@@ -8,6 +8,7 @@ import { fold, foldAll, initialState } from "../lib/room-state.js";
 import "./chat-log.js";
 import "./check-list.js";
 import "./clock-scope.js";
+import "./continuity-ledger.js";
 import "./event-list.js";
 import "./event-timeline.js";
 import "./photo-dialog.js";
@@ -100,6 +101,7 @@ class InspectionReplay extends HTMLElement {
   #controls(signal) {
     const on = (name, handler) => this.addEventListener(name, (event) => handler(event.detail), { signal });
     on("event-list:seek", ({ at }) => this.#clock.seek(at));
+    on("continuity-ledger:seek", ({ at }) => this.#clock.seek(at));
     on("photo-strip:open", ({ id }) => this.#part("photo-dialog").open(id));
     on("photo-dialog:seek", ({ at }) => this.#clock.seek(at));
     on("replay-video:promote", ({ slot }) => this.#promote(slot));
@@ -154,6 +156,7 @@ class InspectionReplay extends HTMLElement {
       return { ...snapshot, by, named };
     }));
     this.#part("photo-dialog").strip = strip;
+    this.#part("continuity-ledger").show(this.#recording.continuity ?? []);
     this.#part("event-timeline").draw(this.#clock, this.#lanes(names));
   }
 

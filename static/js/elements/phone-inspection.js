@@ -188,6 +188,7 @@ class PhoneInspection extends HTMLElement {
     this.#session = session;
     session.addEventListener("bye", ({ detail }) => this.#bye(detail));
     session.addEventListener("unable", ({ detail }) => this.#unable(detail.code));
+    session.addEventListener("change", () => this.#keepPause(session));
     session.addEventListener("change", () => OVER.has(session.state.state) && this.#over(session.state.state));
     this.#claimTab();
     session.start();
@@ -243,6 +244,14 @@ class PhoneInspection extends HTMLElement {
     const { choice } = this.#camera;
     if (JSON.stringify(choice) === JSON.stringify(this.#answer.camera)) return;
     this.#answer.camera = choice;
+    this.#seat?.keep(this.#answer);
+  }
+
+  /** A reload in a pause records nothing before it has heard of it again. */
+  #keepPause(session) {
+    const paused = session.pause !== null;
+    if (session !== this.#session || !session.caughtUp || paused === Boolean(this.#answer.paused)) return;
+    this.#answer.paused = paused;
     this.#seat?.keep(this.#answer);
   }
 

@@ -211,6 +211,7 @@ class PhoneStage extends HTMLElement {
       ...this.#facts,
       camera: camera.state,
       connection: session.connection,
+      paused: session.pause !== null,
       restarting: session.restarting,
       publishing: session.publishing,
       refusal: session.refusal?.code,

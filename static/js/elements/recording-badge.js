@@ -4,12 +4,13 @@ const WORDS = {
   idle: () => t("Recording off"),
   starting: () => t("Recording starts"),
   recording: () => t("Recording on"),
+  paused: () => t("Paused, not recording"),
   failed: () => t("Recording failed"),
   unknown: () => t("Recording unknown"),
 };
 
 /**
- * <recording-badge data-state="idle|starting|recording|failed|unknown">: the sign that a recording is being written.
+ * <recording-badge data-state="idle|starting|recording|paused|failed|unknown">: the sign that a recording is being written.
  * Set the state from bytes written at the server (`RecordingWatch`), never from a button.
  */
 class RecordingBadge extends HTMLElement {

@@ -217,7 +217,7 @@ class ReplayVideo extends HTMLElement {
     const now = this.#clock.now();
     const gap = this.#slot.gaps.find(({ start, end }) => start <= now && now < end);
     const words = t("No recording of {name} at this moment", { name: this.dataset.name });
-    const why = causeWords(t, gap?.cause, gap?.by);
+    const why = causeWords(t, gap?.cause, gap?.by, gap?.reason);
     return why ? t("{words}: {why}", { words, why }) : words;
   }
 

@@ -8,6 +8,7 @@ import { fold, initialState } from "./room-state.js";
 
 /** Events arrive one by one, hundreds at a rejoin; what is drawn from them may wait this long. */
 const SETTLE_MS = 40;
+const PAUSING = new Set(["inspection.paused", "inspection.resumed"]);
 
 /**
  * One seat at the console: joins, holds the room's connection, folds its events, and sends what the person does.
@@ -108,6 +109,7 @@ export class ConsoleSession extends EventTarget {
 
   #event(event) {
     this.room = fold(this.room, event);
+    if (PAUSING.has(event.type)) this.#watchRecording(this.media);
     this.events.push(event);
     this.dispatchEvent(new CustomEvent("event", { detail: { event, past: event.seq <= this.#pastSeq } }));
     this.#compareMutes();
@@ -115,9 +117,13 @@ export class ConsoleSession extends EventTarget {
   }
 
   #media(slots) {
-    this.recording = this.#watch.update(slots, performance.now());
+    this.#watchRecording(slots);
     this.#compareMutes();
     this.#changed({ media: slots });
+  }
+
+  #watchRecording(slots) {
+    this.recording = this.#watch.update(slots, performance.now(), this.room.pause !== null);
   }
 
   #status({ status, seconds }) {
@@ -164,11 +170,28 @@ export class ConsoleSession extends EventTarget {
     return jsonRequest(`${this.me.base}/snapshots`, { method: "POST", token: this.me.token, body });
   }
 
+  pause(reason) {
+    return this.#lead("pause", { reason });
+  }
+
+  resume() {
+    return this.#lead("resume");
+  }
+
   end() {
-    const url = `/api/v1/inspections/${this.#inspection}/end`;
-    // An administrator sits in the room as an observer and ends it by the right of the office.
+    return this.#lead("end");
+  }
+
+  /** What was received of every camera, what was not, and why: `slots` of `GET <base>/continuity`. */
+  async continuity() {
+    return (await jsonRequest(`${this.me.base}/continuity`, { token: this.me.token })).slots;
+  }
+
+  #lead(verb, body = {}) {
+    const url = `/api/v1/inspections/${this.#inspection}/${verb}`;
+    // An administrator sits in the room as an observer and leads it by the right of the office.
     const asStaff = this.#join.url !== undefined && this.me.role !== "reviewer";
-    return jsonRequest(url, { method: "POST", ...(asStaff ? { csrf: this.#csrf } : { token: this.me.token }), body: {} });
+    return jsonRequest(url, { method: "POST", ...(asStaff ? { csrf: this.#csrf } : { token: this.me.token }), body });
   }
 
   /** A picture behind the bearer token, as a Blob. */

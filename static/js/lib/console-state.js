@@ -47,7 +47,7 @@ function ofPresentSite(room, media, site) {
 /**
  * @param {{phase: "joining"|"refused"|"open"|"lost"|"gone", bye: string|null, room: object, presence: object[], media: object[]}} session
  * @returns {{state: string, site?: object, since?: string, age_s?: number|null}} `state`: loading, refused, replaced, expired, removed, offline, cancelled,
- *   ended (no result yet), concluded, nobody, left, lost, waiting, asking, denied, unsupported, hidden, camera, frozen, live
+ *   ended (no result yet), concluded, paused, nobody, left, lost, waiting, asking, denied, unsupported, hidden, camera, frozen, live
  */
 export function stageState({ phase, bye, room, presence, media }) {
   if (["ended", "concluded", "cancelled"].includes(room.state)) return { state: room.state };
@@ -56,6 +56,7 @@ export function stageState({ phase, bye, room, presence, media }) {
   if (phase === "refused") return { state: "refused" };
   if (phase === "joining") return { state: "loading" };
   if (phase === "lost") return { state: "offline" };
+  if (room.pause) return { state: "paused", since: room.pause.at };
   const [site] = sites(room, presence);
   if (!site) return { state: "nobody" };
   if (!site.online) return { state: site.leftBecause === "left" ? "left" : "lost", site, since: site.leftAt };
@@ -78,9 +79,14 @@ export class RecordingWatch {
   /**
    * @param {object[]} media slots of the `media` message
    * @param {number} now milliseconds of any monotonic clock
-   * @returns {{state: "idle"|"starting"|"recording"|"failed", slots: string[]}} `slots`: those not being kept
+   * @param {boolean} isPaused nothing is to be kept now; afterwards a recording has its time to begin again
+   * @returns {{state: "idle"|"paused"|"starting"|"recording"|"failed", slots: string[]}} `slots`: those not being kept
    */
-  update(media, now) {
+  update(media, now, isPaused = false) {
+    if (isPaused) {
+      this.#seen.clear();
+      return { state: "paused", slots: [] };
+    }
     const live = media.filter((slot) => slot.live);
     const verdicts = live.map((slot) => [slot.id, this.#verdict(slot, now)]);
     for (const id of [...this.#seen.keys()]) if (!live.some((slot) => slot.id === id)) this.#seen.delete(id);

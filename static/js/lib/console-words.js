@@ -34,6 +34,10 @@ const WORDS = {
     body: staff ? t("There is no result yet. Give it on the case page.") : t("Thank you. You may close this window."), links: staff,
   }),
   concluded: ({ staff }) => ({ cover: "screen", tone: "ok", icon: "check-circle", title: t("The inspection has ended"), body: t("The result is on the case page."), links: staff }),
+  paused: ({ name, reason, mayResume }) => ({
+    cover: "screen", tone: "warn", icon: "pause", title: t("{name} has paused the inspection: {reason}", { name, reason }),
+    body: t("Nothing is recorded, and nobody sees or hears anybody. Connections stay, chat and checklist go on."), resume: mayResume,
+  }),
   nobody: ({ startsAt, trouble }) => trouble ? {
     cover: "screen", tone: "warn", icon: "warning", title: trouble, body: t("Their page shows a way out. If that does not help, telephone."),
   } : ({
@@ -73,9 +77,9 @@ const WORDS = {
   live: ({ size }) => ({ cover: null, tone: "ok", icon: "video", title: size ? t("Live picture, {size}", { size }) : t("Live picture") }),
 };
 
-/** @returns {{cover: "screen"|"banner"|null, tone: string, icon: string, title: string, body: string, rejoin: string|null, links: boolean}} */
+/** @returns {{cover: "screen"|"banner"|null, tone: string, icon: string, title: string, body: string, rejoin: string|null, links: boolean, resume: boolean}} */
 export function stageWords(state, facts = {}) {
-  return { tone: "brand", body: "", rejoin: null, links: false, ...(WORDS[state] ?? WORDS.loading)(facts) };
+  return { tone: "brand", body: "", rejoin: null, links: false, resume: false, ...(WORDS[state] ?? WORDS.loading)(facts) };
 }
 
 const FAILURES = {

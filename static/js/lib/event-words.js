@@ -99,6 +99,8 @@ const WORDS = {
   "inspection.rescheduled": (t) => ["inspection", t("Inspection moved to another time")],
   "inspection.cancelled": (t, { body }) => ["inspection", t("Inspection cancelled"), "warn", body.reason],
   "inspection.started": (t) => ["inspection", t("Inspection started"), "ok"],
+  "inspection.paused": (t, { actor, body }) => ["inspection", t("{name} paused the inspection: nothing is recorded", { name: actor.name }), "warn", body.reason],
+  "inspection.resumed": (t, { actor }) => ["inspection", t("{name} resumed the inspection", { name: actor.name }), "ok"],
   "inspection.ended": (t, { actor }) => ["inspection", t("{name} ended the inspection", { name: actor.name })],
   "inspection.concluded": (t, { body }) => [
     "inspection",
@@ -178,7 +180,7 @@ const WORDS = {
     "recording",
     t("{name}: {seconds} s were not received", { name: names.slot(body.slot), seconds: secondsOf(body) }),
     "warn",
-    causeWords(t, body.cause, body.by ?? ""),
+    causeWords(t, body.cause, body.by ?? "", body.reason),
   ],
   "recording.failed": (t, { body }, names) => [
     "alarm",

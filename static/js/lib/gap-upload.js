@@ -2,7 +2,7 @@
 // piece, resumed where the server says, repeated without limit, until nothing is left or the time for it is over.
 
 import { reconnectDelay } from "./backoff.js";
-import { OLDEST_MS, fillableSeconds, neededRuns, settledRuns } from "./recording-runs.js";
+import { OLDEST_MS, fillableSeconds, neededRuns, outsidePauses, settledRuns } from "./recording-runs.js";
 import { within } from "./time-limit.js";
 
 // Refusals that no repetition changes.
@@ -10,7 +10,7 @@ const OVER = new Set([401, 403, 404, 410]);
 // Nobody will ask for these files any more, whoever comes back with which token.
 const OVER_FOR_ALL = new Set([404, 410]);
 // What the server will never take of a run: it is forgotten.
-const USELESS = new Set(["recording_not_needed", "bad_recording", "invalid", "bad_body", "too_large"]);
+const USELESS = new Set(["recording_not_needed", "recording_of_a_pause", "bad_recording", "invalid", "bad_body", "too_large"]);
 // A file that comes out damaged every time is damaged where it lies.
 const DAMAGED_AT_MOST = 5;
 const ANSWER_WITHIN_MS = 30_000;
@@ -108,7 +108,8 @@ export class GapUpload extends EventTarget {
     this.#clock?.isAfter(answer.now);
     this.deadline = answer.deadline;
     this.gaps = answer.gaps.map(({ from, to }) => ({ from: Date.parse(from), to: Date.parse(to) }));
-    const runs = await this.#runs(now);
+    const pauses = (answer.pauses ?? []).map(({ from, to }) => ({ from: Date.parse(from), to: to && Date.parse(to) }));
+    const runs = (await this.#runs(now)).map((run) => outsidePauses(run, pauses));
     if (answer.settled) {
       for (const run of settledRuns(runs, this.gaps, Date.parse(answer.settled))) await this.#store.remove(run.id);
     }

@@ -2,7 +2,7 @@
 
 /**
  * The code of the card for these facts, most urgent first. `camera`: the Camera's state; `black`: the lens is covered;
- * `connection`: the room's status; `publishing`: the publisher's; `refusal`: the code of the server's, if it takes no picture now; `seen`: the
+ * `connection`: the room's status; `paused`: somebody has paused the inspection; `publishing`: the publisher's; `refusal`: the code of the server's, if it takes no picture now; `seen`: the
  * server has our picture; `reviewer`: one is present; `batteryLow`: not yet told; `network`: grade of our own
  * line as the server sees it; `message`: the newest line of chat from the other side, if any.
  */
@@ -11,6 +11,8 @@ export function cardFor(facts) {
 }
 
 const CARDS = [
+  // Whatever else is the matter can wait until it goes on; only the network may hide that it does.
+  ["paused", ({ paused, connection }) => paused && connection === "open"],
   ["interrupted", ({ camera }) => camera === "interrupted"],
   ["recovering", ({ camera }) => camera === "opening"],
   ["restarting", ({ connection, restarting }) => connection !== "open" && restarting],

@@ -24,11 +24,14 @@ export class PhoneContinuity extends EventTarget {
   #survives = false;
   #failedBecause = null;
   #back = null;
+  #begun = false;
+  #held;
 
-  /** `seat`: the join's answer; `clock`: the server's time. */
+  /** `seat`: the join's answer, with `paused` as it was when an earlier page heard last; `clock`: the server's time. */
   constructor({ seat, camera, clock, store = openStore() }) {
     super();
     this.#seat = seat;
+    this.#held = Boolean(seat.paused);
     this.#camera = camera;
     this.#clock = clock;
     this.upload = null;
@@ -62,7 +65,8 @@ export class PhoneContinuity extends EventTarget {
     if (this.#over) return;
     keepUpload(this.#seat);
     if (!this.#survives && !this.#timer) this.#report("own_recording_memory");
-    this.#recorder.start();
+    this.#begun = true;
+    if (!this.#held) this.#recorder.start();
     this.#timer ??= setInterval(() => this.upload.check(), LOOK_EVERY_MS);
   }
 
@@ -78,6 +82,16 @@ export class PhoneContinuity extends EventTarget {
     if (this.#over) return;
     await this.#recorder.rotate();
     this.upload.check();
+  }
+
+  /** While somebody has paused the inspection nothing is recorded here either. May be said again and again. */
+  async hold(isPaused) {
+    if (this.#held === isPaused) return;
+    this.#held = isPaused;
+    await this.#ready;
+    if (this.#over) return;
+    if (this.#held) await this.#recorder.stop();
+    else if (this.#begun) this.#recorder.start();
   }
 
   async tracksChanged() {

@@ -101,6 +101,11 @@ export class PhoneSession extends EventTarget {
     return this.presence.find(({ id }) => id === this.me)?.network ?? { grade: "unknown", reasons: [] };
   }
 
+  /** Who has paused the inspection, why and since when ({name, reason, at}), or null. */
+  get pause() {
+    return this.state.pause;
+  }
+
   /** The newest line of chat that is not our own, or null. */
   get message() {
     return this.state.chat.findLast(({ by }) => by !== this.me) ?? null;
@@ -217,6 +222,8 @@ export class PhoneSession extends EventTarget {
   #event(event) {
     this.state = fold(this.state, event);
     if (event.type === "inspection.started") this.wasLive = true;
+    if (event.type === "inspection.paused" || event.type === "inspection.resumed") this.#watchRecording();
+    this.#obeyPause();
     if (event.type === "slot.gap" && event.body.slot === this.slot?.id) this.continuity.gapEnded();
     this.#compareMutes();
     this.#changed();
@@ -231,13 +238,23 @@ export class PhoneSession extends EventTarget {
   #mediaSeen(slots) {
     const before = this.slot?.recorded_bytes ?? 0;
     this.media = slots;
-    this.recording = this.#watch.update(slots, performance.now()).state;
+    this.#watchRecording();
+    this.#obeyPause();
     if ((this.slot?.recorded_bytes ?? 0) > before) this.recordedUntil = this.#room.serverNow();
     if (this.slot?.live) this.wasLive = true;
     this.#compareMutes();
     this.#watchOthers(slots);
     this.#restartIfDeaf();
     this.#changed();
+  }
+
+  #watchRecording() {
+    this.recording = this.#watch.update(this.media, performance.now(), this.pause !== null).state;
+  }
+
+  /** What is read of earlier pauses while catching up is over already. */
+  #obeyPause() {
+    if (this.caughtUp) this.continuity.hold(this.pause !== null);
   }
 
   /** After a reload the microphone is as it was left; from then on the log follows what is so here. */

@@ -11,6 +11,20 @@ export function endOf(run) {
   return run.started_at + run.duration_s * 1000;
 }
 
+// The server lets a recording reach so far into a pause: the two clocks are not exact.
+const INTO_A_PAUSE_MS = 2000;
+
+/** What of a run may be sent: its pieces up to the first pause ({from, to|null}) in it, and nothing of one that began in a pause. */
+export function outsidePauses(run, pauses) {
+  const begins = pauses
+    .filter(({ from, to }) => from < endOf(run) && run.started_at < (to ?? Infinity) - INTO_A_PAUSE_MS)
+    .map(({ from }) => from);
+  if (begins.length === 0) return run;
+  const until = Math.min(...begins);
+  const chunks = run.chunks.filter(({ end }) => run.started_at + end * 1000 <= until);
+  return { ...run, chunks, size: chunks.reduce((sum, { size }) => sum + size, 0), duration_s: chunks.at(-1)?.end ?? 0 };
+}
+
 /** The runs of `inspection` that show something of the gaps ([{from, to}], milliseconds), oldest first. */
 export function neededRuns(runs, gaps) {
   return runs.filter((run) => run.size > 0 && gaps.some(({ from, to }) => run.started_at < to && from < endOf(run)));

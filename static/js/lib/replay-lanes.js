@@ -1,11 +1,12 @@
-import { causeWords } from "./continuity-words.js";
+import { causeWords, shortCause } from "./continuity-words.js";
 import { describe } from "./event-words.js";
 import { gradeWord, reasonWords } from "./network-words.js";
 
 /**
  * What stands on the line of a replay, one lane below the other. Pure: words come from `t`, times of day from `clockTime`.
  *
- * @typedef {{kind: string, start: number, end: number, words: string, data?: Record<string, string>}} Span a stretch; epoch milliseconds
+ * @typedef {{kind: string, start: number, end: number, words: string, short?: string, data?: Record<string, string>}} Span a stretch; epoch
+ *   milliseconds; `short` stands in it
  * @typedef {{at: number, words: string, tone: string}} Point a moment that can be gone to
  * @typedef {{kind: string, name: string, role?: string, spans: Span[], points: Point[]}} Lane
  */
@@ -40,9 +41,9 @@ function partSpan(t, clockTime, { start, end, source, cause, by }) {
   return { kind: "part", start, end, words, data: { source } };
 }
 
-function gapSpan(t, clockTime, { start, end, cause, by }) {
-  const words = lines(t("Not recorded {from} to {to}", { from: clockTime(start), to: clockTime(end) }), causeWords(t, cause, by));
-  return { kind: "gap", start, end, words, data: { cause: cause ?? "" } };
+function gapSpan(t, clockTime, { start, end, cause, by, reason }) {
+  const words = lines(t("Not recorded {from} to {to}", { from: clockTime(start), to: clockTime(end) }), causeWords(t, cause, by, reason));
+  return { kind: "gap", start, end, words, short: shortCause(t, cause), data: { cause: cause ?? "" } };
 }
 
 function momentLane({ t, events, names, momentOf }, { kind, name, types }) {

@@ -60,15 +60,15 @@ function shown(own, gaps) {
   return [...received, ...pieces].sort((a, b) => a.start - b.start);
 }
 
-/** The causes of the ledger's gaps ({from, to, cause, by}) given to what is left of them; without a ledger the holes between parts. */
+/** The causes of the ledger's gaps ({from, to, cause, by, reason}) given to what is left of them; without a ledger the holes between parts. */
 function gapsOf(own, ledger) {
   if (!ledger) {
     const covered = union(own);
     return own.length ? complement(covered, covered[0].start, covered.at(-1).end) : [];
   }
   const covered = union([...receivedOf(own, ledger.gaps), ...own.filter(({ source }) => source === "phone")]);
-  return ledger.gaps.flatMap(({ from, to, cause, by }) =>
-    complement(covered, Date.parse(from), Date.parse(to)).map((hole) => ({ ...hole, cause, by })));
+  return ledger.gaps.flatMap(({ from, to, cause, by, reason }) =>
+    complement(covered, Date.parse(from), Date.parse(to)).map((hole) => ({ ...hole, cause, by, ...(reason ? { reason } : {}) })));
 }
 
 /**

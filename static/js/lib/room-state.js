@@ -2,7 +2,8 @@
 
 /**
  * `participants`, `slots`, `parts`: Map by id. `answers`: object by checklist item. `intervals` of a slot: when media
- * flowed ({from, to}); `interruptions`: when it did not ({from, to, cause}); `to` is null while it lasts.
+ * flowed ({from, to}); `interruptions`: when it did not ({from, to, cause}); `to` is null while it lasts. `pause`: {by, name, reason, at} while
+ * somebody has paused the inspection.
  * Times are the events' `at` (RFC 3339 UTC).
  */
 export function initialState() {
@@ -22,6 +23,7 @@ export function initialState() {
     startedAt: null,
     endedAt: null,
     endReason: null,
+    pause: null,
     result: null,
     lastSeq: 0,
   };
@@ -83,7 +85,12 @@ function ended(state, event, body) {
       interruptions: closeLast(known.interruptions, event.at),
     });
   }
-  return { state: "ended", slots, endedAt: event.at, endReason: body.reason ?? null };
+  return { state: "ended", slots, endedAt: event.at, endReason: body.reason ?? null, pause: null };
+}
+
+function paused(state, event, body) {
+  const slots = new Map([...state.slots].map(([id, known]) => [id, { ...known, lacking: {} }]));
+  return { slots, pause: { by: event.actor?.id, name: event.actor?.name ?? "", reason: body.reason ?? "", at: event.at } };
 }
 
 const said = (event, body) => ({
@@ -95,6 +102,8 @@ const FOLDS = {
   "inspection.rescheduled": (state, event, body) => ({ startsAt: body.to ?? null }),
   "inspection.cancelled": (state, event, body) => ({ state: "cancelled", reason: body.reason ?? null }),
   "inspection.started": (state, event) => ({ state: "live", startedAt: state.startedAt ?? event.at }),
+  "inspection.paused": paused,
+  "inspection.resumed": () => ({ pause: null }),
   "inspection.ended": ended,
   "inspection.concluded": (state, event, body) => ({
     state: "concluded",
