@@ -25,7 +25,7 @@ from tests.peers.chromium import Chromium, read_counter, until
 from tests.peers.clients import numbers_in
 from tests.service import Service
 
-pytestmark = [pytest.mark.browser, pytest.mark.realtime]
+pytestmark = [pytest.mark.browser, pytest.mark.realtime, pytest.mark.alone]
 
 Cast = tuple[Office, Appointment]
 

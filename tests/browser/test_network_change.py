@@ -12,7 +12,12 @@ from tests.browser.people import LIVE_MS, join_by_phone, sees_numbers, sign_in
 from tests.peers.chromium import REMEMBER_CONNECTIONS
 from tests.peers.relay import Relay, longest_gap
 
-pytestmark = [pytest.mark.browser, pytest.mark.realtime, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.realtime,
+    pytest.mark.alone,
+    pytest.mark.asyncio(loop_scope="module"),
+]
 
 GAP_S = 0.5
 # A machine that is busy elsewhere for a moment is no long gap; being quick once is not enough either.

@@ -17,7 +17,7 @@ from tests.peers.flash_beep import BeepTrack, FlashTrack
 from tests.peers.pacing import Epoch
 from tests.service import Service
 
-pytestmark = [pytest.mark.browser, pytest.mark.realtime]
+pytestmark = [pytest.mark.browser, pytest.mark.realtime, pytest.mark.alone]
 
 RECORDED_S = 20
 MOST_APART_S = 0.08

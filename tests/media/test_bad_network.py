@@ -22,7 +22,7 @@ from tests.peers.clients import numbers_in
 from tests.peers.relay import Relay, Seen, longest_gap
 from tests.peers.weather import CLEAR, Weather
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.alone]
 
 VIDEO_HZ = 90_000
 REPAIR_S = 0.5

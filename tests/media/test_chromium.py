@@ -19,7 +19,7 @@ from tests.peers import build_camera, counter
 from tests.peers.chromium import EXECUTABLE, chromium
 from tests.peers.clients import numbers_in
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.alone]
 
 
 @dataclass
