@@ -42,6 +42,8 @@ _MAX_STRAY_S = 10.0
 _MAX_TOLD = 20
 # By how much packets from before a part can tell how late those in it were: drift blurs what is older.
 _REMEMBERED_S = 60.0
+# By how much one part of a run may be moved against the one before it: a frame.
+_STEP_S = 0.033
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +86,17 @@ class _Run:
         self.last: dict[Kind, int] = {}
         self.late = False
         self.begun = False  # has written: its places are given out, and later ones go on from them
+        self._late_s: float | None = None  # how much later than true the places of the part before were
+
+    def lateness_of(self, from_s: float, until_s: float) -> float:
+        """How much later than true the places of a part are, which is over.
+
+        Parts of one run follow each other without overlap: what is known better by now is made good step by step."""
+        late_s = self.clock.lateness_s(from_s, until_s)
+        if self._late_s is not None:
+            late_s = max(self._late_s - _STEP_S, min(self._late_s + _STEP_S, late_s))
+        self._late_s = late_s
+        return late_s
 
 
 class Recording:
@@ -396,7 +409,7 @@ class Recording:
         late_s = 0.0
         if run is not None:
             end_s = self._origin_s + file.duration_s
-            late_s = run.clock.lateness_s(self._origin_s, end_s)
+            late_s = run.lateness_of(self._origin_s, end_s)
             run.clock.prune(end_s - _REMEMBERED_S)
         self._file = self._part = self._written = None
         self._closed_bytes += file.size_bytes

@@ -154,6 +154,36 @@ def test_a_part_whose_first_packets_were_late_is_given_its_true_beginning_when_i
     assert abs(part.started_at - STARTED - timedelta(seconds=0.02)) < timedelta(milliseconds=5)
 
 
+def test_what_is_known_better_later_does_not_lay_one_part_over_the_one_before(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("server.media.recording.PART_S", 2.0)
+    studio.begin("audio", "video")
+    frames = encoded(count=241, keyframe_every=30)
+    events = [(index / 50, index, False) for index in range(400)]
+    events += [(index / 30, index, True) for index in range(240)]
+    # While the first part is recorded everything comes late, and nothing tells that it does.
+    arrivals = [
+        (taken_s + (0.5 if taken_s < 3 else 0.02), index, is_picture) for taken_s, index, is_picture in events
+    ]
+    for at_s, index, is_picture in sorted(arrivals):
+        if is_picture:
+            studio.picture(index, frames[index], at_s)
+        else:
+            studio.sound(index, at_s)
+        if index % 25 == 10:
+            kind: Kind = "video" if is_picture else "audio"
+            stamp = (2**32 - 9000 + index * 3000) if is_picture else (2**32 - 960 + index * 960)
+            taken_s = index / 30 if is_picture else index / 50
+            studio.recording.report(kind, stamp, ntp_from_seconds(1e9 + taken_s))
+    studio.end()
+    assert len(studio.finished) >= 3
+    for before, after in pairwise(studio.finished):
+        ended = before.started_at + timedelta(seconds=before.duration_s)
+        # One step, and a packet of sound that reaches over the turn.
+        assert abs(after.started_at - ended) < timedelta(milliseconds=55)
+
+
 def test_sound_from_before_the_first_keyframe_is_kept_in_its_place(studio: Studio) -> None:
     studio.begin("audio", "video")
     frames = encoded(count=90, keyframe_every=30)
