@@ -35,7 +35,7 @@ from server.inspections import views as inspections_views
 from server.inspections.keys import CARE, JOURNAL, SEAL_STATUS
 from server.inspections.log import Journal
 from server.live import api as live_api
-from server.live import continuity_api, receipt_file, signalling, trouble
+from server.live import continuity_api, photo_api, receipt_file, signalling, trouble
 from server.live import views as live_views
 from server.live.caretaker import Caretaker
 from server.live.context import Live
@@ -71,6 +71,7 @@ ROUTES = (
     live_views,
     live_api,
     continuity_api,
+    photo_api,
     receipt_file,
     trouble,
     signalling,

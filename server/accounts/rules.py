@@ -83,7 +83,7 @@ PERMISSIONS: dict[Role, frozenset[str]] = {
     ),
     "observer": frozenset({"inspection.view"}),
     "enterprise": frozenset(
-        {"inspection.view", "room.publish", "room.chat", "room.locate", "room.countersign"}
+        {"inspection.view", "room.publish", "room.photo", "room.chat", "room.locate", "room.countersign"}
     ),
 }
 

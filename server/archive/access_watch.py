@@ -38,6 +38,7 @@ SEEN = {
     f"{_API}/continuity": (VIEWED, DATA),
     f"{_API}/checklist": (VIEWED, DATA),
     f"{_API}/snapshots/{{snapshot}}": (VIEWED, DATA),
+    f"{_API}/photos/{{photo}}": (VIEWED, DATA),
     f"{_API}/record": (VIEWED, "record"),
     f"{_API}/accesses": (VIEWED, "accesses"),
     "/api/v1/parts/{part}/file": (PLAYED, ""),

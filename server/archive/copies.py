@@ -188,7 +188,7 @@ def _check(wanted: Wanted) -> None:
     problems: dict[str, str] = {}
     if not wanted.reason or len(wanted.reason) > LONGEST_REASON:
         problems["reason"] = N_("Say why parts are left out (at most 500 characters).")
-    if not (wanted.snapshots or wanted.parts or wanted.spans or wanted.personal):
+    if not (wanted.snapshots or wanted.photos or wanted.parts or wanted.spans or wanted.personal):
         problems["snapshots"] = N_(
             "Choose what is to be left out. The whole package can be downloaded as it is."
         )

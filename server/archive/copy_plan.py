@@ -13,7 +13,7 @@ from server.archive.index import RECORD_PATH
 from server.errors import N_, Invalid
 from server.evidence import sealing
 from server.evidence.canonical import dump, parse, parse_time
-from server.evidence.counts import PART, SEGMENT
+from server.evidence.counts import PART, PHOTO, SEGMENT
 from server.evidence.metadata import BASE_PATH, PROCESS_PATH
 from server.evidence.redaction import RedactionOrder
 from server.evidence.seal import parse_leaves
@@ -28,10 +28,11 @@ CLOCKS_DIFFER_BY = timedelta(seconds=1)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """What is to be left out. `parts` and `snapshots`: ids; `spans`: part -> (from, to) in ms of it."""
+    """What is to be left out. `parts`, `snapshots` and `photos`: ids; `spans`: part -> (from, to) in ms of it."""
 
     reason: str
     snapshots: frozenset[str] = frozenset()
+    photos: frozenset[str] = frozenset()
     parts: frozenset[str] = frozenset()
     spans: Mapping[str, Sequence[tuple[int, int]]] = field(default_factory=dict)
     personal: frozenset[str] = frozenset()
@@ -69,8 +70,8 @@ class _Hidden:
 
 
 def plan(source: Path, target: Path, wanted: Wanted, by: str, at: datetime) -> RedactionOrder:
-    """What is chosen, and with it: the same bytes under another name, snapshots of what is blanked or left out, a
-    phone's recording of the same time, the record that shows them. Invalid for what is not in the package. Blocks.
+    """What is chosen, and with it: the same bytes under another name, snapshots and photos of what is blanked or left
+    out, a phone's recording of the same time, the record that shows them. Invalid for what is not there. Blocks.
     """
     lines = (source / sealing.EVENTS).read_bytes().splitlines()
     events = [parse(line) for line in lines]
@@ -100,7 +101,7 @@ def plan(source: Path, target: Path, wanted: Wanted, by: str, at: datetime) -> R
         if film.is_phones and hidden.holds(film.slot, film.start, film.end):
             omit |= film.paths
     pictures = _pictures(events, by_digest, wanted.snapshots, hidden)
-    omit |= pictures
+    omit |= pictures | _photos(events, by_digest, wanted.photos, hidden, withhold, pictures)
     if pictures or wanted.personal:
         omit.add(RECORD_PATH)
     if "people" in wanted.personal:
@@ -154,6 +155,8 @@ def _require_known(wanted: Wanted, events: Sequence[dict[str, Any]], films: Sequ
     problems: dict[str, str] = {}
     if wanted.snapshots - {event["body"]["snapshot"] for event in events if event["type"] == SNAPSHOT}:
         problems["snapshots"] = N_("One of the snapshots is not in this package.")
+    if wanted.photos - {event["body"]["photo"] for event in events if event["type"] == PHOTO}:
+        problems["photos"] = N_("One of the photos is not in this package.")
     known = {film.id: film for film in films}
     if (wanted.parts | wanted.spans.keys()) - known.keys():
         problems["parts"] = N_("One of the recordings is not in this package.")
@@ -178,12 +181,44 @@ def _pictures(
         if event["type"] != SNAPSHOT:
             continue
         body = event["body"]
-        at = parse_time(body["captured_at"])
-        if body["snapshot"] in chosen or hidden.holds(
-            body["slot"], at - CLOCKS_DIFFER_BY, at + CLOCKS_DIFFER_BY
+        if body["snapshot"] in chosen or _is_hidden(body, "captured_at", hidden):
+            found |= by_digest[body["sha256"]]
+    return found
+
+
+def _photos(
+    events: Sequence[dict[str, Any]],
+    by_digest: Mapping[str, set[str]],
+    chosen: frozenset[str],
+    hidden: _Hidden,
+    withhold: set[int],
+    pictures: set[str],
+) -> set[str]:
+    """Files of the photos that are chosen, that nobody is told of, that belong to a snapshot of `pictures`, which are
+    left out, or were taken at times that nobody is to see."""
+    unseen = {
+        event["body"]["snapshot"]
+        for event in events
+        if event["type"] == SNAPSHOT and by_digest[event["body"]["sha256"]] & pictures
+    }
+    found: set[str] = set()
+    for event in events:
+        if event["type"] != PHOTO:
+            continue
+        body = event["body"]
+        if (
+            body["photo"] in chosen
+            or body["snapshot"] in unseen
+            or event["seq"] in withhold
+            or _is_hidden(body, "taken_at", hidden)
         ):
             found |= by_digest[body["sha256"]]
     return found
+
+
+def _is_hidden(body: Mapping[str, Any], when: str, hidden: _Hidden) -> bool:
+    at = parse_time(body[when])
+    return hidden.holds(body["slot"], at - CLOCKS_DIFFER_BY, at + CLOCKS_DIFFER_BY)
 
 
 def _withheld(lines: Sequence[bytes], events: Sequence[dict[str, Any]], personal: frozenset[str]) -> set[int]:

@@ -17,6 +17,7 @@ from server.errors import N_, Conflict, Invalid, StorageFull, Unavailable, Yunka
 from server.evidence.errors import EvidenceError
 from server.inspections.lookup import require
 from server.live.keys import LIVE
+from server.live.photos import photo_url
 from server.live.service import snapshot_url, template_of
 from server.web.forms import explained, see_other
 from server.web.keys import CLOCK, DATABASE, FILES, LANGUAGE, REQUEST_ID
@@ -39,6 +40,7 @@ async def make_copy(request: web.Request) -> web.Response:
     form = {
         "reason": str(sent.get("reason", "")).strip(),
         "snapshots": [str(each) for each in sent.getall("snapshots", [])],
+        "photos": [str(each) for each in sent.getall("photos", [])],
         "parts": [str(each) for each in sent.getall("parts", [])],
         "personal": [str(each) for each in sent.getall("personal", [])],
         "spans": {name[6:]: str(value) for name, value in sent.items() if name.startswith("spans-")},
@@ -63,6 +65,7 @@ def _wanted(form: dict[str, Any]) -> Wanted:
     return Wanted(
         reason=form["reason"],
         snapshots=frozenset(form["snapshots"]),
+        photos=frozenset(form["photos"]),
         parts=frozenset(form["parts"]),
         spans=spans,
         personal=frozenset(form["personal"]) & frozenset(PERSONAL),
@@ -79,13 +82,22 @@ async def _page(
             session, actor, request.match_info["inspection"], request.app[CLOCK].now()
         )
         await packages.get_record(session, actor, recording.inspection.id)
-    empty = {"reason": "", "snapshots": [], "parts": [], "personal": [], "spans": {}}
+    empty = {"reason": "", "snapshots": [], "photos": [], "parts": [], "personal": [], "spans": {}}
     context = {
         "inspection": recording.inspection,
         "case": recording.case,
         "form": empty | form,
         "errors": _told(error),
         "snapshots": _snapshots(recording, request[LANGUAGE]),
+        "photos": [
+            {
+                "id": each.id,
+                "url": photo_url(each),
+                "at": each.taken_at,
+                "size": f"{each.width} × {each.height}",
+            }
+            for each in recording.photos
+        ],
         "parts": [
             {"part": part, "name": recording.people[slot.participant_id].name}
             for part in recording.parts

@@ -38,7 +38,7 @@ from server.ids import new_id
 from server.inspections.lookup import get_inspection, require
 from server.inspections.models import Event, Inspection, Invitation
 from server.live.context import Live
-from server.live.models import Part, Participant, PhoneRecording, Snapshot
+from server.live.models import Part, Participant, PhoneRecording, Photo, Snapshot
 from server.officelog.entries import append_once
 from server.web.languages import speaking
 
@@ -356,7 +356,7 @@ def rows_path(inspection_id: str) -> str:
 
 async def _forget(session: AsyncSession, inspection_id: str) -> None:
     """The rows that told of the content. The fence lets an approved inspection's log go, and no other."""
-    for kind in (Event, Evidence, PhoneRecording, Snapshot, Part):
+    for kind in (Event, Evidence, PhoneRecording, Photo, Snapshot, Part):
         await session.execute(delete(kind).where(kind.inspection_id == inspection_id))
     for named in (Participant, Invitation):
         await session.execute(update(named).where(named.inspection_id == inspection_id).values(name="–"))

@@ -21,7 +21,7 @@ from server.evidence.canonical import dump, parse
 from server.evidence.officelog import Head
 from server.ids import new_id
 from server.inspections.models import Inspection, InspectionReviewer, Invitation
-from server.live.models import Part, Participant, Slot, Snapshot
+from server.live.models import Part, Participant, Photo, Slot, Snapshot
 
 PATH = "data/index.json"
 VERSION = 1
@@ -161,7 +161,7 @@ async def read_index(
     people = await take(Participant, Participant.inspection_id == inspection.id)
     known = _staff_ids(reviewers, people, (case.created_by, inspection.created_by, *staff))
     await take(Staff, Staff.id.in_(known), Staff.office_id == inspection.office_id)
-    for kind in (Slot, Part, Snapshot, Evidence):
+    for kind in (Slot, Part, Snapshot, Photo, Evidence):
         await take(kind, kind.inspection_id == inspection.id)
     rows[Evidence.__tablename__] = [row for row in rows[Evidence.__tablename__] if row["kind"] != "record"]
     return Index(rows, new_id(), language)

@@ -13,6 +13,7 @@ from typing import Any
 from server.accounts.models import Office, Staff
 from server.archive.index import RECORD_PATH, Index
 from server.archive.package_metadata import RESULT_NAMES
+from server.archive.record_photos import photos
 from server.archive.record_told import (
     TO_BE_WRITTEN,
     Told,
@@ -75,6 +76,7 @@ def _blocks(told: Told, folder: Path) -> Iterator[Block]:
     yield from _messages(told)
     yield from _result(told)
     yield from _snapshots(told, folder)
+    yield from photos(told)
     yield from proof(told)
     yield from signing(told)
 

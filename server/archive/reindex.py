@@ -41,7 +41,7 @@ from server.evidence.verify import Trust, verify
 from server.ids import new_id, new_token, token_hash
 from server.inspections.models import Event, Inspection, InspectionReviewer, Invitation
 from server.inspections.service import settle_case
-from server.live.models import Part, Participant, Slot, Snapshot, StoredReceipt
+from server.live.models import Part, Participant, Photo, Slot, Snapshot, StoredReceipt
 from server.live.receipts import as_row
 from server.officelog import mirror
 from server.storage.files import Files
@@ -54,6 +54,7 @@ _ORDER: tuple[type[Base], ...] = (
     Slot,
     Part,
     Snapshot,
+    Photo,
     Evidence,
 )
 """Rows of one inspection, each after those it refers to."""

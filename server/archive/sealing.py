@@ -43,10 +43,10 @@ from server.inspections.closing import close_log, read_lines
 from server.inspections.models import Inspection
 from server.live.context import Live
 from server.live.ending import settle_ended
-from server.live.gap_filling import awaited_until
 from server.live.models import Part
 from server.live.receipts import read_receipts
 from server.live.rooms import Rooms
+from server.live.uploads import awaited_until
 from server.officelog.heads import find_newest_head, sign_head
 from server.settings import Settings
 from server.web.languages import speaking

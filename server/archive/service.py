@@ -17,7 +17,7 @@ from server.inspections.ledger import SlotLedger
 from server.inspections.lookup import require
 from server.inspections.models import Inspection
 from server.inspections.service import get_inspection
-from server.live.models import Part, Participant, Slot, Snapshot
+from server.live.models import Part, Participant, Photo, Slot, Snapshot
 
 PAGE_SIZE = 20
 ENDED = ("ended", "concluded")
@@ -78,6 +78,8 @@ class Recording:
     slots: list[Slot]
     parts: list[Part]
     snapshots: list[Snapshot]
+    photos: list[Photo]
+    """Those that arrived."""
     continuity: list[SlotLedger]
 
 
@@ -136,6 +138,7 @@ async def get_recording(session: AsyncSession, actor: Actor, inspection_id: str,
         slots=await of(Slot, Slot.opened_at),
         parts=[part for part in await of(Part, Part.started_at) if part.closed and part.duration_s],
         snapshots=await of(Snapshot, Snapshot.captured_at),
+        photos=[photo for photo in await of(Photo, Photo.taken_at) if photo.state == "accepted"],
         continuity=await read_ledgers(session, inspection_id, now),
     )
 

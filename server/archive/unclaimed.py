@@ -9,7 +9,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from server.evidence.counts import FOLDER_OF, ORIGINALS
 from server.live.gap_filling import original_path
-from server.live.models import Part, PhoneRecording, Snapshot
+from server.live.models import Part, PhoneRecording, Photo, Snapshot
+from server.live.photos import photo_path
 from server.storage.files import Files, sync_folder
 
 FOLDER = "unclaimed"
@@ -17,7 +18,7 @@ FOLDER = "unclaimed"
 
 
 async def claimed_paths(session: AsyncSession, inspection_id: str) -> set[str]:
-    """Paths of recordings and snapshots, relative to the data folder. A part that could not be opened claims none."""
+    """Paths of recordings and pictures, relative to the data folder. A part that could not be opened claims none."""
     recordings = await session.scalars(
         select(PhoneRecording).where(
             PhoneRecording.inspection_id == inspection_id, PhoneRecording.state == "accepted"
@@ -28,7 +29,10 @@ async def claimed_paths(session: AsyncSession, inspection_id: str) -> set[str]:
         select(Part.path).where(Part.inspection_id == inspection_id, Part.sha256 != "")
     )
     snapshots = await session.scalars(select(Snapshot.path).where(Snapshot.inspection_id == inspection_id))
-    return {*parts, *snapshots, *originals}
+    photos = await session.scalars(
+        select(Photo).where(Photo.inspection_id == inspection_id, Photo.state == "accepted")
+    )
+    return {*parts, *snapshots, *originals, *(photo_path(photo) for photo in photos)}
 
 
 def find_unclaimed(files: Files, inspection_id: str, claimed: set[str]) -> list[Path]:

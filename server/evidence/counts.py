@@ -11,7 +11,9 @@ CLOSE = "evidence.closed"
 SEGMENT = "part.segment"
 """One segment digest: `Segment.as_body()` with `slot` and `part`."""
 PART = "part.closed"
-FOLDER_OF = {PART: "media", "snapshot.taken": "snapshots", "photo.added": "photos"}
+ANNOUNCED, PHOTO = "photo.announced", "photo.added"
+"""A phone says a photo's digest before it sends it; the photo is there, whole."""
+FOLDER_OF = {PART: "media", "snapshot.taken": "snapshots", PHOTO: "photos"}
 """Events whose `sha256` is that of a file, and the folder below `data/` in which it lies."""
 ORIGINALS = "originals"
 """Folder of the files that phones recorded: the part's event has their digest as `original`."""
@@ -33,6 +35,7 @@ class Counts:
     events: int = 0
     snapshots: int = 0
     photos: int = 0
+    photos_announced: int = 0
     gaps: int = 0
     slots: dict[str, SlotCounts] = field(default_factory=dict)
 
@@ -41,6 +44,7 @@ class Counts:
             "events": self.events,
             "snapshots": self.snapshots,
             "photos": self.photos,
+            "photos_announced": self.photos_announced,
             "gaps": self.gaps,
             "slots": {
                 slot: {"parts": c.parts, "ms": c.ms, "size_bytes": c.size_bytes, "segments": c.segments}
@@ -60,7 +64,8 @@ def count(events: Iterable[tuple[str, Mapping[str, Any]]]) -> Counts:
             break
         counts.events += 1
         counts.snapshots += type_ == "snapshot.taken"
-        counts.photos += type_ == "photo.added"
+        counts.photos += type_ == PHOTO
+        counts.photos_announced += type_ == ANNOUNCED
         counts.gaps += type_ in GAPS
         if type_ in (PART, SEGMENT):
             slot = counts.slots.setdefault(str(body["slot"]), SlotCounts())
@@ -89,3 +94,22 @@ def vouched(events: Iterable[tuple[str, Mapping[str, Any]]]) -> dict[str, list[s
         if type_ == PART and body.get("original"):
             digests[ORIGINALS].append(str(body["original"]["sha256"]))
     return digests
+
+
+def exchanged_photos(
+    events: Iterable[tuple[str, Mapping[str, Any]]], *, may_be_withheld: bool = False
+) -> list[str]:
+    """Photos of which something else came than their phone had announced before, or was never announced, by id.
+
+    `may_be_withheld`: an announcement that is not there is none that was never made. KeyError, TypeError.
+    """
+    announced: dict[str, str] = {}
+    exchanged = []
+    for type_, body in events:
+        if type_ == ANNOUNCED:
+            announced.setdefault(str(body["photo"]), str(body["sha256"]))
+        elif type_ == PHOTO:
+            said = announced.get(str(body["photo"]))
+            if said != body["sha256"] and not (said is None and may_be_withheld):
+                exchanged.append(str(body["photo"]))
+    return exchanged

@@ -20,11 +20,13 @@ from server.live import ending, pausing, service
 from server.live.consent import Agreed, Consent
 from server.live.join import Joined, join_by_invitation
 from server.live.keys import LIVE, ROOMS
-from server.live.models import Part, Participant, Slot, Snapshot
+from server.live.models import Part, Participant, Photo, Slot, Snapshot
+from server.live.photo_api import PhotoReply, photo_reply
 from server.live.recording import part_url
 from server.live.signalling import participant
 from server.web.bodies import Body, Reply, read_json, reply
-from server.web.keys import DATABASE, FILES, LANGUAGE
+from server.web.files import send_file
+from server.web.keys import DATABASE, LANGUAGE
 from server.web.openapi import operation
 
 Text = Annotated[str, msgspec.Meta(max_length=200)]
@@ -130,6 +132,7 @@ class InspectionReply(Reply):
     slots: list[SlotReply]
     parts: list[PartReply]
     snapshots: list[SnapshotReply]
+    photos: list[PhotoReply]
 
 
 class PauseBody(Body):
@@ -224,6 +227,13 @@ async def get_inspection(request: web.Request) -> web.Response:
             )
         )
         paused = await find_pause(session, inspection_id)
+        photos = list(
+            await session.scalars(
+                select(Photo)
+                .where(Photo.inspection_id == inspection_id)
+                .order_by(Photo.announced_at, Photo.id)
+            )
+        )
     room = request.app[ROOMS].find(inspection_id)
     return reply(
         InspectionReply(
@@ -249,6 +259,7 @@ async def get_inspection(request: web.Request) -> web.Response:
             ],
             parts=[part_reply(part) for part in parts],
             snapshots=[snapshot_reply(snapshot) for snapshot in snapshots],
+            photos=[photo_reply(photo) for photo in photos],
         )
     )
 
@@ -352,7 +363,7 @@ async def snapshot_image(request: web.Request) -> web.StreamResponse:
         if snapshot is None or snapshot.inspection_id != request.match_info["inspection"]:
             raise NotFound
         await inspections.get_inspection(session, actor, snapshot.inspection_id)
-    return _file(request, snapshot.path, "image/png")
+    return send_file(request, snapshot.path, "image/png")
 
 
 @operation("The file of a recorded part; ranges are served", gives="video/mp4")
@@ -363,7 +374,7 @@ async def part_file(request: web.Request) -> web.StreamResponse:
         if part is None:
             raise NotFound
         await _require_recordings(session, actor, part.inspection_id)
-    return _file(request, part.path, part.media_type)
+    return send_file(request, part.path, part.media_type)
 
 
 @operation("The standing answers of the checklist, as kept at the end", gives="application/json")
@@ -373,33 +384,13 @@ async def checklist_file(request: web.Request) -> web.StreamResponse:
     inspection_id = request.match_info["inspection"]
     async with request.app[DATABASE].reading() as session:
         await inspections.get_inspection(session, actor, inspection_id)
-    return _file(request, f"{request.app[LIVE].folder(inspection_id)}/checklist.json", "application/json")
+    return send_file(request, f"{request.app[LIVE].folder(inspection_id)}/checklist.json", "application/json")
 
 
 async def _require_recordings(session: Any, actor: Actor, inspection_id: str) -> Inspection:
     """Recordings are for staff and tokens of the office; a participant hears and sees the live room only."""
     actor.require("archive.view")
     return await inspections.get_inspection(session, actor, inspection_id)
-
-
-_NOTHING = "default-src 'none'; sandbox"
-# A browser shows a recording that is opened by itself in a page of its own making, which needs these and no sandbox.
-_PLAYER = "default-src 'none'; media-src 'self'; style-src 'unsafe-inline'"
-_POLICIES = {"video": _PLAYER, "audio": _PLAYER}
-
-
-def _file(request: web.Request, path: str, media_type: str) -> web.StreamResponse:
-    absolute = request.app[FILES].absolute(path)
-    if not absolute.is_file():
-        raise NotFound
-    return web.FileResponse(
-        absolute,
-        headers={
-            "Content-Type": media_type,
-            "Cache-Control": "private, max-age=0, must-revalidate",
-            "Content-Security-Policy": _POLICIES.get(media_type.partition("/")[0], _NOTHING),
-        },
-    )
 
 
 def routes() -> list[web.RouteDef]:

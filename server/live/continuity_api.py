@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import msgspec
 from aiohttp import web
 
 from server.accounts.current import actor as current_actor
-from server.errors import TooLarge
 from server.inspections import service as inspections
 from server.inspections.continuity import read_ledgers
 from server.inspections.ledger import Interval, SlotLedger
 from server.live import gap_filling
-from server.live.gap_filling import Announced, Chunk, WrongDigest
+from server.live.gap_filling import Announced, Chunk
 from server.live.keys import LIVE
 from server.live.models import PhoneRecording
+from server.live.pieces import find_digest, progress_of, read_piece
 from server.live.signalling import participant
+from server.live.uploads import LARGEST_PIECE
 from server.web.bodies import Body, Reply, integer, read_json, reply
 from server.web.keys import DATABASE
 from server.web.openapi import operation
@@ -80,7 +79,7 @@ class GapsReply(Reply):
 
 
 class ChunkBody(Body):
-    size: Annotated[int, msgspec.Meta(ge=1, le=gap_filling.LARGEST_CHUNK)]
+    size: Annotated[int, msgspec.Meta(ge=1, le=LARGEST_PIECE)]
     sha256: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
 
 
@@ -197,7 +196,7 @@ async def progress(request: web.Request) -> web.Response:
     row = await gap_filling.find_recording(
         request.app[LIVE], participant(request), request.match_info["recording"]
     )
-    return web.Response(headers=_progress(row))
+    return web.Response(headers=progress_of(row))
 
 
 @operation(
@@ -209,38 +208,11 @@ async def progress(request: web.Request) -> web.Response:
 async def receive(request: web.Request) -> web.Response:
     actor = participant(request)
     offset = integer(request, "offset", 0)
-    data = await _piece(request)
+    data = await read_piece(request)
     row = await gap_filling.receive(
-        request.app[LIVE], actor, request.match_info["recording"], offset, _digest(request), data
+        request.app[LIVE], actor, request.match_info["recording"], offset, find_digest(request), data
     )
-    return reply(_recording(row), headers=_progress(row))
-
-
-async def _piece(request: web.Request) -> bytes:
-    """The body, never more of it than one piece may have."""
-    if (request.content_length or 0) > gap_filling.LARGEST_CHUNK:
-        raise TooLarge
-    data = bytearray()
-    async for block in request.content.iter_any():
-        data += block
-        if len(data) > gap_filling.LARGEST_CHUNK:
-            raise TooLarge
-    return bytes(data)
-
-
-def _digest(request: web.Request) -> str | None:
-    """The SHA-256 of `Content-Digest` (RFC 9530) in hex, if it is there."""
-    field = request.headers.get("Content-Digest")
-    if field is None:
-        return None
-    for entry in field.split(","):
-        name, _, value = entry.strip().partition("=")
-        if name == "sha-256" and value.startswith(":") and value.endswith(":"):
-            try:
-                return base64.b64decode(value[1:-1], validate=True).hex()
-            except binascii.Error:
-                break
-    raise WrongDigest
+    return reply(_recording(row), headers=progress_of(row))
 
 
 def _recording(row: PhoneRecording) -> RecordingReply:
@@ -251,11 +223,6 @@ def _recording(row: PhoneRecording) -> RecordingReply:
         size_bytes=row.size_bytes,
         part=row.part_id,
     )
-
-
-def _progress(row: PhoneRecording) -> dict[str, str]:
-    headers: dict[str, Any] = {"Upload-Offset": row.received_bytes, "Upload-Length": row.size_bytes}
-    return {name: str(value) for name, value in headers.items()}
 
 
 def routes() -> list[web.RouteDef]:

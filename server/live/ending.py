@@ -20,10 +20,10 @@ from server.inspections.models import Inspection
 from server.inspections.rules import EndReason
 from server.live import registry
 from server.live.context import Live
-from server.live.gap_filling import keep_tokens
 from server.live.models import Part
 from server.live.rooms import Rooms
 from server.live.state import Answer, fold_all
+from server.live.uploads import keep_tokens
 
 log = structlog.get_logger("ending")
 

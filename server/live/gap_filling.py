@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import os
 import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -23,42 +22,44 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from server import media
 from server.accounts.rules import Actor
-from server.errors import N_, Conflict, Gone, Invalid, NotFound, TooLarge, Unavailable
+from server.errors import N_, Conflict, Invalid, NotFound, TooLarge, Unavailable
 from server.ids import new_id
-from server.inspections.continuity import find_ledger, missing, read_ledgers
+from server.inspections.continuity import find_ledger, missing
 from server.inspections.errors import LogClosed
 from server.inspections.ledger import Span
 from server.inspections.models import Inspection
 from server.inspections.pausing import Pause, list_pauses
 from server.live.context import Live
-from server.live.join import NotRunning
-from server.live.models import Part, Participant, PhoneRecording, Slot
+from server.live.models import Part, PhoneRecording, Slot
 from server.live.recording import record_part
+from server.live.uploads import (
+    INTO_A_PAUSE,
+    UPLOAD_LIFE,
+    OfAPause,
+    UploadOver,
+    WrongDigest,
+    WrongOffset,
+    change,
+    get_open_inspection,
+    get_whole,
+    incoming_path,
+    take_piece,
+)
 from server.storage.files import sha256_of, sync_folder
 
 log = structlog.get_logger("gap_filling")
 
-UPLOAD_LIFE = timedelta(hours=24)
-"""How long after the end of the inspection a phone may still send."""
 SETTLED_AFTER = timedelta(seconds=10)
 """A file that is being written may lose its last moments: what is younger is not yet certain to be here."""
-INTO_A_PAUSE = timedelta(seconds=2)
-"""How far a phone's recording may reach into a pause, of which it hears a moment later."""
 OUT_OF_TIME = timedelta(minutes=1)
 """How far outside of the inspection a phone's recording may begin or end."""
 LONGEST_S = 120.0
-LARGEST_CHUNK = 1 << 20
 MOST_CHUNKS = 240
 LARGEST_RECORDING = 32 << 20
 MOST_BYTES = 2 << 30
 """Of one participant in one inspection."""
 MOST_CRASHES = 3
 """A file that has broken its reader so often is taken for one that does."""
-
-
-class UploadOver(Gone):
-    code = "upload_over"
-    text = N_("The time for sending recordings of this inspection is over.")
 
 
 class NothingMissing(Conflict):
@@ -68,28 +69,9 @@ class NothingMissing(Conflict):
     text = N_("Nothing of this recording is missing.")
 
 
-class OfAPause(Conflict):
-    """Nobody was to be recorded then, on the phone neither; it may forget the recording."""
-
-    code = "recording_of_a_pause"
-    text = N_("The inspection was paused at that time: nothing of it is kept.")
-
-
 class RecordingUnknown(NotFound):
     code = "recording_unknown"
     text = N_("This recording was not announced.")
-
-
-class WrongOffset(Conflict):
-    """`offset` is where the next piece begins."""
-
-    code = "wrong_offset"
-    text = N_("The next piece of this recording begins at byte {offset}.")
-
-
-class WrongDigest(Invalid):
-    code = "wrong_digest"
-    text = N_("The piece is not what its digest says. Please send it again.")
 
 
 class BadRecording(Invalid):
@@ -138,7 +120,7 @@ class Announced:
 async def find_lacking(live: Live, actor: Actor, source: str) -> Lacking:
     """What this participant's phone should send. UploadOver after the deadline."""
     async with live.database.reading() as session:
-        inspection = await _inspection(session, live, actor)
+        inspection = await get_open_inspection(session, live, actor)
         slot = await _slot(session, actor, source)
         deadline = inspection.ended_at + UPLOAD_LIFE if inspection.ended_at else None
         ledger = await find_ledger(session, inspection.id, slot.id, live.clock.now()) if slot else None
@@ -163,7 +145,7 @@ async def announce(live: Live, actor: Actor, said: Announced) -> tuple[PhoneReco
 
 async def _announce(live: Live, actor: Actor, said: Announced) -> tuple[PhoneRecording, bool]:
     async with live.database.transaction() as session:
-        inspection = await _inspection(session, live, actor)
+        inspection = await get_open_inspection(session, live, actor)
         known: PhoneRecording | None = await session.scalar(
             select(PhoneRecording).where(
                 PhoneRecording.participant_id == actor.id, PhoneRecording.run == said.run
@@ -224,7 +206,7 @@ def _check_pauses(shown: Span, pauses: Iterable[Pause]) -> None:
 async def find_recording(live: Live, actor: Actor, recording_id: str) -> PhoneRecording:
     """The participant's own recording; RecordingUnknown for anybody else's."""
     async with live.database.reading() as session:
-        await _inspection(session, live, actor)
+        await get_open_inspection(session, live, actor)
         row = await session.get(PhoneRecording, recording_id)
     if row is None or row.participant_id != actor.id:
         raise RecordingUnknown
@@ -247,38 +229,13 @@ async def receive(
         if offset != row.received_bytes:
             raise WrongOffset(offset=row.received_bytes)
         if row.received_bytes < row.size_bytes:
-            await _take_piece(live, row, digest, data)
+            _check_piece(row, offset, digest, data)
+            await take_piece(live, row, data)
         elif data:
             raise WrongOffset(offset=row.received_bytes)
         if offset + len(data) == row.size_bytes:
             await _accept(live, actor, row)
         return await find_recording(live, actor, recording_id)
-
-
-async def _take_piece(live: Live, row: PhoneRecording, digest: str | None, data: bytes) -> None:
-    offset = row.received_bytes
-    _check_piece(row, offset, digest, data)
-    await asyncio.to_thread(_write_at, live.files.absolute(incoming_path(row)), offset, data)
-    if not await _change(live, row, offset, received_bytes=offset + len(data)):
-        async with live.database.reading() as session:
-            now = await session.get_one(PhoneRecording, row.id)
-        raise WrongOffset(offset=now.received_bytes)
-
-
-async def _change(live: Live, row: PhoneRecording, at: int, **values: Any) -> bool:
-    """Whether the row was changed: only while it is being received, and `at` bytes of it are here."""
-    async with live.database.transaction() as session:
-        changed = await session.execute(
-            update(PhoneRecording)
-            .where(
-                PhoneRecording.id == row.id,
-                PhoneRecording.state == "receiving",
-                PhoneRecording.received_bytes == at,
-            )
-            .values(**values)
-            .execution_options(synchronize_session=False)
-        )
-    return bool(changed.rowcount == 1)  # type: ignore[attr-defined]
 
 
 def _check_piece(row: PhoneRecording, offset: int, digest: str | None, data: bytes) -> None:
@@ -293,33 +250,14 @@ def _check_piece(row: PhoneRecording, offset: int, digest: str | None, data: byt
     raise WrongOffset(offset=row.received_bytes)
 
 
-def incoming_path(row: PhoneRecording) -> str:
-    """Where pieces are collected: outside of the inspection's folder, which is to be sealed."""
-    return f"incoming/{row.inspection_id}/{row.id}"
-
-
 def original_path(row: PhoneRecording) -> str:
     """Where an accepted recording is kept as it came."""
     return f"inspections/{row.inspection_id}/data/originals/{row.id}.{row.media_type.partition('/')[2]}"
 
 
-def _write_at(path: Path, offset: int, data: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT, 0o644)
-    try:
-        os.pwrite(descriptor, data, offset)
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 async def _accept(live: Live, actor: Actor, row: PhoneRecording) -> None:
     """Whole: the original is kept as it came, a copy that can be seeked becomes the part."""
-    source = await asyncio.to_thread(_find_whole, live, row)
-    if source is None:
-        # What was acknowledged is not there (a disk that was put back): the phone still has it.
-        await _change(live, row, row.size_bytes, received_bytes=0)
-        raise WrongOffset(offset=0)
+    source = await get_whole(live, row, original_path(row))
     copy = live.files.absolute(f"{incoming_path(row)}.{secrets.token_hex(4)}.copy")
     try:
         file = await _copy(live, row, source, copy)
@@ -329,16 +267,6 @@ async def _accept(live: Live, actor: Actor, row: PhoneRecording) -> None:
         raise UploadOver from error
     finally:
         await asyncio.to_thread(copy.unlink, missing_ok=True)
-
-
-def _find_whole(live: Live, row: PhoneRecording) -> Path | None:
-    """The file as it came. A kill between its move and the transaction's end left it in the inspection's folder."""
-    for path in (incoming_path(row), original_path(row)):
-        whole = live.files.absolute(path)
-        if whole.is_file() and whole.stat().st_size >= row.size_bytes:
-            os.truncate(whole, row.size_bytes)
-            return whole
-    return None
 
 
 async def _copy(live: Live, row: PhoneRecording, source: Path, copy: Path) -> media.PhoneFile:
@@ -352,7 +280,7 @@ async def _copy(live: Live, row: PhoneRecording, source: Path, copy: Path) -> me
         if row.crashes + 1 >= MOST_CRASHES:
             await _refuse(live, row, source, str(error))
             raise BadRecording(detail=str(error)) from error
-        await _change(live, row, row.size_bytes, crashes=row.crashes + 1)
+        await change(live, row, row.size_bytes, crashes=row.crashes + 1)
         log.warning("phone_recording_broke_its_reader", recording=row.id, reason=str(error))
         raise NotOpenedNow from error
     except (media.NotReadNow, OSError) as error:
@@ -361,7 +289,7 @@ async def _copy(live: Live, row: PhoneRecording, source: Path, copy: Path) -> me
 
 
 async def _refuse(live: Live, row: PhoneRecording, source: Path, reason: str) -> None:
-    if await _change(live, row, row.size_bytes, state="refused"):
+    if await change(live, row, row.size_bytes, state="refused"):
         await asyncio.to_thread(source.unlink, missing_ok=True)
     log.warning("phone_recording_refused", recording=row.id, reason=reason)
 
@@ -438,38 +366,6 @@ def _part(live: Live, row: PhoneRecording, target: Path, copy: media.PhoneFile) 
         width=copy.width,
         height=copy.height,
     )
-
-
-async def keep_tokens(session: AsyncSession, inspection_id: str, ended_at: datetime) -> None:
-    """The inspection is over: the phones that filmed it may still send until the deadline."""
-    deadline = ended_at + UPLOAD_LIFE
-    filmed = select(Slot.participant_id).where(Slot.inspection_id == inspection_id)
-    await session.execute(
-        update(Participant)
-        .where(Participant.id.in_(filmed), Participant.token_expires_at < deadline)
-        .values(token_expires_at=deadline)
-        .execution_options(synchronize_session=False)
-    )
-
-
-async def _inspection(session: AsyncSession, live: Live, actor: Actor) -> Inspection:
-    actor.require("room.publish")
-    inspection = await session.get_one(Inspection, actor.inspection_id)
-    if inspection.state not in ("live", "ended", "concluded"):
-        raise NotRunning
-    if inspection.log_closed:
-        raise UploadOver
-    if inspection.ended_at is not None and live.clock.now() > inspection.ended_at + UPLOAD_LIFE:
-        raise UploadOver
-    return inspection
-
-
-async def awaited_until(session: AsyncSession, inspection: Inspection, now: datetime) -> datetime | None:
-    """Until when phones may still send something that is missing of an ended inspection; None: nothing is awaited."""
-    if inspection.ended_at is None or now > inspection.ended_at + UPLOAD_LIFE:
-        return None
-    ledgers = await read_ledgers(session, inspection.id, now)
-    return inspection.ended_at + UPLOAD_LIFE if any(missing(ledger) for ledger in ledgers) else None
 
 
 async def _slot(session: AsyncSession, actor: Actor, source: str) -> Slot | None:

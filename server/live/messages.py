@@ -60,6 +60,7 @@ class Device(Message, tag="device"):
         "own_recording_failed",
         "own_recording_back",
         "own_recording_memory",
+        "photo_failed",
         "receipts_unavailable",
         "receipt_mismatch",
     ]

@@ -130,6 +130,37 @@ class Snapshot(Base):
     taken_at: Mapped[datetime]
 
 
+class Photo(Base):
+    """A still that a phone took beside the stream: announced with its digest, sent in pieces, evidence once whole."""
+
+    __tablename__ = "photos"
+    __table_args__ = (UniqueConstraint("participant_id", "request"),)
+
+    id: Mapped[Id]
+    inspection_id: Mapped[str] = mapped_column(ForeignKey("inspections.id"), index=True)
+    slot_id: Mapped[str] = mapped_column(ForeignKey("slots.id"))
+    participant_id: Mapped[str] = mapped_column(ForeignKey("participants.id"))
+    snapshot_id: Mapped[str | None] = mapped_column(ForeignKey("snapshots.id"))
+    """The snapshot with which it was asked for; None: taken by the person with the phone."""
+    request: Mapped[str] = mapped_column(String(40))
+    """The phone's own name for it, so that a repeated announcement is the same photo."""
+    media_type: Mapped[str] = mapped_column(String(40))
+    taken_at: Mapped[datetime]
+    """By the phone's account of the server's time."""
+    width: Mapped[int]
+    height: Mapped[int]
+    """As announced; once accepted, as the file has it."""
+    how: Mapped[str] = mapped_column(String(20))
+    """`photo`: the camera's own still; `frame`: one of its picture."""
+    size_bytes: Mapped[int] = mapped_column(BigInteger)
+    sha256: Mapped[Sha256]
+    """As the phone computed it, before it sent anything."""
+    received_bytes: Mapped[int] = mapped_column(BigInteger, default=0)
+    state: Mapped[str] = mapped_column(String(20), default="receiving")
+    """`receiving`, `accepted` or `refused`."""
+    announced_at: Mapped[datetime]
+
+
 class StoredReceipt(Base):
     """A head of the log that the office signed and a participant's browser countersigned (evidence/receipts.py)."""
 

@@ -38,6 +38,7 @@ from server.live.messages import (
     Ping,
 )
 from server.live.models import Part, Slot, Snapshot
+from server.live.photos import may_photograph
 from server.live.receipts import bring_key, countersign
 from server.live.rooms import Room, Rooms
 from server.live.whereabouts import judge
@@ -204,8 +205,12 @@ async def take_snapshot(
         taken_at=live.clock.now(),
     )
     try:
-        named = "newest" if rtp_timestamp is None else "screen"
-        await _record_snapshot(live, actor, snapshot, asdict(quality), named)
+        told = {
+            "named": "newest" if rtp_timestamp is None else "screen",
+            "quality": asdict(quality),
+            "photo_asked": _can_photograph(room, slot_id),
+        }
+        await _record_snapshot(live, actor, snapshot, told)
     except IntegrityError:
         # The same click came twice and the other request was first: its snapshot stands.
         await _remove_unless_recorded(live, snapshot)
@@ -417,10 +422,17 @@ async def _remove_unless_recorded(live: Live, snapshot: Snapshot) -> None:
         await asyncio.to_thread(live.files.absolute(snapshot.path).unlink, missing_ok=True)
 
 
-async def _record_snapshot(
-    live: Live, actor: Actor, snapshot: Snapshot, quality: dict[str, Any], named: str
-) -> None:
-    """`named`: "screen" if the client said which frame was on its screen, "newest" if it could not."""
+def _can_photograph(room: Room, slot_id: str) -> bool:
+    """Whether somebody holds this camera who hears of the snapshot and may add a photo to it."""
+    slot = room.hub.state.slots[slot_id]
+    return slot.source == "camera" and any(
+        person.participant_id == slot.participant and may_photograph(person.role) for person in room.online()
+    )
+
+
+async def _record_snapshot(live: Live, actor: Actor, snapshot: Snapshot, told: dict[str, Any]) -> None:
+    """`told`: what else its event says. `named`: "screen" if the client said which frame was on its screen, "newest" if
+    it could not; `photo_asked`: the phone hears in this event that a photo is wanted."""
     async with live.database.transaction() as session:
         inspection = await session.get_one(Inspection, snapshot.inspection_id, with_for_update=True)
         _check_snapshot(inspection, snapshot.item)
@@ -431,13 +443,12 @@ async def _record_snapshot(
             "slot": snapshot.slot_id,
             "item": snapshot.item,
             "rtp_timestamp": snapshot.rtp_timestamp,
-            "named": named,
             "captured_at": rfc3339(snapshot.captured_at),
             "width": snapshot.width,
             "height": snapshot.height,
             "size_bytes": snapshot.size_bytes,
             "sha256": snapshot.sha256,
-            "quality": quality,
+            **told,
         }
         await live.journal.append(session, inspection.id, "snapshot.taken", actor, body)
         await attach_evidence(

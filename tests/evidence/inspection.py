@@ -134,7 +134,10 @@ def write_inspection(
         data = chance.randbytes(chance.randrange(0, 3000))
         (folder / f"data/{place}").mkdir(parents=True, exist_ok=True)
         (folder / f"data/{place}/{index:04d}.png").write_bytes(data)
-        log.add(kind, **{kind.split(".")[0]: f"id-{index}"}, sha256=hashlib.sha256(data).hexdigest())
+        body = {kind.split(".")[0]: f"id-{index}", "sha256": hashlib.sha256(data).hexdigest()}
+        if kind == "photo.added":
+            log.add("photo.announced", **body)
+        log.add(kind, **body)
     for _ in range(chats):
         said = "".join(
             chr(chance.choice([0x4E00, 0x61, 0x22, 0x5C, 0x1F600]) + chance.randrange(9)) for _ in range(9)

@@ -20,7 +20,8 @@ from server.inspections.keys import JOURNAL
 from server.inspections.log import Journal
 from server.inspections.models import Inspection
 from server.live.keys import LIVE
-from server.live.models import Part, Participant, Slot, Snapshot
+from server.live.models import Part, Participant, Photo, Slot, Snapshot
+from server.live.photos import photo_path, photo_url, told_of
 from server.live.recording import record_part
 from server.live.service import snapshot_url, template_of
 from server.web.keys import DATABASE, FILES
@@ -41,6 +42,7 @@ class Held:
     part: str
     snapshot: str
     recording: bytes
+    photo: str = ""
 
 
 async def hold_whole(
@@ -117,6 +119,7 @@ async def hold_whole(
         taken = [new_id() for _ in range(snapshots)]
         for number, snapshot in enumerate(taken):
             await _snapshot(app, session, office, appointment, person, slot, item, snapshot, number)
+        photo = await _photo(app, session, appointment, tian, slot, taken[0]) if taken else ""
         for index in range(PIECES):
             start = 12 + index * PIECE
             piece = recording[index * PIECE : (index + 1) * PIECE]
@@ -141,7 +144,41 @@ async def hold_whole(
             sha256=kept.sha256, url=f"/api/v1/inspections/{appointment.id}/checklist", at=now,
         )  # fmt: skip
         await inspections.conclude(session, journal, office.zhou, appointment.id, result, "依法办理")
-    return Held(appointment.id, appointment.case_id, person, slot, part, taken[0] if taken else "", recording)
+    return Held(
+        appointment.id, appointment.case_id, person, slot, part, taken[0] if taken else "", recording, photo
+    )
+
+
+PHOTO = cv2.imencode(".jpg", np.full((1080, 1920, 3), 90, np.uint8))[1].tobytes()
+"""What the phone took beside the first snapshot."""
+
+
+async def _photo(
+    app: web.Application,
+    session: AsyncSession,
+    appointment: Appointment,
+    tian: Actor,
+    slot: str,
+    snapshot: str,
+) -> str:
+    now = app[JOURNAL].clock.now()
+    row = Photo(
+        id=new_id(), inspection_id=appointment.id, slot_id=slot, participant_id=tian.id, snapshot_id=snapshot,
+        request="photo-0001", media_type="image/jpeg", taken_at=now, width=1920, height=1080, how="photo",
+        size_bytes=len(PHOTO), sha256=hashlib.sha256(PHOTO).hexdigest(), received_bytes=len(PHOTO),
+        state="accepted", announced_at=now,
+    )  # fmt: skip
+    app[FILES].write(photo_path(row), PHOTO)
+    session.add(row)
+    await session.flush()
+    for type_ in ("photo.announced", "photo.added"):
+        await app[JOURNAL].append(session, appointment.id, type_, tian, told_of(row))
+    await attach_evidence(
+        session, case_id=appointment.case_id, inspection_id=appointment.id, kind="photo",
+        title="", media_type=row.media_type, size_bytes=row.size_bytes, sha256=row.sha256,
+        url=photo_url(row), at=now,
+    )  # fmt: skip
+    return row.id
 
 
 async def _snapshot(

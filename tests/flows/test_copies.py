@@ -83,6 +83,7 @@ async def test_a_copy_leaves_out_what_was_chosen_and_still_leads_to_the_root(
         for secret in ("田海", "加工车间", "118.5473"):
             assert secret.encode() not in path.read_bytes(), path
     assert not list(folder.glob("data/snapshots/*"))
+    assert not list(folder.glob("data/photos/*"))
     assert not (folder / "data/record.pdf").exists()
     film = next(folder.glob("data/media/*")).read_bytes()
     assert film[12 : 12 + PIECE] == held.recording[:PIECE]

@@ -23,9 +23,9 @@ from server.inspections.keys import JOURNAL
 from server.inspections.log import check, events_after
 from server.inspections.models import Event, Inspection
 from server.live import caretaker, rooms
-from server.live.gap_filling import UPLOAD_LIFE
 from server.live.keys import CARETAKER, ROOMS
 from server.live.models import Participant, RoomLease, Slot
+from server.live.uploads import UPLOAD_LIFE
 from server.settings import Settings
 from server.storage.files import Files, Stored
 from server.web.keys import DATABASE

@@ -100,7 +100,14 @@ async def test_the_record_is_the_same_when_made_again_and_another_one_from_anoth
     assert pdf.startswith(again)
     # No font here has them: written as their numbers, never as boxes.
     assert letters_of(again).isdisjoint("ไ😀")
-    for kind in (b"chat.sent", b"location.fixed", b"snapshot.taken", b"consent.given", b"checklist.answered"):
+    for kind in (
+        b"chat.sent",
+        b"location.fixed",
+        b"snapshot.taken",
+        b"photo.announced",
+        b"consent.given",
+        b"checklist.answered",
+    ):
         assert make_record(folder, [line for line in lines if kind not in line], load_index(folder)) != again
 
 
@@ -119,6 +126,7 @@ SECTIONS = [
     ("文字陈述", ["这里是加工车间"]),
     ("结论", ["合格", "依法办理", "周敏"]),
     ("抓拍", ["640 × 360", "清晰度 1.5", "模糊", "SHA-256"]),
+    ("照片", ["声明了 1 张照片", "1 张已收到", "1920 × 1080", "相机拍照", "田海"]),
     ("校验信息", ["根证书指纹", "事件日志的末端摘要", "机关日志"]),
     ("陈述申辩与签名", ["企业陈述申辩", "签名", "执法证号", "周敏"]),
 ]

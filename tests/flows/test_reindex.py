@@ -161,6 +161,7 @@ async def test_after_the_database_is_lost_the_folders_give_the_same_pages(
     assert "Certificate of disposal" in before["auditor"][f"/inspections/{ended.id}"]
     assert "营业执照" in before["reviewer"][f"/cases/{held.case_id}"]
     assert held.snapshot in str(before["reviewer"][f"/archive/{held.id}"])
+    assert held.photo in before["reviewer"][f"/cases/{held.case_id}"]
     assert before["auditor"][f"accesses of {held.id}"].count(b"hold.placed") == 2
     assert 'href="/api/v1/log/heads/1"' in before["auditor"]["/office-log"]
     assert "/office-log" not in before["reviewer"]

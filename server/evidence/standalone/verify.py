@@ -571,7 +571,8 @@ class Check:
             self.warn("data/events.jsonl", "events were withheld: they cannot be counted in this copy")
             return
         slots: dict[str, dict[str, int]] = {}
-        found: dict[str, Any] = {"events": 0, "snapshots": 0, "photos": 0, "gaps": 0, "slots": slots}
+        names = ("events", "snapshots", "photos", "photos_announced", "gaps")
+        found: dict[str, Any] = {**dict.fromkeys(names, 0), "slots": slots}
         if not self.events or self.events[-1][0] != "evidence.closed":
             self.fail("data/events.jsonl", "the last event is not the close: events may be missing")
             return
@@ -579,6 +580,7 @@ class Check:
             found["events"] += 1
             found["snapshots"] += kind == "snapshot.taken"
             found["photos"] += kind == "photo.added"
+            found["photos_announced"] += kind == "photo.announced"
             found["gaps"] += kind in GAPS
             if kind in ("part.closed", "part.segment"):
                 slot = slots.setdefault(body["slot"], {"parts": 0, "ms": 0, "size_bytes": 0, "segments": 0})
@@ -594,6 +596,7 @@ class Check:
             self.fail("seal.json", "counts something else than is in the log")
 
     def payload(self) -> None:
+        self.photos()
         for place in (*PLACES.values(), "originals"):
             named = collections.Counter(self.digests_named(place))
             blanked = {each["path"] for each in self.omissions}
@@ -607,6 +610,17 @@ class Check:
                     named[self.original_of(each, +named)] -= 1
             for digest in (+named).elements():
                 self.fail("data/%s/" % place, "the file of an event is not there: %s", digest)
+
+    def photos(self) -> None:
+        """A phone says each photo's digest before it sends it."""
+        said: dict[str, str] = {}
+        for kind, body in self.events:
+            if kind == "photo.announced":
+                said.setdefault(body["photo"], body["sha256"])
+            elif kind == "photo.added":
+                is_told = body["photo"] in said or not self.withheld
+                if is_told and said.get(body["photo"]) != body["sha256"]:
+                    self.fail(body["photo"], "is not the photo that the phone announced")
 
     def digests_named(self, place: str) -> list[str]:
         """Of the files that events say were put there; originals are what phones recorded, named with their part."""
@@ -1188,6 +1202,7 @@ CHINESE = {
     "the close counts something else than is in the log": "结束事件的计数与日志不符",
     "counts something else than is in the log": "计数与日志不符",
     "no event speaks of it": "没有事件提到它",
+    "is not the photo that the phone announced": "不是手机事先声明的那张照片",
     "the file of an event is not there: %s": "事件所指的文件不在：%s",
     "no pieces were logged while it was recorded": "录制时没有记录分段",
     "its file was left out": "其文件未收入",

@@ -53,7 +53,9 @@ def check_counts(evidence: Evidence, step: Step) -> None:
     except (KeyError, TypeError, ValueError) as error:
         step.fail("uncountable", N_("an event lacks what is to be counted: {reason}"), reason=repr(error))
         return
-    step.numbers = {name: recounted[name] for name in ("events", "snapshots", "photos", "gaps")}
+    step.numbers = {
+        name: recounted[name] for name in ("events", "snapshots", "photos", "photos_announced", "gaps")
+    }
     step.numbers["parts"] = sum(slot["parts"] for slot in recounted["slots"].values())
     last = evidence.events[-1] if evidence.events else None
     if last is None or last.type != counts.CLOSE:
@@ -66,12 +68,15 @@ def check_counts(evidence: Evidence, step: Step) -> None:
 
 
 def check_payload(evidence: Evidence, step: Step) -> None:
-    """7. Each recording, snapshot and photo has its event, and each such event its file."""
+    """7. Each recording, snapshot and photo has its event, and each such event its file; photos as announced."""
     try:
         vouched = counts.vouched(evidence.typed)
+        exchanged = counts.exchanged_photos(evidence.typed, may_be_withheld=bool(evidence.withheld))
     except (KeyError, TypeError) as error:
         step.fail("uncountable", N_("an event lacks its file's digest: {reason}"), reason=repr(error))
         return
+    for photo in exchanged:
+        step.fail("other_photo", N_("is not the photo that the phone announced"), photo)
     for folder, digests in vouched.items():
         named = Counter(digests)
         files = [f for path, f in sorted(evidence.found.items()) if path.startswith(f"data/{folder}/")]

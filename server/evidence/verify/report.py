@@ -102,7 +102,10 @@ PAYLOAD = StepKind(
     7,
     "payload",
     N_("Recordings and pictures"),
-    N_("Every recording, snapshot and photo has an event with its digest, and every such event its file."),
+    N_(
+        "Every recording, snapshot and photo has an event with its digest, and every such event its file; each photo is"
+        " the one whose digest the phone announced before it sent it."
+    ),
     N_("Not that a picture shows the premises: a virtual camera is not excluded by cryptography."),
 )
 SEGMENTS = StepKind(

@@ -20,10 +20,12 @@ from server.evidence.seal import leaves_to_bytes, make_leaves
 START = datetime(2026, 11, 21, 8, tzinfo=UTC)
 SERVER, PHONE, LATER = "data/media/s-1.mp4", "data/media/s-phone.webm", "data/media/s-2.mp4"
 ORIGINAL = "data/originals/r.webm"
+OF_A, FREE = "data/photos/of-a.jpg", "data/photos/free.jpg"
 CONTENT = {
     SERVER: b"film", PHONE: b"phone film", ORIGINAL: b"phone film as sent", LATER: b"later film",
     "data/snapshots/a.png": b"door", "data/snapshots/b.png": b"door", "data/snapshots/c.png": b"window",
     "data/snapshots/other.png": b"of another camera", RECORD_PATH: b"record", "data/unclaimed/x.png": b"x",
+    OF_A: b"door in full", FREE: b"taken by hand",
 }  # fmt: skip
 
 
@@ -47,6 +49,13 @@ def snapshot(name: str, seconds: float, slot: str = "S") -> tuple[str, dict[str,
     return "snapshot.taken", {"snapshot": name, "slot": slot, "sha256": sha256, "captured_at": at(seconds)}
 
 
+def photo(name: str, seconds: float, of: str | None) -> tuple[str, dict[str, Any]]:
+    sha256 = digest_of(f"data/photos/{name}.jpg")
+    return "photo.added", {
+        "photo": name, "snapshot": of, "slot": "S", "sha256": sha256, "taken_at": at(seconds),
+    }  # fmt: skip
+
+
 EVENTS = [
     *(
         ("part.segment", {"part": "server", "index": n, "from_ms": n * 2000, "to_ms": (n + 1) * 2000})
@@ -59,6 +68,8 @@ EVENTS = [
     snapshot("b", 30),
     snapshot("c", 15),
     snapshot("other", 15, slot="T"),
+    photo("of-a", 6.5, "a"),
+    photo("free", 33, None),
 ]
 
 
@@ -89,7 +100,16 @@ def left_out(order: RedactionOrder) -> set[str]:
 def test_a_picture_is_left_out_under_every_name(package: Path) -> None:
     for chosen in ({"a"}, {"b"}, {"a", "b"}):
         order = planned(package, snapshots=frozenset(chosen))
-        assert left_out(order) == {"data/snapshots/a.png", "data/snapshots/b.png", RECORD_PATH}
+        assert left_out(order) == {"data/snapshots/a.png", "data/snapshots/b.png", OF_A, RECORD_PATH}
+
+
+def test_a_photo_is_left_out_by_itself_with_its_snapshot_and_with_its_time(package: Path) -> None:
+    assert left_out(planned(package, photos=frozenset({"of-a"}))) == {OF_A}
+    assert left_out(planned(package, photos=frozenset({"free"}))) == {FREE}
+    assert OF_A in planned(package, snapshots=frozenset({"a"})).omit
+    assert FREE not in planned(package, snapshots=frozenset({"a"})).omit
+    assert OF_A in planned(package, spans={"server": [(6_000, 6_900)]}).omit
+    assert OF_A not in planned(package, spans={"server": [(10_000, 10_900)]}).omit
 
 
 def test_snapshots_of_a_blanked_time_go_with_it_and_so_does_the_record(package: Path) -> None:
@@ -119,7 +139,7 @@ def test_the_edge_of_a_blanked_piece_is_given_a_second(
 def test_with_a_recording_go_its_snapshots_and_the_phones_recording_of_the_same_time(package: Path) -> None:
     order = planned(package, parts=frozenset({"server"}))
     door = {"data/snapshots/a.png", "data/snapshots/b.png"}
-    assert left_out(order) == {SERVER, PHONE, ORIGINAL, "data/snapshots/c.png", RECORD_PATH} | door
+    assert left_out(order) == {SERVER, PHONE, ORIGINAL, "data/snapshots/c.png", OF_A, RECORD_PATH} | door
     assert left_out(planned(package, parts=frozenset({"phone"}))) == {PHONE, ORIGINAL}
     assert left_out(planned(package, parts=frozenset({"later"}))) == {LATER}
 
@@ -128,6 +148,7 @@ def test_with_a_recording_go_its_snapshots_and_the_phones_recording_of_the_same_
     ("wanted", "field"),
     [
         ({"snapshots": frozenset({"a", "nobody"})}, "snapshots"),
+        ({"photos": frozenset({"free", "nobody"})}, "photos"),
         ({"parts": frozenset({"server", "nobody"})}, "parts"),
         ({"spans": {"nobody": [(0, 1)]}}, "parts"),
         ({"spans": {"phone": [(0, 1)]}}, "spans-phone"),
