@@ -25,6 +25,7 @@ from server.archive.packages import find_status
 from server.archive.sealing import Sealer, ensure_keys
 from server.cases import api as cases_api
 from server.cases import views as cases_views
+from server.cases.rules import MATTERS, NOT_HELD, RetentionPolicy
 from server.clock import Clock, SystemClock
 from server.db import Database
 from server.db.migrate import upgrade
@@ -46,7 +47,7 @@ from server.live.recording import repair_after_kill
 from server.live.rooms import Rooms
 from server.media import MediaConfig, MediaEngine
 from server.officelog import api as officelog_api
-from server.settings import Settings
+from server.settings import BadSettings, Settings
 from server.storage.files import Files
 from server.storage.lock import hold
 from server.verification import views as verification_views
@@ -99,7 +100,10 @@ def build(settings: Settings, clock: Clock | None = None) -> web.Application:
     app[ENVIRONMENT] = build_environment()
     app[AUTHENTICATE] = authenticate
     app[SEAL_STATUS] = lambda session, inspection: find_status(session, inspection, len(settings.authorities))
-    app[CARE] = lambda session, inspection: find_care(session, inspection, app[CLOCK].now(), app[FILES])
+    policy = _retention(settings)
+    app[CARE] = lambda session, inspection: find_care(
+        session, inspection, app[CLOCK].now(), app[FILES], policy
+    )
     app[FILES] = Files(settings.data, settings.reserve_bytes)
     app.cleanup_ctx.append(_hold_folder)
     app.cleanup_ctx.append(_open)
@@ -107,6 +111,15 @@ def build(settings: Settings, clock: Clock | None = None) -> web.Application:
     for room in ROUTES:
         app.add_routes(room.routes())
     return app
+
+
+def _retention(settings: Settings) -> RetentionPolicy:
+    """BadSettings for an entry that is of no matter: it would hold nothing."""
+    policy = RetentionPolicy(settings.retention)
+    if policy.unknown:
+        known = ", ".join([*MATTERS, NOT_HELD])
+        raise BadSettings(f"YUNKAN_RETENTION_YEARS: unknown {policy.unknown[0]!r}; known: {known}")
+    return policy
 
 
 async def _hold_folder(app: web.Application) -> AsyncIterator[None]:

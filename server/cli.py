@@ -47,6 +47,9 @@ def main(arguments: list[str] | None = None) -> int:
         result: int = options.run(settings, options)
     except KeyboardInterrupt:
         return 130
+    except BadSettings as error:
+        print(f"yunkan: {error}", file=sys.stderr)
+        return 2
     except FolderInUse as error:
         with speaking(settings.language):
             print(f"yunkan: {translate(error.text, **error.params)}", file=sys.stderr)

@@ -51,9 +51,14 @@ class Settings:
     session_hours: int = 12
     abandon_hours: int = 4
     """A live inspection that everybody left so long ago ends by itself."""
+    expire_days: int = 30
+    """An appointment that nobody kept is cancelled so long after its time."""
     upload_limit_bytes: int = 50 * 2**20
     reserve_bytes: int = 2 * 2**30
     """Free disk below which no new inspection starts. Recordings that are running end at an eighth of it."""
+    retention_years: str = ""
+    """The office's own schedule over that of `cases/rules.py`, as `matter=years, matter=permanent`, or a table of the
+    file. `not-held` is for what was cancelled."""
     log_format: str = "text"
     keys: str = ""
     """Folder of the keys that seal inspections; empty: `keys` in the data folder."""
@@ -85,6 +90,12 @@ class Settings:
         """(address, PEM of its root) of each time stamp authority."""
         urls, roots = _listed(self.timestamp_urls), _listed(self.timestamp_roots)
         return [(url, Path(root)) for url, root in zip(urls, roots, strict=True)]
+
+    @property
+    def retention(self) -> dict[str, int | None]:
+        """Matter -> years after the result, None for ever. ValueError unless each entry is one of the two."""
+        pairs = (entry.partition("=") for entry in _listed(self.retention_years))
+        return {matter.strip(): _years(text.strip()) for matter, _, text in pairs}
 
     @property
     def turn_servers(self) -> list[str]:
@@ -131,7 +142,12 @@ def _from_file(path: str) -> dict[str, Any]:
     known = {field.name for field in fields(Settings)}
     if unknown := sorted(set(values) - known):
         raise BadSettings(f"{path}: unknown setting {unknown[0]!r}; known: {', '.join(sorted(known))}")
-    return values
+    return {name: _flat(value) for name, value in values.items()}
+
+
+def _flat(value: Any) -> Any:
+    """A table in the form that the environment has for it."""
+    return ", ".join(f"{name}={each}" for name, each in value.items()) if isinstance(value, dict) else value
 
 
 def _convert(name: str, value: Any) -> Any:
@@ -149,6 +165,31 @@ def _convert(name: str, value: Any) -> Any:
 
 def _listed(text: str) -> list[str]:
     return [entry.strip() for entry in text.split(",") if entry.strip()]
+
+
+def _years(text: str) -> int | None:
+    if text == "permanent":
+        return None
+    if not text.isascii() or not text.isdecimal() or not 1 <= int(text) <= 200:
+        raise ValueError(text)
+    return int(text)
+
+
+def _check_retention(settings: Settings) -> None:
+    try:
+        entries = settings.retention
+    except ValueError as error:
+        raise BadSettings(
+            f"YUNKAN_RETENTION_YEARS: {str(error)!r} must be years from 1 to 200, or permanent"
+        ) from error
+    if "" in entries:
+        raise BadSettings("YUNKAN_RETENTION_YEARS: write matter=years, separated by commas")
+
+
+def _check_times(settings: Settings) -> None:
+    for name, value in (("ABANDON_HOURS", settings.abandon_hours), ("EXPIRE_DAYS", settings.expire_days)):
+        if value < 1:
+            raise BadSettings(f"YUNKAN_{name}={value}: must be at least 1")
 
 
 def _check_signers(settings: Settings) -> None:
@@ -173,9 +214,9 @@ def _check(settings: Settings) -> None:
         )
     if not re.fullmatch(r"[A-Za-z0-9_-]{1,40}", settings.worker):
         raise BadSettings(f"YUNKAN_WORKER={settings.worker!r}: must be up to 40 letters, digits, - or _")
-    if settings.abandon_hours < 1:
-        raise BadSettings(f"YUNKAN_ABANDON_HOURS={settings.abandon_hours}: must be at least 1")
+    _check_times(settings)
     _check_signers(settings)
+    _check_retention(settings)
     if settings.fonts and not Path(settings.fonts).is_dir():
         raise BadSettings(f"YUNKAN_FONTS={settings.fonts!r}: there is no such folder")
     if settings.language not in ("zh-CN", "en"):

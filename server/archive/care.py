@@ -9,8 +9,9 @@ from datetime import datetime
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from server.archive.copies import Made, list_copies
-from server.archive.disposal import Retention, find_retention
 from server.archive.four_properties import Checked, find_report
+from server.archive.retention import Retention, find_retention
+from server.cases.rules import RetentionPolicy
 from server.inspections.models import Inspection
 from server.storage.files import Files
 
@@ -24,10 +25,12 @@ class Care:
     four_properties: Checked | None
 
 
-async def find_care(session: AsyncSession, inspection: Inspection, now: datetime, files: Files) -> Care:
+async def find_care(
+    session: AsyncSession, inspection: Inspection, now: datetime, files: Files, policy: RetentionPolicy
+) -> Care:
     folder = files.absolute(f"inspections/{inspection.id}")
     return Care(
         copies=await list_copies(session, inspection.id),
-        retention=await find_retention(session, inspection, now),
+        retention=await find_retention(session, inspection, now, policy),
         four_properties=await asyncio.to_thread(find_report, folder),
     )

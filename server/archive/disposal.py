@@ -1,7 +1,8 @@
-"""How long evidence is kept, what holds it back, and its end: proposed by one, approved by another, then destroyed.
+"""What holds evidence back, and its end: proposed by one, approved by another, then destroyed.
 
 Whose time has not come, or who is under a hold, cannot be proposed nor approved. What was approved is work to be done,
-found by the sealer's task under the lease of sealing, and every step may be repeated after a kill.
+found by the sealer's task under the lease of sealing, and every step may be repeated after a kill. What has no seal
+ends the same way: a recording without a result by two people, what was never held by one, for it has no evidence.
 """
 
 from __future__ import annotations
@@ -20,30 +21,37 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from server.accounts.rules import Actor, system_actor
 from server.archive.access import record_access
+from server.archive.copies import COPIES
 from server.archive.index import read_index
 from server.archive.leases import Lease, LeaseLost, claim
 from server.archive.models import Disposal, Hold, Seal
-from server.archive.package_metadata import retention_text
 from server.archive.packages import NotSealed
+from server.archive.retention import UNSEALED, Retention, find_retention
 from server.archive.retries import pause_after, told
 from server.archive.threads import to_its_end
-from server.cases.models import Case, Evidence
-from server.cases.rules import MATTERS
+from server.cases.models import Evidence
+from server.cases.rules import RetentionPolicy
 from server.clock import Clock
 from server.errors import N_, Conflict, Forbidden, Invalid, NotFound
 from server.evidence import disposal, durable, keys, officelog
 from server.evidence.chain import GENESIS
+from server.evidence.ended_unsealed import UnsealedDisposal, UnsealedOrder, dispose_unsealed
 from server.evidence.errors import EvidenceError
 from server.ids import new_id
+from server.inspections.closing import close_unsealed
+from server.inspections.log import Journal
 from server.inspections.lookup import get_inspection, require
 from server.inspections.models import Event, Inspection, Invitation
 from server.live.context import Live
 from server.live.models import Part, Participant, PhoneRecording, Photo, Snapshot
 from server.officelog.entries import append_once
+from server.storage.files import Files
 from server.web.languages import speaking
 
 log = structlog.get_logger("disposal")
 LONGEST_REASON = 500
+BESIDE = (COPIES, "incoming")
+"""Folders of the data folder that have one of each inspection beside its own."""
 HELD, LIFTED = "hold.placed", "hold.lifted"
 PROPOSED, WITHDRAWN, APPROVED, DONE = (
     "disposal.proposed",
@@ -88,50 +96,11 @@ class HoldNotFound(NotFound):
     text = N_("There is no such hold.")
 
 
-@dataclass(frozen=True, slots=True)
-class Retention:
-    """`period` in words; `until`: not before then, None for ever. `holds` that stand, newest first."""
-
-    period: str
-    until: datetime | None
-    holds: list[Hold]
-    disposal: Disposal | None
-    is_due: bool
-
-    @property
-    def may_be_proposed(self) -> bool:
-        return self.is_due and not self.holds and self.disposal is None
-
-
-def kept_until(concluded_at: datetime, years: int) -> datetime:
-    """The same day so many years later; from 29 February the day after where there is none."""
-    try:
-        return concluded_at.replace(year=concluded_at.year + years)
-    except ValueError:
-        return concluded_at.replace(year=concluded_at.year + years, month=3, day=1)
-
-
-async def find_retention(session: AsyncSession, inspection: Inspection, now: datetime) -> Retention:
-    """What is to be said of one inspection, in the current language."""
-    case = await session.get_one(Case, inspection.case_id)
-    matter = MATTERS.get(case.matter)
-    years = matter.retention_years if matter else None
-    until = kept_until(inspection.concluded_at, years) if inspection.concluded_at and years else None
-    holds = await session.scalars(
-        select(Hold)
-        .where(Hold.inspection_id == inspection.id, Hold.lifted_at.is_(None))
-        .order_by(Hold.id.desc())
-    )
-    found = await session.get(Disposal, inspection.id, populate_existing=True)
-    is_due = until is not None and until <= now
-    return Retention(retention_text(case.matter), until, list(holds), found, is_due)
-
-
 async def place_hold(
     session: AsyncSession, actor: Actor, inspection_id: str, reason: str, clock: Clock
 ) -> None:
     """From now on nothing of it may be disposed of. AlreadyProposed once a disposal is approved."""
-    inspection = await _sealed(session, actor, inspection_id)
+    inspection = await _over(session, actor, inspection_id)
     reason = _check_reason(reason)
     found = await session.get(Disposal, inspection.id, with_for_update=True)
     if found is not None and found.approved_at is not None:
@@ -151,7 +120,7 @@ async def lift_hold(
     session: AsyncSession, actor: Actor, inspection_id: str, hold_id: str, clock: Clock
 ) -> None:
     """HoldNotFound, also for one that was lifted."""
-    inspection = await _sealed(session, actor, inspection_id)
+    inspection = await _over(session, actor, inspection_id)
     lifted = await session.execute(
         update(Hold)
         .where(Hold.id == hold_id, Hold.inspection_id == inspection.id, Hold.lifted_at.is_(None))
@@ -162,11 +131,21 @@ async def lift_hold(
     await record_access(session, clock, actor, inspection.id, LIFTED, {"hold": hold_id})
 
 
-async def propose(session: AsyncSession, actor: Actor, inspection_id: str, reason: str, clock: Clock) -> None:
-    """The first of two. KeptLonger, KeptForEver, UnderHold, AlreadyProposed."""
-    inspection = await _sealed(session, actor, inspection_id)
+async def propose(
+    session: AsyncSession,
+    journal: Journal,
+    actor: Actor,
+    inspection_id: str,
+    reason: str,
+    policy: RetentionPolicy,
+) -> None:
+    """The first of two; of what was never held the only one. KeptLonger, KeptForEver, UnderHold, AlreadyProposed."""
+    clock = journal.clock
+    inspection = await _over(session, actor, inspection_id)
     reason = _check_reason(reason)
-    await _require_due(session, inspection, clock.now())
+    retention = await _require_due(session, inspection, clock.now(), policy)
+    if retention.disposal is not None:
+        raise AlreadyProposed
     try:
         async with session.begin_nested():
             session.add(
@@ -181,11 +160,13 @@ async def propose(session: AsyncSession, actor: Actor, inspection_id: str, reaso
     except IntegrityError as error:
         raise AlreadyProposed from error
     await record_access(session, clock, actor, inspection.id, PROPOSED, {"reason": reason})
+    if not retention.needs_two:
+        await _decide(session, journal, actor, inspection, Disposal.proposed_by == actor.id)
 
 
 async def withdraw(session: AsyncSession, actor: Actor, inspection_id: str, clock: Clock) -> None:
     """Before it is approved, by anybody who might approve it. NotProposed otherwise."""
-    inspection = await _sealed(session, actor, inspection_id)
+    inspection = await _over(session, actor, inspection_id)
     gone = await session.execute(
         delete(Disposal).where(Disposal.inspection_id == inspection.id, Disposal.approved_at.is_(None))
     )
@@ -194,46 +175,65 @@ async def withdraw(session: AsyncSession, actor: Actor, inspection_id: str, cloc
     await record_access(session, clock, actor, inspection.id, WITHDRAWN, {})
 
 
-async def approve(session: AsyncSession, actor: Actor, inspection_id: str, clock: Clock) -> None:
+async def approve(
+    session: AsyncSession, journal: Journal, actor: Actor, inspection_id: str, policy: RetentionPolicy
+) -> None:
     """The second of two: from here on there is no way back. OtherPerson for the first."""
-    inspection = await _sealed(session, actor, inspection_id)
-    await _require_due(session, inspection, clock.now())
+    inspection = await _over(session, actor, inspection_id)
+    await _require_due(session, inspection, journal.clock.now(), policy)
+    await _decide(session, journal, actor, inspection, Disposal.proposed_by != actor.id)
+
+
+async def _decide(
+    session: AsyncSession,
+    journal: Journal,
+    actor: Actor,
+    inspection: Inspection,
+    may_approve: ColumnElement[bool],
+) -> None:
+    now = journal.clock.now()
     approved = await session.execute(
         update(Disposal)
-        .where(
-            Disposal.inspection_id == inspection.id,
-            Disposal.approved_at.is_(None),
-            Disposal.proposed_by != actor.id,
-        )
-        .values(approved_at=clock.now(), approved_by=actor.id, approved_by_name=actor.name)
+        .where(Disposal.inspection_id == inspection.id, Disposal.approved_at.is_(None), may_approve)
+        .values(approved_at=now, approved_by=actor.id, approved_by_name=actor.name)
     )
     if approved.rowcount != 1:  # type: ignore[attr-defined]
         found = await session.get(Disposal, inspection.id, populate_existing=True)
         raise OtherPerson if found and found.approved_at is None else NotProposed
-    await record_access(session, clock, actor, inspection.id, APPROVED, {})
+    await record_access(session, journal.clock, actor, inspection.id, APPROVED, {})
+    if inspection.state in UNSEALED:
+        # Whoever works on the folder holds the lease in this row; and no result may come any more.
+        if await session.get(Seal, inspection.id) is None:
+            session.add(Seal(inspection_id=inspection.id, retry_at=now))
+            await session.flush()
+        await close_unsealed(session, journal, inspection.id)
 
 
-async def _sealed(session: AsyncSession, actor: Actor, inspection_id: str) -> Inspection:
+async def _over(session: AsyncSession, actor: Actor, inspection_id: str) -> Inspection:
     """The inspection, locked, for a person who may decide on its end. A program decides nothing."""
     require(actor, "archive.dispose")
     if actor.kind != "staff":
         raise Forbidden(action="archive.dispose")
     inspection = await get_inspection(session, actor, inspection_id)
     await session.execute(select(Inspection.id).where(Inspection.id == inspection_id).with_for_update())
+    await session.refresh(inspection)
     seal = await session.get(Seal, inspection_id)
-    if seal is None or seal.sealed_at is None:
+    if inspection.state not in UNSEALED and (seal is None or seal.sealed_at is None):
         raise NotSealed
     return inspection
 
 
-async def _require_due(session: AsyncSession, inspection: Inspection, now: datetime) -> None:
-    retention = await find_retention(session, inspection, now)
+async def _require_due(
+    session: AsyncSession, inspection: Inspection, now: datetime, policy: RetentionPolicy
+) -> Retention:
+    retention = await find_retention(session, inspection, now, policy)
     if retention.until is None:
         raise KeptForEver
     if not retention.is_due:
         raise KeptLonger(until=f"{retention.until:%Y-%m-%d}")
     if retention.holds:
         raise UnderHold(reason=retention.holds[0].reason)
+    return retention
 
 
 def _check_reason(reason: str) -> str:
@@ -291,19 +291,14 @@ async def _failed(live: Live, inspection_id: str, error: Exception) -> None:
 
 async def _dispose(live: Live, lease: Lease) -> None:
     inspection_id = lease.inspection_id
-    order = await _order(live, inspection_id)
+    decided = await _decided(live, inspection_id)
     office = await asyncio.to_thread(keys.load, live.settings.key_folder)
     # Years later the certificate of the sealing may be over: what nobody could check must not be the last word.
-    office.require_usable(order.at)
+    office.require_usable(decided.at)
     await lease.renew()
-    destroying = asyncio.to_thread(
-        disposal.dispose, order, office, reached=lambda _step: lease.renew_from_thread()
-    )
-    made = await to_its_end(destroying)
-    for place in ("copies", "incoming"):
-        folder = live.files.absolute(f"{place}/{inspection_id}")
-        await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+    made = await to_its_end(asyncio.to_thread(_destroy, live.files, decided, office, lease))
     digest = hashlib.sha256(made.to_bytes()).hexdigest()
+    details = {"root": made.root} if isinstance(made, disposal.Disposal) else {"head": made.head}
     async with live.database.transaction() as session:
         await lease.hold(session)
         await _forget(session, inspection_id)
@@ -316,21 +311,38 @@ async def _dispose(live: Live, lease: Lease) -> None:
         )
         await record_access(session, live.clock, system_actor(), inspection_id, DONE, {"certificate": digest})
         at = live.clock.now()
-        await append_once(session, officelog.DISPOSAL, inspection_id, at, certificate=digest, root=made.root)
+        await append_once(session, officelog.DISPOSAL, inspection_id, at, certificate=digest, **details)
     log.info("disposed", inspection=inspection_id, certificate=digest)
 
 
-async def _order(live: Live, inspection_id: str) -> disposal.DisposalOrder:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Decided:
+    """What two people (or one) decided, and about what. `lines`, `head`: of the log as it was closed."""
+
+    inspection: str
+    is_sealed: bool
+    lines: int
+    head: str
+    policy: str
+    reason: str
+    approvers: tuple[str, ...]
+    at: datetime
+
+
+async def _decided(live: Live, inspection_id: str) -> _Decided:
+    policy = RetentionPolicy(live.settings.retention)
     async with live.database.reading() as session:
         decided = await session.get_one(Disposal, inspection_id)
-        case = await session.scalar(
-            select(Case).join(Inspection, Inspection.case_id == Case.id).where(Inspection.id == inspection_id)
-        )
-    with speaking(live.settings.language):
-        policy = retention_text(case.matter if case else "")
-    return disposal.DisposalOrder(
-        folder=live.files.absolute(f"inspections/{inspection_id}"),
-        policy=policy,
+        seal = await session.get_one(Seal, inspection_id)
+        inspection = await session.get_one(Inspection, inspection_id)
+        with speaking(live.settings.language):
+            kept = await find_retention(session, inspection, live.clock.now(), policy)
+    return _Decided(
+        inspection=inspection_id,
+        is_sealed=seal.sealed_at is not None,
+        lines=inspection.last_seq,
+        head=inspection.head,
+        policy=kept.period,
         reason=decided.reason,
         approvers=(
             f"{decided.proposed_by_name} ({decided.proposed_by})",
@@ -338,6 +350,50 @@ async def _order(live: Live, inspection_id: str) -> disposal.DisposalOrder:
         ),
         at=live.clock.now(),
     )
+
+
+def _destroy(
+    files: Files, decided: _Decided, office: keys.OfficeKeys, lease: Lease
+) -> disposal.Disposal | UnsealedDisposal:
+    """Blocks."""
+    if decided.is_sealed:
+        return _destroy_sealed(files, decided, office, lease)
+    return _destroy_unsealed(files, decided, office, lease)
+
+
+def _destroy_sealed(
+    files: Files, decided: _Decided, office: keys.OfficeKeys, lease: Lease
+) -> disposal.Disposal:
+    """Blocks."""
+    order = disposal.DisposalOrder(
+        folder=files.absolute(f"inspections/{decided.inspection}"),
+        policy=decided.policy,
+        reason=decided.reason,
+        approvers=decided.approvers,
+        at=decided.at,
+    )
+    made = disposal.dispose(order, office, reached=lambda _step: lease.renew_from_thread())
+    for place in BESIDE:
+        shutil.rmtree(files.absolute(f"{place}/{decided.inspection}"), ignore_errors=True)
+    return made
+
+
+def _destroy_unsealed(
+    files: Files, decided: _Decided, office: keys.OfficeKeys, lease: Lease
+) -> UnsealedDisposal:
+    """Blocks."""
+    order = UnsealedOrder(
+        inspection=decided.inspection,
+        lines=decided.lines,
+        head=decided.head,
+        folders=[files.absolute(f"{place}/{decided.inspection}") for place in ("inspections", *BESIDE)],
+        certificate=files.absolute(certificate_path(decided.inspection)),
+        policy=decided.policy,
+        reason=decided.reason,
+        approvers=tuple(dict.fromkeys(decided.approvers)),
+        at=decided.at,
+    )
+    return dispose_unsealed(order, office, reached=lambda _step: lease.renew_from_thread())
 
 
 async def _keep_rows(live: Live, session: AsyncSession, decided: Disposal) -> None:
@@ -352,6 +408,11 @@ async def _keep_rows(live: Live, session: AsyncSession, decided: Disposal) -> No
 def rows_path(inspection_id: str) -> str:
     """Outside of the inspection's folder, which is a bag."""
     return f"disposed/{inspection_id}.json"
+
+
+def certificate_path(inspection_id: str) -> str:
+    """Of what was never sealed; of a sealed inspection it is in the folder."""
+    return f"disposed/{inspection_id}.certificate.json"
 
 
 async def _forget(session: AsyncSession, inspection_id: str) -> None:

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from server.accounts.models import Office
 from server.cases.models import Case, Enterprise
-from server.cases.rules import MATTERS
+from server.cases.rules import MATTERS, RetentionPolicy
 from server.clock import rfc3339
 from server.errors import N_
 from server.evidence import metadata
@@ -44,15 +44,14 @@ class PackageMetadata:
         }
 
 
-def retention_text(matter: str) -> str:
-    """How long evidence of a matter is kept, in the current language."""
-    known = MATTERS.get(matter)
-    if known is None or known.retention_years is None:
-        return translate(N_("permanent"))
-    return translate(N_("{years} years"), years=known.retention_years)
+def retention_text(years: int | None) -> str:
+    """How long something is kept, in the current language."""
+    return translate(N_("permanent")) if years is None else translate(N_("{years} years"), years=years)
 
 
-async def read_metadata(session: AsyncSession, inspection: Inspection) -> PackageMetadata:
+async def read_metadata(
+    session: AsyncSession, inspection: Inspection, policy: RetentionPolicy
+) -> PackageMetadata:
     """In the language that is current: the caller sets the office's. A case does not know when it was applied for."""
     case = await session.get_one(Case, inspection.case_id)
     enterprise = await session.get_one(Enterprise, case.enterprise_id)
@@ -71,7 +70,7 @@ async def read_metadata(session: AsyncSession, inspection: Inspection) -> Packag
         accepted_at=rfc3339(case.created_at),
         completed_at=rfc3339(inspection.concluded_at) if inspection.concluded_at else "",
         result=translate(RESULT_NAMES[inspection.result]) if inspection.result else "",
-        retention=retention_text(case.matter),
+        retention=retention_text(policy.years_of(case.matter)),
     )
     events = await session.scalars(
         select(Event)

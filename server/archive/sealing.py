@@ -33,6 +33,7 @@ from server.archive.retries import pause_after, told
 from server.archive.stamping import Round
 from server.archive.threads import to_its_end
 from server.archive.unclaimed import claimed_paths, find_unclaimed, set_aside
+from server.cases.rules import RetentionPolicy
 from server.errors import N_
 from server.evidence import durable, keys, officelog, receipts
 from server.evidence.certificates import fingerprint
@@ -216,7 +217,8 @@ class Sealer:
             inspection = await session.get_one(Inspection, inspection_id)
             lines = await read_lines(session, inspection_id)
             with speaking(live.settings.language):
-                metadata = await read_metadata(session, inspection)
+                policy = RetentionPolicy(live.settings.retention)
+                metadata = await read_metadata(session, inspection, policy)
             index = await read_index(session, inspection, live.settings.language)
             unclaimed = await self._unclaimed(session, inspection_id)
             opened = await open_index(session, inspection_id)

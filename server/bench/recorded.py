@@ -23,6 +23,7 @@ from server.archive.index import Index, read_index
 from server.archive.package_metadata import PackageMetadata, read_metadata
 from server.bench.rows import filled
 from server.cases.new_case import NewCase
+from server.cases.rules import RetentionPolicy
 from server.cases.service import create_case
 from server.clock import SystemClock, rfc3339
 from server.db import Database
@@ -102,7 +103,7 @@ async def _make(database: Database, folder: Path, parts: int, part_bytes: int) -
             inspection,
             await read_lines(session, inspection),
             await read_index(session, row, LANGUAGE),
-            await read_metadata(session, row),
+            await read_metadata(session, row, RetentionPolicy()),
             office,
             maker.segments,
             maker.recorded_bytes,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 from stdnum.cn import uscc
@@ -46,7 +47,7 @@ class Matter:
     licence_kinds: tuple[LicenceKind, ...]
     template: str
     retention_years: int | None
-    """How long evidence is kept after the result; None: for ever. To be checked against the office's own schedule."""
+    """How long evidence is kept after the result; None: for ever. The office's own schedule is in its settings."""
 
 
 SEED_LICENCE_KINDS = (
@@ -98,6 +99,31 @@ MATTERS: dict[str, Matter] = {
     )
 }
 DEFAULT_MATTER = "seed-licence-address"
+NOT_HELD = "not-held"
+"""In the office's schedule: what is left of an inspection that was never held."""
+NOT_HELD_YEARS = 1
+
+
+@dataclass(frozen=True, slots=True)
+class RetentionPolicy:
+    """How long evidence is kept: the office's own schedule, `own`, over what the matters say. None: for ever."""
+
+    own: Mapping[str, int | None] = field(default_factory=dict)
+
+    def years_of(self, matter: str) -> int | None:
+        """After the result, or after the end if there never is one. Of a matter that nobody knows for ever."""
+        known = MATTERS.get(matter)
+        return self.own.get(matter, known.retention_years if known else None)
+
+    @property
+    def years_of_not_held(self) -> int | None:
+        """After it was cancelled."""
+        return self.own.get(NOT_HELD, NOT_HELD_YEARS)
+
+    @property
+    def unknown(self) -> list[str]:
+        """Entries of the schedule that are of no matter."""
+        return sorted(self.own.keys() - MATTERS.keys() - {NOT_HELD})
 
 
 def is_kind_of_another_licence(matter: str, kind: str) -> bool:

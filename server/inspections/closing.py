@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -23,12 +25,23 @@ class NotConcluded(Conflict):
 
 async def close_log(session: AsyncSession, journal: Journal, inspection_id: str) -> None:
     """Append the event with the counts, once; the office's log takes it down. NotConcluded before there is a result."""
+    await _close(session, journal, inspection_id, ("concluded",))
+
+
+async def close_unsealed(session: AsyncSession, journal: Journal, inspection_id: str) -> None:
+    """The same for what ended without a result, or was never held: once its end is decided nothing may follow."""
+    await _close(session, journal, inspection_id, ("ended", "cancelled"))
+
+
+async def _close(
+    session: AsyncSession, journal: Journal, inspection_id: str, states: Collection[str]
+) -> None:
     inspection = await session.get_one(
         Inspection, inspection_id, with_for_update=True, populate_existing=True
     )
     if inspection.log_closed:
         return
-    if inspection.state != "concluded":
+    if inspection.state not in states:
         raise NotConcluded
     events = [parse(line) for line in await read_lines(session, inspection_id)]
     body = close_body([(event["type"], event["body"]) for event in events])

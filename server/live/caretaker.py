@@ -9,12 +9,15 @@ import structlog
 from sqlalchemy import func, select
 
 from server.accounts.rules import system_actor
-from server.inspections.errors import AlreadyEnded
+from server.errors import N_
+from server.inspections.errors import AlreadyCancelled, AlreadyEnded, NotScheduled
 from server.inspections.models import Event, Inspection
+from server.inspections.service import cancel
 from server.live import registry
 from server.live.context import Live
 from server.live.ending import OVER, end, settle_ended
 from server.live.rooms import Rooms
+from server.web.languages import speaking, translate
 
 log = structlog.get_logger("caretaker")
 
@@ -56,6 +59,8 @@ class Caretaker:
         if self._live.clock.monotonic_s() - self._began_s >= RETURN_S:
             for inspection_id in await self._deserted():
                 await self._end(inspection_id)
+            for inspection_id in await self._expired():
+                await self._call_off(inspection_id)
 
     async def _unsettled(self) -> list[str]:
         """Ended, with an open log, not found settled by this worker before, and not about to be."""
@@ -97,6 +102,30 @@ class Caretaker:
                 if self._rooms.find(found) is None
                 and not await registry.is_elsewhere(session, found, live.settings.worker, now)
             ]
+
+    async def _expired(self) -> list[str]:
+        """Appointments of long ago, with nobody waiting here."""
+        since = self._live.clock.now() - timedelta(days=self._live.settings.expire_days)
+        async with self._live.database.reading() as session:
+            query = select(Inspection.id).where(
+                Inspection.state == "scheduled", Inspection.starts_at < since, Inspection.created_at < since
+            )
+            return [found for found in await session.scalars(query) if self._rooms.find(found) is None]
+
+    async def _call_off(self, inspection_id: str) -> None:
+        """In the office's language, for it stands in the log."""
+        days = self._live.settings.expire_days
+        with speaking(self._live.settings.language):
+            reason = translate(N_("It was not held within {days} days of its appointed time."), days=days)
+        try:
+            async with self._live.database.transaction() as session:
+                await cancel(session, self._live.journal, system_actor(), inspection_id, reason)
+        except (AlreadyCancelled, NotScheduled):
+            return
+        except Exception:
+            log.exception("expired", inspection=inspection_id)
+        else:
+            log.info("expired", inspection=inspection_id)
 
     async def _end(self, inspection_id: str) -> None:
         log.warning("abandoned", inspection=inspection_id)

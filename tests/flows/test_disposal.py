@@ -2,6 +2,8 @@
 
 import asyncio
 import hashlib
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from aiohttp import web
@@ -10,29 +12,37 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from server.app import build
 from server.archive.access import list_accesses
-from server.archive.disposal import DONE, kept_until
+from server.archive.disposal import DONE, certificate_path
 from server.archive.keys import SEALER
+from server.archive.log_check import check_office_log
 from server.archive.models import Disposal, Seal
+from server.archive.retention import kept_until
 from server.archive.sealing import Sealer
-from server.cases.rules import MATTERS
+from server.cases.rules import MATTERS, RetentionPolicy
 from server.clock import parse_rfc3339
-from server.evidence import disposal, keys
+from server.evidence import certificates, cms, disposal, keys
+from server.evidence.canonical import parse
+from server.evidence.disposal import BadDisposal
+from server.evidence.ended_unsealed import UnsealedDisposal, UnsealedOrder, dispose_unsealed
 from server.evidence.metadata import BASE_PATH, parse_base
+from server.inspections import service as inspections
 from server.inspections.keys import JOURNAL
 from server.inspections.log import check
-from server.inspections.models import Event
-from server.live.keys import LIVE, ROOMS
+from server.inspections.models import Event, Invitation
+from server.live.keys import CARETAKER, LIVE, ROOMS
 from server.officelog.entries import append_entry, append_once, find_entry
 from server.officelog.models import OfficeEntry
-from server.settings import Settings
+from server.settings import BadSettings, Settings
 from server.web.keys import CLOCK, DATABASE, FILES
-from tests.cast import Appointment, Office, appoint
+from tests.cast import Appointment, Office, appoint, found_office
 from tests.clock import SettableClock
 from tests.flows.browsing import look, send_form, shown, sign_in
 from tests.flows.conftest import Client
 from tests.flows.held import hold_whole
 from tests.flows.programs import get
+from tests.flows.test_reindex import served
 from tests.flows.test_sealing import PATIENCE_S, hold, until
 
 TEN_YEARS = 365 * 10 + 4
@@ -218,3 +228,162 @@ def test_every_matter_says_how_long_evidence_is_kept() -> None:
     leap = parse_rfc3339("2028-02-29T08:00:00Z")
     assert kept_until(leap, 10) == parse_rfc3339("2038-03-01T08:00:00Z")
     assert kept_until(leap, 4) == parse_rfc3339("2032-02-29T08:00:00Z")
+
+
+def schedule(**own: int | None) -> RetentionPolicy:
+    return RetentionPolicy({name.replace("_", "-"): years for name, years in own.items()})
+
+
+def test_the_offices_own_schedule_goes_before_that_of_the_matters() -> None:
+    policy = schedule(seed_licence_address=15, food_business_premises=None, sead=3)
+    assert policy.years_of("seed-licence-address") == 15
+    assert policy.years_of("food-business-premises") is None
+    assert policy.years_of("gathering-place-fire") == 30
+    assert policy.years_of("a matter of another release") is None, "for ever"
+    assert policy.years_of_not_held == 1
+    assert schedule(not_held=None).years_of_not_held is None
+    assert policy.unknown == ["sead"]
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_schedule_of_a_matter_that_there_is_not_stops_the_service(settings: Settings) -> None:
+    with pytest.raises(BadSettings, match="unknown 'sead'"):
+        build(replace(settings, retention_years="sead=3"))
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_the_period_of_the_settings_is_on_the_page_in_the_package_and_in_force(
+    settings: Settings, clock: SettableClock
+) -> None:
+    async with served(replace(settings, retention_years="seed-licence-address=2"), clock) as (app, client):
+        office = await found_office(app[DATABASE], app[JOURNAL])
+        held = await hold_whole(app, office, await appoint(app[DATABASE], app[JOURNAL], office))
+        await until(app, office, client, held.id, state="sealed")
+        described, _ = parse_base(app[FILES].absolute(f"inspections/{held.id}/{BASE_PATH}").read_bytes())
+        assert described.retention == "2年"
+        await sign_in(client)
+        assert "2 years" in shown(await look(client, f"/inspections/{held.id}"))
+        assert held.id not in await look(client, "/retention")
+        await send_form(client, f"/inspections/{held.id}/disposal", {"reason": "到期"}, status=409)
+        clock.advance(hours=24 * 366 * 2)
+        await sign_in(client)
+        assert f'data-due="{held.id}"' in await look(client, "/retention")
+        await send_form(client, f"/inspections/{held.id}/disposal", {"reason": "到期"})
+        assert "Disposal proposed" in shown(await look(client, "/retention"))
+
+
+async def test_a_recording_without_a_result_ends_by_two_people_and_leaves_a_certificate(
+    client: Client, app: web.Application, office: Office, appointment: Appointment, clock: SettableClock,
+    settings: Settings,
+) -> None:  # fmt: skip
+    async with app[DATABASE].transaction() as session:
+        await inspections.start(session, app[JOURNAL], office.zhou, appointment.id, 1)
+        await inspections.end(session, app[JOURNAL], office.zhou, appointment.id, "completed")
+    recording = app[FILES].absolute(f"inspections/{appointment.id}/data/media/1.mp4")
+    recording.parent.mkdir(parents=True)
+    recording.write_bytes(b"filmed" * 100)
+    page = f"/inspections/{appointment.id}"
+    await sign_in(client)
+    assert "There is no result, so nothing is sealed" in shown(await look(client, page))
+    await send_form(client, f"{page}/disposal", {"reason": "到期"}, status=409)
+    await app[SEALER].run_once()
+    clock.advance(hours=24 * TEN_YEARS)
+    keys.rotate(settings.key_folder, "seal", clock.now())
+    await sign_in(client)
+    assert f'data-due="{appointment.id}"' in await look(client, "/retention")
+    await send_form(client, f"{page}/holds", {"reason": "复议中"})
+    await send_form(client, f"{page}/disposal", {"reason": "到期"}, status=409)
+    hold_id = (await look(client, page)).partition('data-hold="')[2].partition('"')[0]
+    await send_form(client, f"{page}/holds/{hold_id}/lift", {})
+    await send_form(client, f"{page}/disposal", {"reason": "保管期满"})
+    await send_form(client, f"{page}/disposal/approve", {}, status=409)
+    assert await app[SEALER].run_once() == 0
+    assert recording.exists()
+    await sign_in(client, "admin")
+    await send_form(client, f"{page}/disposal/approve", {})
+    await sign_in(client)
+    await send_form(client, f"{page}/result", {"result": "pass", "note": ""}, status=410)
+    row = await attempted(app, appointment.id)
+    assert row.problem is None
+    assert not app[FILES].absolute(f"inspections/{appointment.id}").exists()
+    certificate = app[FILES].absolute(certificate_path(appointment.id))
+    made = UnsealedDisposal.parse(certificate.read_bytes())
+    assert (made.files, made.size_bytes, made.reason, len(made.approvers)) == (1, 600, "保管期满", 2)
+    signed = cms.verify(certificate.with_suffix(".p7s").read_bytes(), certificate.read_bytes())
+    root = keys.load(settings.key_folder).root
+    assert certificates.why_not(signed.certificate, signed.others, [root], clock.now()) is None
+    async with app[DATABASE].reading() as session:
+        close = await find_entry(session, "close", appointment.id)
+        ended = await find_entry(session, "disposal", appointment.id)
+        assert close is not None
+        assert ended is not None
+        assert (made.lines, made.head) == (close.seq, parse(close.record.encode())["head"])
+        assert hashlib.sha256(certificate.read_bytes()).hexdigest() == row.certificate
+        assert str(row.certificate) in ended.record
+        assert await session.scalar(select(func.count()).select_from(Event)) == 0
+        report = await check_office_log(session, None)
+    assert (report.faults, report.unsealed) == ([], [])
+    words = shown(await look(client, page))
+    assert "It was never sealed: kept are a signed certificate" in words
+    assert "田海" not in words
+    assert appointment.id not in await look(client, "/retention")
+    assert await app[SEALER].run_once() == 0
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_what_nobody_came_to_is_cancelled_in_the_log_and_ended_by_one_person(
+    client: Client, app: web.Application, office: Office, appointment: Appointment, clock: SettableClock,
+    settings: Settings,
+) -> None:  # fmt: skip
+    clock.advance(hours=24 * 29)
+    await app[CARETAKER].run_once()
+    page = f"/inspections/{appointment.id}"
+    await sign_in(client)
+    assert "Cancelled" not in shown(await look(client, page))
+    clock.advance(hours=24 * 2)
+    await app[CARETAKER].run_once()
+    await sign_in(client)
+    words = shown(await look(client, page))
+    assert "超过约定时间 30 天仍未举行" in words
+    assert "One person may end that" in words
+    async with app[DATABASE].reading() as session:
+        last = (await session.scalars(select(Event).order_by(Event.seq.desc()).limit(1))).one()
+    assert (last.type, last.actor["kind"]) == ("inspection.cancelled", "system")
+    await send_form(client, f"{page}/disposal", {"reason": "x"}, status=409)
+    clock.advance(hours=24 * 366)
+    await sign_in(client)
+    assert "What was arranged; never held" in shown(await look(client, "/retention"))
+    await send_form(client, f"{page}/disposal", {"reason": "无需保留"})
+    await attempted(app, appointment.id)
+    made = UnsealedDisposal.parse(app[FILES].absolute(certificate_path(appointment.id)).read_bytes())
+    assert len(made.approvers) == 1
+    async with app[DATABASE].reading() as session:
+        assert await session.scalar(select(func.count()).select_from(Event)) == 0
+        assert [name for name in await session.scalars(select(Invitation.name)) if name != "–"] == []
+        assert (await check_office_log(session, None)).faults == []
+
+
+def test_the_end_of_what_was_never_sealed_may_be_repeated_after_a_kill(tmp_path: Path) -> None:
+    office = keys.init(tmp_path / "keys", "局", parse_rfc3339("2026-11-21T08:00:00Z"))
+    content = tmp_path / "inspections" / "x"
+    (content / "data").mkdir(parents=True)
+    (content / "data" / "1.mp4").write_bytes(b"filmed")
+    order = UnsealedOrder(
+        inspection="x", lines=3, head="ab" * 32, folders=[content, tmp_path / "not there"],
+        certificate=tmp_path / "disposed" / "x.certificate.json", policy="10年", reason="到期",
+        approvers=("a", "b"), at=parse_rfc3339("2036-11-21T08:00:00Z"),
+    )  # fmt: skip
+
+    def kill(_step: str) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        dispose_unsealed(order, office, reached=kill)
+    assert content.exists()
+    later = replace(order, at=parse_rfc3339("2036-11-21T09:00:00Z"), lines=0)
+    assert dispose_unsealed(later, office) == UnsealedDisposal.parse(order.certificate.read_bytes())
+    assert not content.exists()
+    assert UnsealedDisposal.parse(order.certificate.read_bytes()).files == 1
+    for wrong in (b"", b"{}", order.certificate.read_bytes().replace(b'"v":1', b'"v":2')):
+        with pytest.raises(BadDisposal):
+            UnsealedDisposal.parse(wrong)

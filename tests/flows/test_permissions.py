@@ -113,6 +113,7 @@ WHO: dict[tuple[str, str], str] = {
     ("POST", "/api/v1/join"): GUESTS,
     ("GET", "/office-log"): "log.view",
     ("GET", "/archive"): "archive.view",
+    ("GET", "/retention"): "archive.view",
     ("GET", "/archive/{inspection}"): "archive.view",
 }
 """Who may use a route: an action of the matrix, anybody, or guests."""

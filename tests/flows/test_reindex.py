@@ -24,6 +24,7 @@ from server.archive.log_check import access_chains, check_accesses, check_office
 from server.archive.models import Access, Hold
 from server.archive.reindex import NotEmpty, reindex
 from server.cases.models import Case
+from server.cases.rules import RetentionPolicy
 from server.cases.service import create_case
 from server.db import Database
 from server.evidence import keys
@@ -205,7 +206,7 @@ async def test_after_the_database_is_lost_the_folders_give_the_same_pages(
         async with again[DATABASE].transaction() as session:
             with pytest.raises(UnderHold, match="复议中"):
                 clock.advance(hours=24 * (365 * 10 + 4))
-                await propose(session, office.zhou, held.id, "到期", clock)
+                await propose(session, again[JOURNAL], office.zhou, held.id, "到期", RetentionPolicy())
     for role, pages in before.items():
         for path, answer in pages.items():
             assert after[role][path] == answer, (role, path)

@@ -26,6 +26,16 @@ def test_the_environment_wins_over_the_file(tmp_path: Path) -> None:
     assert (settings.port, settings.media_port) == (9001, 40000)
 
 
+def test_the_retention_schedule_is_a_list_of_the_environment_or_a_table_of_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "yunkan.toml"
+    file.write_text('[retention_years]\nseed-licence-address = 15\nnot-held = "permanent"\n')
+    schedule = {"seed-licence-address": 15, "not-held": None}
+    assert load({"YUNKAN_CONFIG": str(file)}).retention == schedule
+    told = {"YUNKAN_RETENTION_YEARS": " seed-licence-address = 15,not-held=permanent"}
+    assert load(told).retention == schedule
+    assert load({}).retention == {}
+
+
 @pytest.mark.parametrize("text", ["1", "true", "YES"])
 def test_a_switch_is_read_from_text(text: str) -> None:
     assert load({"YUNKAN_BEHIND_PROXY": text}).behind_proxy is True
@@ -42,6 +52,11 @@ def test_a_switch_is_read_from_text(text: str) -> None:
         ({"YUNKAN_MEDIA_PORT": "many"}, "YUNKAN_MEDIA_PORT"),
         ({"YUNKAN_MEDIA_PORT": "70000"}, "YUNKAN_MEDIA_PORT"),
         ({"YUNKAN_LANGUAGE": "fr"}, "YUNKAN_LANGUAGE"),
+        ({"YUNKAN_EXPIRE_DAYS": "0"}, "YUNKAN_EXPIRE_DAYS"),
+        ({"YUNKAN_RETENTION_YEARS": "a=0"}, "YUNKAN_RETENTION_YEARS"),
+        ({"YUNKAN_RETENTION_YEARS": "a=forever"}, "YUNKAN_RETENTION_YEARS"),
+        ({"YUNKAN_RETENTION_YEARS": "10"}, "YUNKAN_RETENTION_YEARS"),
+        ({"YUNKAN_RETENTION_YEARS": "=10"}, "YUNKAN_RETENTION_YEARS"),
         ({"YUNKAN_BEHIND_PROXY": "perhaps"}, "YUNKAN_BEHIND_PROXY"),
         ({"YUNKAN_TLS_KEY": "key.pem"}, "YUNKAN_TLS_CERTIFICATE"),
         ({"YUNKAN_CONFIG": "/nowhere/at/all.toml"}, "YUNKAN_CONFIG"),
