@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import date
 from typing import Any
 
@@ -10,6 +11,7 @@ from aiohttp import web
 
 from server.accounts.current import actor as current_actor
 from server.archive.models import Disposal
+from server.archive.moments import find_moment
 from server.archive.packages import find_status
 from server.archive.service import Filter, Recording, get_recording, list_ended
 from server.clock import rfc3339
@@ -139,6 +141,7 @@ def _page_data(recording: Recording, language: str) -> dict[str, Any]:
                 "item_title": titles.get(snapshot.item or ""),
                 "url": snapshot_url(snapshot),
                 "captured_at": rfc3339(snapshot.captured_at),
+                "moment": asdict(moment) if (moment := find_moment(snapshot, recording.parts)) else None,
                 "sha256": snapshot.sha256,
                 "width": snapshot.width,
                 "height": snapshot.height,

@@ -66,6 +66,8 @@ class Part(Base):
     started_at: Mapped[datetime]
     """Server time of the first sample (presentation time 0)."""
     first_rtp_timestamp: Mapped[int | None] = mapped_column(BigInteger)
+    places: Mapped[list[list[int]] | None] = mapped_column(JSON)
+    """Where pictures stand in the file, for `media.moment_of`; only the first one when it was repaired."""
     closed: Mapped[bool] = mapped_column(default=False, index=True)
     repaired: Mapped[bool] = mapped_column(default=False)
     duration_s: Mapped[float | None]

@@ -277,6 +277,7 @@ class Scribe:
             media_type=part.media_type,
             started_at=part.started_at,
             first_rtp_timestamp=part.first_rtp_timestamp,
+            places=_as_json(part.places),
             closed=False,
         )
         async with live.database.transaction() as session:
@@ -305,6 +306,7 @@ async def close_part(
         "sha256": part.sha256,
         "width": part.video.width if part.video else None,
         "height": part.video.height if part.video else None,
+        "places": _as_json(part.places),
     }
     changed = await session.execute(update(Part).where(Part.id == part_id, ~Part.closed).values(**values))
     if changed.rowcount != 1:  # type: ignore[attr-defined]
@@ -393,7 +395,12 @@ def _restored(row: Part, path: Path, repaired: media.Part | None) -> media.Part:
         video=repaired.video if repaired else None,
         audio=repaired.audio if repaired else False,
         first_rtp_timestamp=row.first_rtp_timestamp,
+        places=repaired.places if repaired else (),
     )
+
+
+def _as_json(places: tuple[media.Place, ...]) -> list[list[int]]:
+    return [list(place) for place in places]
 
 
 async def _adopt_strays(live: Live, elsewhere: Collection[str]) -> None:
@@ -429,7 +436,8 @@ async def _adopt_strays(live: Live, elsewhere: Collection[str]) -> None:
                 path=live.files.relative(found.path),
                 media_type=found.media_type,
                 started_at=found.started_at,
-                first_rtp_timestamp=None,
+                first_rtp_timestamp=found.first_rtp_timestamp,
+                places=_as_json(found.places),
                 closed=False,
             )
             log.warning("part_adopted", part=row.id, path=row.path)

@@ -4,6 +4,7 @@ from .engine import MediaEngine
 from .errors import FrameGone, MediaError, NoPicture, NotSupported, OfferRejected
 from .model import MediaConfig, Part, PartSegment, Picture, SlotObserver, SlotStats, VideoShape
 from .phone_file import NotARecording, NotReadNow, PhoneFile, ReaderFailed, copy_seekable
+from .places import Place, moment_of
 from .repair import repair_part
 from .session import Session
 from .slot import Slot
@@ -22,6 +23,7 @@ __all__ = [
     "PartSegment",
     "PhoneFile",
     "Picture",
+    "Place",
     "ReaderFailed",
     "Session",
     "Slot",
@@ -29,5 +31,6 @@ __all__ = [
     "SlotStats",
     "VideoShape",
     "copy_seekable",
+    "moment_of",
     "repair_part",
 ]

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .codecs import Kind
+from .places import Place
 
 if TYPE_CHECKING:
     from .slot import Slot
@@ -108,6 +109,8 @@ class Part:
     "Slot timeline, 32 bits: the first video frame."
     first_video_s: float | None = None
     "Presentation time of that frame in the file."
+    places: tuple[Place, ...] = ()
+    "Where pictures stand in it; only the first one while it is open, and in a part that was repaired."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

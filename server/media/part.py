@@ -21,6 +21,7 @@ import av
 
 from .codecs import AUDIO_CLOCK_HZ, CLOCK_HZ, VIDEO_CLOCK_HZ, Kind
 from .model import Container, Digester, PartSegment, VideoShape
+from .places import Place, Places
 
 logger = logging.getLogger(__name__)
 
@@ -72,6 +73,14 @@ class PartHead:
     @property
     def suffix(self) -> str:
         return ".m4a" if self.video is None else f".{self.container}"
+
+    @property
+    def first_place(self) -> tuple[Place, ...]:
+        """Of the first picture, if there is one."""
+        places = Places()
+        if self.first_rtp_timestamp is not None and self.first_video_s is not None:
+            places.note(self.first_rtp_timestamp, self.first_video_s)
+        return places.kept()
 
     def to_comment(self) -> str:
         video = self.video

@@ -19,6 +19,7 @@ from .frames import FrameAssembler, Ordered, ReorderBuffer
 from .model import Container, Digester, Part, PartSegment, VideoShape
 from .opus import duration_of
 from .part import PartFile, PartHead
+from .places import Places
 from .rtcp import seconds_from_ntp
 from .rtp import HEADER_SIZE, sequence_of, timestamp_of
 from .wrap import Unwrapper, unwrap
@@ -124,6 +125,7 @@ class Recording:
         self._run: _Run | None = None
         self._file: PartFile | None = None
         self._part: Part | None = None
+        self._places = Places()
         self._written: _Run | None = None
         self._origin_s = 0.0
         self._closed_bytes = 0
@@ -373,13 +375,14 @@ class Recording:
             audio=head.audio,
             first_rtp_timestamp=head.first_rtp_timestamp,
             first_video_s=head.first_video_s,
+            places=head.first_place,
         )
         digester = self._digester(head.container) if self._digester is not None else None
         tell = self._segment
         on_segment = (lambda segment: tell(part, segment)) if tell is not None else None
         self._file = PartFile(path, head, digester, on_segment)
         self._index += 1
-        self._part = part
+        self._part, self._places = part, Places()
         self._opened(part)
 
     def _write(self, run: _Run, sample: _Sample) -> None:
@@ -392,13 +395,10 @@ class Recording:
             step = sample.timestamp - last if last is not None else 0
             duration_s = (step if 0 < step < VIDEO_CLOCK_HZ else VIDEO_CLOCK_HZ // 30) / VIDEO_CLOCK_HZ
         run.last[sample.kind] = sample.timestamp
-        self._file.write(
-            sample.kind,
-            sample.data,
-            max(0.0, sample.at_s - self._origin_s),
-            duration_s,
-            keyframe=sample.keyframe,
-        )
+        at_s = max(0.0, sample.at_s - self._origin_s)
+        self._file.write(sample.kind, sample.data, at_s, duration_s, keyframe=sample.keyframe)
+        if sample.kind == "video":
+            self._places.note(sample.timestamp, at_s)
 
     def _close_part(self, until_s: float = float("-inf")) -> None:
         """`until_s`: where the next one begins."""
@@ -425,5 +425,6 @@ class Recording:
                 audio=part.audio,
                 first_rtp_timestamp=part.first_rtp_timestamp,
                 first_video_s=part.first_video_s,
+                places=self._places.kept(),
             )
         )

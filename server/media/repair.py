@@ -153,6 +153,7 @@ def _describe(path: Path, head: PartHead, duration_s: float) -> Part:
         audio=head.audio,
         first_rtp_timestamp=head.first_rtp_timestamp,
         first_video_s=head.first_video_s,
+        places=head.first_place,
     )
 
 

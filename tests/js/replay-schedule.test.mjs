@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { correction } from "../../static/js/lib/replay-follow.js";
-import { buildSchedule, complement, countUntil, partAfter, partAt, union } from "../../static/js/lib/replay-schedule.js";
+import { buildSchedule, complement, countUntil, momentOf, partAfter, partAt, union } from "../../static/js/lib/replay-schedule.js";
 
 const at = (second) => new Date(Date.UTC(2026, 2, 1, 2, 0, 0) + second * 1000).toISOString();
 const ms = (second) => Date.parse(at(second));
@@ -94,4 +94,12 @@ test("a video far off seeks, one a little off is nudged by at most eight percent
   assert.deepEqual(correction(0.05, 1), { seek: false, playbackRate: 1.05 });
   assert.deepEqual(correction(0.4, 1), { seek: false, playbackRate: 1.08 });
   assert.deepEqual(correction(-0.4, 2), { seek: false, playbackRate: 1.84 });
+});
+
+test("a snapshot stands where its frame is in the part, whenever it arrived; without a part at its arrival", () => {
+  const plan = schedule([part("a", "phone", 10, 30), part("b", "phone", 50, 60)]);
+  const snapshot = { captured_at: at(20), moment: { part: "b", at_s: 1.255 } };
+  assert.equal(momentOf(plan, snapshot), ms(51.255));
+  assert.equal(momentOf(plan, { ...snapshot, moment: null }), ms(20));
+  assert.equal(momentOf(plan, { ...snapshot, moment: { part: "gone", at_s: 1 } }), ms(20));
 });

@@ -20,7 +20,7 @@ const ICONS = {
 /**
  * What happened, in words, oldest first.
  *
- * In: `names` (see lib/event-words.js), `add(event)`, and for a replay `moment(now)`, which marks the last event that has happened.
+ * In: `names` (see lib/event-words.js), `add(event, at)` with the moment at which a replay shows it, and for a replay `moment(now)`, which marks the last event that has happened.
  * `data-seekable` makes every line a button. Out: `event-list:seek` `{at}` in epoch milliseconds.
  */
 class EventList extends HTMLElement {
@@ -52,11 +52,11 @@ class EventList extends HTMLElement {
     this.#abort.abort();
   }
 
-  add(event) {
+  add(event, at = Date.parse(event.at)) {
     const sentence = describe(t, event, this.names);
     if (!sentence) return;
-    const line = this.#line(event, sentence);
-    this.#entries.push({ at: Date.parse(event.at), line });
+    const line = this.#line(event, sentence, at);
+    this.#entries.push({ at, line });
     this.#list.append(line);
     this.#scroll.follow();
   }
@@ -78,7 +78,7 @@ class EventList extends HTMLElement {
     this.#scroll.follow();
   }
 
-  #line(event, { kind, text, tone, detail }) {
+  #line(event, { kind, text, tone, detail }, at) {
     const time = h("time", { datetime: event.at, class: "numeral" }, formatTime(event.at));
     const words = h("span", { class: "event-list__words" }, text);
     if (detail) words.append(h("span", { class: "event-list__detail" }, detail));
@@ -86,7 +86,7 @@ class EventList extends HTMLElement {
     const seekable = this.hasAttribute("data-seekable");
     const line = h("li", { class: "event-list__item", "data-kind": kind, "data-tone": tone, "data-seq": event.seq });
     if (seekable) {
-      line.append(h("button", { type: "button", "data-at": Date.parse(event.at) }, ...parts));
+      line.append(h("button", { type: "button", "data-at": at }, ...parts));
       line.toggleAttribute("data-future", true);
     } else line.append(...parts);
     return line;

@@ -3,7 +3,7 @@ import { formatDuration, formatTime, t } from "../lib/i18n.js";
 import { jsonRequest } from "../lib/json-request.js";
 import { ReplayClock } from "../lib/replay-clock.js";
 import { lanesOf } from "../lib/replay-lanes.js";
-import { buildSchedule, countUntil } from "../lib/replay-schedule.js";
+import { buildSchedule, countUntil, momentOf } from "../lib/replay-schedule.js";
 import { fold, foldAll, initialState } from "../lib/room-state.js";
 import "./chat-log.js";
 import "./check-list.js";
@@ -143,25 +143,28 @@ class InspectionReplay extends HTMLElement {
       slot: (id) => this.#recording.slots.find((slot) => slot.id === id)?.name ?? person(room.slots.get(id)?.participant),
       item: (key) => this.#part("check-list").title(key),
     };
+    const moments = new Map(this.#recording.snapshots.map((snapshot) => [snapshot.id, momentOf(this.#schedule, snapshot)]));
+    const momentOfEvent = ({ at, body }) => moments.get(body.snapshot) ?? Date.parse(at);
     const list = this.#part("event-list");
     list.names = names;
-    for (const event of this.#events) list.add(event);
+    const told = this.#events.map((event) => ({ event, at: momentOfEvent(event) })).sort((a, b) => a.at - b.at);
+    for (const { event, at } of told) list.add(event, at);
     this.#part("chat-log").update(room.chat);
     this.#answers = this.#events.filter(({ type }) => type === "checklist.answered").map((event) => ({ at: Date.parse(event.at), event }));
     const strip = this.#part("photo-strip");
     strip.itemTitle = names.item;
     const taken = new Map(room.snapshots.map((snapshot) => [snapshot.id, snapshot]));
-    strip.update(this.#recording.snapshots.map((snapshot) => {
+    const shown = this.#recording.snapshots.map((snapshot) => {
       const { by, named } = taken.get(snapshot.id) ?? {};
-      return { ...snapshot, by, named };
-    }));
+      return { ...snapshot, by, named, shown_at: moments.get(snapshot.id) };
+    });
+    strip.update(shown.sort((a, b) => a.shown_at - b.shown_at));
     this.#part("photo-dialog").strip = strip;
     this.#part("continuity-ledger").show(this.#recording.continuity ?? []);
-    this.#part("event-timeline").draw(this.#clock, this.#lanes(names));
+    this.#part("event-timeline").draw(this.#clock, this.#lanes(names, momentOfEvent));
   }
 
-  #lanes(names) {
-    const momentOf = (event) => Date.parse(event.body.captured_at ?? event.at);
+  #lanes(names, momentOf) {
     return lanesOf({ t, clockTime: formatTime, schedule: this.#schedule, events: this.#events, names, momentOf });
   }
 

@@ -78,7 +78,7 @@ class PhotoDialog extends HTMLElement {
     if (event.target.closest("[data-seek]")) {
       const snapshot = this.strip.snapshots.find(({ id }) => id === this.#id);
       this.#dialog.close();
-      this.dispatchEvent(new CustomEvent("photo-dialog:seek", { bubbles: true, detail: { at: Date.parse(snapshot.captured_at) } }));
+      this.dispatchEvent(new CustomEvent("photo-dialog:seek", { bubbles: true, detail: { at: snapshot.shown_at ?? Date.parse(snapshot.captured_at) } }));
     }
     if (event.target.closest("[data-close]") || event.target === this.#dialog) this.#dialog.close();
   }

@@ -127,7 +127,7 @@ class PhotoStrip extends HTMLElement {
     });
     this.#visible.observe(item);
     if (!line) item.append(place, words);
-    this.#entries.push({ snapshot, item, at: Date.parse(snapshot.captured_at ?? snapshot.at) });
+    this.#entries.push({ snapshot, item, at: snapshot.shown_at ?? Date.parse(snapshot.captured_at ?? snapshot.at) });
     this.#happened = null;
     if (!line) this.#append(item);
     this.dataset.count = this.#entries.length;

@@ -98,6 +98,16 @@ export function buildSchedule({ slots, parts, continuity = [], startedAt, endedA
   };
 }
 
+/**
+ * When a snapshot's frame is on the screen of a replay, to the very frame; where no part has it, when it arrived.
+ * @param {{slots: {parts: object[]}[]}} schedule
+ * @param {{moment: {part: string, at_s: number}|null, captured_at: string}} snapshot as in the page data
+ */
+export function momentOf({ slots }, { moment, captured_at }) {
+  const part = moment && slots.flatMap(({ parts }) => parts).find(({ id }) => id === moment.part);
+  return part ? part.start + moment.at_s * 1000 : Date.parse(captured_at);
+}
+
 /** The part of one slot (its sorted `parts`) that plays at `at`, or null. Where two overlap, the later one: it replaced the earlier. */
 export function partAt(parts, at) {
   for (let i = parts.length - 1; i >= 0; i -= 1) {

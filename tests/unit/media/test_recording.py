@@ -11,6 +11,7 @@ import pytest
 
 from server.media.codecs import Kind
 from server.media.model import Container, Part, PartSegment
+from server.media.places import moment_of
 from server.media.recording import Begin, Recording
 from server.media.repair import repair_part
 from server.media.rtcp import ntp_from_seconds
@@ -209,6 +210,38 @@ def test_the_senders_clock_undoes_a_late_picture(studio: Studio) -> None:
     studio.play(3, first_s=1 / 30, delay_s=0.09)
     video_s, audio_s = start_times(studio.end())
     assert video_s == pytest.approx(audio_s, abs=0.008)
+
+
+def test_every_picture_of_a_part_is_found_by_its_rtp_timestamp_though_its_track_was_drawn_to_its_place(
+    studio: Studio,
+) -> None:
+    studio.begin("audio", "video")
+    frames = encoded(count=301, keyframe_every=30)
+    events = [(index / 50, index, False) for index in range(450)]
+    events += [(index / 30 + 0.3, index, True) for index in range(270)]
+    for at_s, index, is_picture in sorted(events):
+        if is_picture:
+            studio.picture(index, frames[index], at_s)
+        else:
+            studio.sound(index, at_s)
+        if at_s > 2 and index % 25 == 10:
+            # Told only now: the picture was 0.3 s late on its way.
+            kind: Kind = "video" if is_picture else "audio"
+            taken_s = index / (30 if is_picture else 50)
+            stamp = (2**32 - 9000 + index * 3000) if is_picture else (2**32 - 960 + index * 960)
+            studio.recording.report(kind, stamp, ntp_from_seconds(1e9 + taken_s))
+    part = studio.end()
+    shown = numbers_in(part.path)
+    assert [number for _, number in shown] == list(range(270))
+    drawn_s = shown[0][0] + 269 / 30 - shown[-1][0]
+    assert drawn_s > 0.2
+    for begins_s, number in shown:
+        assert number is not None
+        found = moment_of(part.places, (2**32 - 9000 + number * 3000) & 0xFFFFFFFF)
+        assert found is not None
+        assert 0 <= found - begins_s <= 0.0101
+    assert len(part.places) < 100
+    assert studio.opened[-1].places == part.places[:1]
 
 
 def test_a_lost_packet_costs_frames_up_to_the_next_keyframe_and_no_more(studio: Studio) -> None:
