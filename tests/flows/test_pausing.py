@@ -161,3 +161,25 @@ async def test_what_was_paused_before_a_kill_is_paused_after_it(
         await post(again, address_of(appointment, "resume"), {}, office.bearer("reviewer"), 200)
         assert slot.stats().recording
         assert not slot.held
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_in_a_pause_people_may_write_but_nobody_takes_down_where_they_are(
+    client: Client, app: web.Application, office: Office, appointment: Appointment
+) -> None:
+    await begin(app, office, appointment)
+    joined = await join(client, appointment.invitations["enterprise"])
+    phone, who = await RoomClient.connect(client, joined), office.bearer("reviewer")
+    fix = {"lat": 37.5, "lon": 118.5, "accuracy_m": 9, "taken_at": "x", "permission": "granted"}
+    await post(client, address_of(appointment, "pause"), LUNCH, who, 200)
+    answer = await phone.say(type="location", **fix)
+    assert (answer["type"], answer["seq"]) == ("ack", None)
+    assert (await phone.say(type="chat", text="好的"))["seq"] > 0
+    await post(client, address_of(appointment, "resume"), {}, who, 200)
+    assert (await phone.say(type="location", **fix))["seq"] > 0
+    types = [type_ for type_, _ in await log_of(app, appointment)]
+    assert types.count("location.fixed") == 1
+    await phone.close()
+
+    seen = await get(client, f"{joined['base']}/continuity", bearer(joined))
+    assert seen == {"slots": []}  # of a camera that never sent anything nothing is told
