@@ -254,8 +254,13 @@ class Target:
         return [*self._media(), *self._checks(proven=False), *self._checks(proven=True)]
 
     def spoofed(self) -> list[bytes]:
-        """What somebody could send in the neighbour's name: everything but proof of a session of one's own."""
-        return [*self._media(), *self._checks(proven=False), *self.captured]
+        """What somebody could send in the neighbour's name: also with proof of a session of one's own."""
+        return [
+            *self._media(),
+            *self._checks(proven=False),
+            *self._checks(proven=True),
+            *self.captured,
+        ]
 
     def _media(self) -> list[bytes]:
         assert isinstance(self.viewer, ViewSession)
