@@ -232,7 +232,11 @@ def _continuity(told: Told) -> Iterator[Block]:
                 f"{show_clock(gap.start)} – {show_clock(gap.end)}",
                 show_seconds(gap.seconds),
                 _cause(gap, ledger.name)
-                + translate(N_("; uploaded later: {filled}"), filled=show_seconds(gap.filled_s)),
+                + translate(
+                    N_("; uploaded later: {filled}; still missing: {left}"),
+                    filled=show_seconds(gap.filled_s),
+                    left=show_seconds(gap.seconds - gap.filled_s),
+                ),
             ]
             for gap in ledger.gaps
         ]
