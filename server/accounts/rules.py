@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal
 
 from server.errors import Forbidden
@@ -57,6 +58,7 @@ PERMISSIONS: dict[Role, frozenset[str]] = {
             "archive.redact",
             "archive.dispose",
             "room.publish",
+            "room.upload",
             "room.chat",
             "room.snapshot",
             "room.answer",
@@ -79,14 +81,24 @@ PERMISSIONS: dict[Role, frozenset[str]] = {
         {"desk.view", "case.view", "case.create", "case.edit", "material.add", "inspection.view"}
     ),
     "expert": frozenset(
-        {"inspection.view", "room.publish", "room.chat", "room.snapshot", "room.countersign"}
+        {"inspection.view", "room.publish", "room.upload", "room.chat", "room.snapshot", "room.countersign"}
     ),
     "observer": frozenset({"inspection.view"}),
     "enterprise": frozenset(
-        {"inspection.view", "room.publish", "room.photo", "room.chat", "room.locate", "room.countersign"}
+        {
+            "inspection.view",
+            "room.publish",
+            "room.upload",
+            "room.photo",
+            "room.chat",
+            "room.locate",
+            "room.countersign",
+        }
     ),
 }
 
+REPLACED: frozenset[str] = frozenset({"room.upload"})
+"""What is left to a device whose place another one took."""
 ACTIONS: frozenset[str] = frozenset().union(*PERMISSIONS.values())
 
 
@@ -95,6 +107,7 @@ class Actor:
     """Somebody who acts: a signed-in person, a participant of one inspection, a token, or the service itself.
 
     `inspection_id` is set for participants, who may touch that inspection only; `office_id` for the others.
+    `replaced_at`: another device took the participant's place then; this one may only send what it recorded before.
     """
 
     kind: ActorKind
@@ -103,9 +116,10 @@ class Actor:
     role: Role
     office_id: str
     inspection_id: str | None = None
+    replaced_at: datetime | None = None
 
     def can(self, action: str) -> bool:
-        return action in PERMISSIONS[self.role]
+        return action in PERMISSIONS[self.role] and (self.replaced_at is None or action in REPLACED)
 
     def require(self, action: str) -> None:
         """Forbidden unless the matrix allows the action to the actor's role."""

@@ -17,7 +17,7 @@ from server.live.gap_filling import Announced, Chunk
 from server.live.keys import LIVE
 from server.live.models import PhoneRecording
 from server.live.pieces import find_digest, progress_of, read_piece
-from server.live.signalling import participant
+from server.live.signalling import device, participant
 from server.live.uploads import LARGEST_PIECE
 from server.web.bodies import Body, Reply, integer, read_json, reply
 from server.web.keys import DATABASE
@@ -74,6 +74,8 @@ class GapsReply(Reply):
     """Up to here the answer is certain: what lies before and in no gap is on the server."""
     deadline: datetime | None
     """Until when recordings are taken; None while the inspection runs."""
+    replaced_at: datetime | None
+    """Another device took this one's place then: only what was recorded before is taken from it."""
     pauses: list[PausedReply]
     """Nothing that a phone recorded then is taken."""
 
@@ -155,8 +157,8 @@ def _interval(interval: Interval) -> IntervalReply:
 )
 async def gaps(request: web.Request) -> web.Response:
     live = request.app[LIVE]
-    source = request.query.get("source", "camera")
-    lacking = await gap_filling.find_lacking(live, participant(request), source)
+    source, actor = request.query.get("source", "camera"), device(request)
+    lacking = await gap_filling.find_lacking(live, actor, source)
     return reply(
         GapsReply(
             now=live.clock.now(),
@@ -164,9 +166,18 @@ async def gaps(request: web.Request) -> web.Response:
             gaps=[SpanReply(from_=gap.start, to=gap.end) for gap in lacking.gaps],
             settled=lacking.settled,
             deadline=lacking.deadline,
+            replaced_at=actor.replaced_at,
             pauses=[PausedReply(from_=pause.start, to=pause.end) for pause in lacking.pauses],
         )
     )
+
+
+@operation(
+    "Say that this device has sent all that it had recorded of the gaps", errors=(401, 403, 404, 409, 410)
+)
+async def done(request: web.Request) -> web.Response:
+    await gap_filling.settle(request.app[LIVE], device(request))
+    return web.Response(status=204)
 
 
 @operation(
@@ -177,7 +188,7 @@ async def gaps(request: web.Request) -> web.Response:
     errors=(401, 403, 404, 409, 410, 413, 422, 507),
 )
 async def announce(request: web.Request) -> web.Response:
-    actor = participant(request)
+    actor = device(request)
     body = await read_json(request, RecordingBody)
     said = Announced(
         run=body.run,
@@ -194,7 +205,7 @@ async def announce(request: web.Request) -> web.Response:
 async def progress(request: web.Request) -> web.Response:
     """`HEAD <base>/recordings/<id>`: how much of it is here."""
     row = await gap_filling.find_recording(
-        request.app[LIVE], participant(request), request.match_info["recording"]
+        request.app[LIVE], device(request), request.match_info["recording"]
     )
     return web.Response(headers=progress_of(row))
 
@@ -206,7 +217,7 @@ async def progress(request: web.Request) -> web.Response:
     errors=(401, 403, 404, 409, 410, 413, 422, 503),
 )
 async def receive(request: web.Request) -> web.Response:
-    actor = participant(request)
+    actor = device(request)
     offset = integer(request, "offset", 0)
     data = await read_piece(request)
     row = await gap_filling.receive(
@@ -231,6 +242,7 @@ def routes() -> list[web.RouteDef]:
         web.get("/api/v1/inspections/{inspection}/continuity", continuity),
         web.get(f"{base}/continuity", live_continuity),
         web.get(f"{base}/gaps", gaps),
+        web.post(f"{base}/gaps/done", done),
         web.post(f"{base}/recordings", announce),
         web.head(f"{base}/recordings/{{recording}}", progress),
         web.put(f"{base}/recordings/{{recording}}", receive),

@@ -22,7 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from server import media
 from server.accounts.rules import Actor
-from server.errors import N_, Conflict, Invalid, NotFound, TooLarge, Unavailable
+from server.errors import N_, Conflict, Forbidden, Invalid, NotFound, TooLarge, Unavailable
 from server.ids import new_id
 from server.inspections.continuity import find_ledger, missing
 from server.inspections.errors import LogClosed
@@ -30,7 +30,7 @@ from server.inspections.ledger import Span
 from server.inspections.models import Inspection
 from server.inspections.pausing import Pause, list_pauses
 from server.live.context import Live
-from server.live.models import Part, PhoneRecording, Slot
+from server.live.models import FormerDevice, Part, Participant, PhoneRecording, Slot
 from server.live.recording import record_part
 from server.live.uploads import (
     INTO_A_PAUSE,
@@ -67,6 +67,18 @@ class NothingMissing(Conflict):
 
     code = "recording_not_needed"
     text = N_("Nothing of this recording is missing.")
+
+
+class OfAnotherDevice(Forbidden):
+    """Recorded after another device had taken the place: it is the other one's picture that is missing."""
+
+    code = "recording_of_another_device"
+    text = N_("Another device had gone on by then: only what was recorded before is taken.")
+
+
+class StillRunning(Conflict):
+    code = "inspection_running"
+    text = N_("The inspection is still running: there may be more to send.")
 
 
 class RecordingUnknown(NotFound):
@@ -158,6 +170,8 @@ async def _announce(live: Live, actor: Actor, said: Announced) -> tuple[PhoneRec
         if slot is None or ledger is None:
             raise NothingMissing
         _check(said, inspection, live.clock.now())
+        if actor.replaced_at is not None and said.started_at >= actor.replaced_at:
+            raise OfAnotherDevice
         shown = Span(said.started_at, said.started_at + timedelta(seconds=said.duration_s))
         if not any(gap.start < shown.end and shown.start < gap.end for gap in missing(ledger)):
             raise NothingMissing
@@ -366,6 +380,32 @@ def _part(live: Live, row: PhoneRecording, target: Path, copy: media.PhoneFile) 
         width=copy.width,
         height=copy.height,
     )
+
+
+async def settle(live: Live, actor: Actor) -> None:
+    """A device has sent all it had: nobody need wait for it any more. Said again it changes nothing.
+
+    StillRunning for the one that still holds its place in a running inspection.
+    """
+    now = live.clock.now()
+    async with live.database.transaction() as session:
+        inspection = await get_open_inspection(session, live, actor)
+        if inspection.state == "live" and actor.replaced_at is None:
+            raise StillRunning
+        if actor.replaced_at is None:
+            says = update(Participant).where(Participant.id == actor.id, Participant.sent_all_at.is_(None))
+        else:
+            says = update(FormerDevice).where(
+                FormerDevice.participant_id == actor.id,
+                FormerDevice.replaced_at == actor.replaced_at,
+                FormerDevice.sent_all_at.is_(None),
+            )
+        said = await session.execute(
+            says.values(sent_all_at=now).execution_options(synchronize_session=False)
+        )
+        if said.rowcount == 1:  # type: ignore[attr-defined]
+            body = {"participant": actor.id, "replaced": actor.replaced_at is not None}
+            await live.journal.append(session, inspection.id, "gaps.done", actor, body)
 
 
 async def _slot(session: AsyncSession, actor: Actor, source: str) -> Slot | None:

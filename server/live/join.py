@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from sqlalchemy import select
@@ -17,7 +17,7 @@ from server.inspections.service import find_invitation, get_inspection
 from server.inspections.texts import audience_of
 from server.live.consent import Consent, record_consent, require_consent
 from server.live.context import Live
-from server.live.models import Participant
+from server.live.models import FormerDevice, Participant, Slot
 from server.live.rooms import Rooms
 
 TOKEN_PREFIX = "yp"  # noqa: S105 - a kind, not a secret
@@ -121,20 +121,23 @@ async def _lock_seats(session: AsyncSession, inspection_id: str) -> None:
 
 
 async def find_participant(session: AsyncSession, token: str, live: Live) -> Actor | None:
-    """Whose participant token this is, while it lasts and the invitation was not withdrawn."""
-    row = await session.execute(
+    """Whose participant token this is, while it lasts and the invitation was not withdrawn: also of a device whose
+    place another one took, which may then do little more (`Actor.replaced_at`)."""
+    whose, now = token_hash(token), live.clock.now()
+    seats = (
         select(Participant, Inspection.office_id)
         .join(Inspection, Inspection.id == Participant.inspection_id)
         .outerjoin(Invitation, Invitation.id == Participant.invitation_id)
-        .where(Participant.token_hash == token_hash(token), Invitation.cancelled_at.is_(None))
+        .where(Invitation.cancelled_at.is_(None))
     )
-    found = row.one_or_none()
-    if found is None:
+    here = seats.where(Participant.token_hash == whose, Participant.token_expires_at > now)
+    if (found := (await session.execute(here)).one_or_none()) is not None:
+        return actor_of(*found)
+    older = select(FormerDevice).where(FormerDevice.token_hash == whose, FormerDevice.token_expires_at > now)
+    if (device := await session.scalar(older)) is None:
         return None
-    participant, office_id = found
-    if participant.token_expires_at <= live.clock.now():
-        return None
-    return actor_of(participant, office_id)
+    seat = (await session.execute(seats.where(Participant.id == device.participant_id))).one_or_none()
+    return replace(actor_of(*seat), replaced_at=device.replaced_at) if seat is not None else None
 
 
 def actor_of(participant: Participant, office_id: str) -> Actor:
@@ -187,6 +190,18 @@ async def _take_over(
 ) -> Joined:
     """The place goes on under the name of who holds it now."""
     token, was = new_token(TOKEN_PREFIX), participant.name
+    if await session.scalar(select(Slot.id).where(Slot.participant_id == participant.id).limit(1)):
+        # It may hold the only pictures of a gap: its own recordings.
+        session.add(
+            FormerDevice(
+                token_hash=participant.token_hash,
+                participant_id=participant.id,
+                token_expires_at=participant.token_expires_at,
+                replaced_at=live.clock.now(),
+                sent_all_at=participant.sent_all_at,
+            )
+        )
+    participant.sent_all_at = None
     participant.name = name
     participant.token_hash = token_hash(token)
     participant.token_expires_at = live.clock.now() + TOKEN_LIFE

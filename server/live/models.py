@@ -33,6 +33,20 @@ class Participant(Base):
     token_hash: Mapped[Sha256] = mapped_column(unique=True)
     token_expires_at: Mapped[datetime]
     joined_at: Mapped[datetime]
+    sent_all_at: Mapped[datetime | None]
+    """When the present device said that it has sent all it had recorded of the gaps."""
+
+
+class FormerDevice(Base):
+    """A device whose place another one took. Its token is still good for sending what it recorded itself before."""
+
+    __tablename__ = "former_devices"
+
+    token_hash: Mapped[Sha256] = mapped_column(primary_key=True)
+    participant_id: Mapped[str] = mapped_column(ForeignKey("participants.id"), index=True)
+    token_expires_at: Mapped[datetime]
+    replaced_at: Mapped[datetime]
+    sent_all_at: Mapped[datetime | None]
 
 
 class Slot(Base):

@@ -46,7 +46,15 @@ class SessionUnknown(NotFound):
 
 
 def participant(request: web.Request) -> Actor:
-    """The participant whose token the request carries; it must be of this very room."""
+    """The participant whose token the request carries; it must be of this very room, and hold its place."""
+    actor = device(request)
+    if actor.replaced_at is not None:
+        raise Unauthenticated
+    return actor
+
+
+def device(request: web.Request) -> Actor:
+    """The same, or the participant by an older device, whose place another one took."""
     actor = current_actor(request)
     if actor.kind != "participant":
         raise Unauthenticated

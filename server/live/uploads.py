@@ -21,7 +21,7 @@ from server.inspections.continuity import missing, read_ledgers
 from server.inspections.models import Inspection
 from server.live.context import Live
 from server.live.join import NotRunning
-from server.live.models import Participant, PhoneRecording, Photo, Slot
+from server.live.models import FormerDevice, Participant, PhoneRecording, Photo, Slot
 
 UPLOAD_LIFE = timedelta(hours=24)
 """How long after the end of the inspection a phone may still send."""
@@ -58,7 +58,7 @@ class WrongDigest(Invalid):
 
 async def get_open_inspection(session: AsyncSession, live: Live, actor: Actor) -> Inspection:
     """The participant's inspection while it takes uploads. Forbidden, NotRunning, UploadOver."""
-    actor.require("room.publish")
+    actor.require("room.upload")
     inspection = await session.get_one(Inspection, actor.inspection_id)
     if inspection.state not in ("live", "ended", "concluded"):
         raise NotRunning
@@ -145,15 +145,37 @@ async def keep_tokens(session: AsyncSession, inspection_id: str, ended_at: datet
         .values(token_expires_at=deadline)
         .execution_options(synchronize_session=False)
     )
+    await session.execute(
+        update(FormerDevice)
+        .where(FormerDevice.participant_id.in_(filmed), FormerDevice.token_expires_at < deadline)
+        .values(token_expires_at=deadline)
+        .execution_options(synchronize_session=False)
+    )
 
 
 async def awaited_until(session: AsyncSession, inspection: Inspection, now: datetime) -> datetime | None:
     """Until when phones may still send something that is missing of an ended inspection: film of a gap, or a photo
-    that they announced. None: nothing is awaited."""
+    that they announced. None: nothing is awaited, for each has said that it sent all it had."""
     if inspection.ended_at is None or now > inspection.ended_at + UPLOAD_LIFE:
         return None
     announced = exists().where(Photo.inspection_id == inspection.id, Photo.state == "receiving")
-    ledgers = await read_ledgers(session, inspection.id, now)
-    if any(missing(ledger) for ledger in ledgers) or await session.scalar(select(announced)):
+    if await session.scalar(select(announced)):
         return inspection.ended_at + UPLOAD_LIFE
+    for ledger in await read_ledgers(session, inspection.id, now):
+        gaps = missing(ledger)
+        if gaps and await _somebody_may_send(session, ledger.participant, gaps[0].start):
+            return inspection.ended_at + UPLOAD_LIFE
     return None
+
+
+async def _somebody_may_send(session: AsyncSession, participant_id: str, since: datetime) -> bool:
+    """Whether a device that was in the place after `since` has not said yet that it sent all it had."""
+    present = select(Participant.id).where(
+        Participant.id == participant_id, Participant.sent_all_at.is_(None)
+    )
+    former = select(FormerDevice.participant_id).where(
+        FormerDevice.participant_id == participant_id,
+        FormerDevice.sent_all_at.is_(None),
+        FormerDevice.replaced_at > since,
+    )
+    return any([await session.scalar(query.limit(1)) for query in (present, former)])

@@ -29,6 +29,7 @@ from server.inspections.models import Inspection
 from server.live import gap_filling
 from server.live.locks import Locks
 from server.live.models import Part, PhoneRecording, Slot
+from server.live.uploads import awaited_until
 from server.storage.files import Files
 from server.web.keys import DATABASE, FILES
 from tests.cast import Appointment, Office
@@ -573,3 +574,86 @@ async def test_the_inspections_page_tells_the_gap_its_cause_and_what_filled_it(
     assert "0:06" in row
     for word in words:
         assert word in page
+
+
+async def settle(phone: Phone) -> int:
+    async with phone.client.post(f"{phone.base}/gaps/done", headers=bearer(phone.joined)) as response:
+        return response.status
+
+
+async def take_over(phone: Phone, appointment: Appointment) -> Phone:
+    """Another device goes on in the phone's place."""
+    joined = await join(phone.client, appointment.invitations["enterprise"], takeover=True)
+    assert joined["participant"] == phone.joined["participant"]
+    return replace(phone, joined=joined)
+
+
+async def test_a_phone_whose_place_another_took_sends_what_it_recorded_before_and_does_nothing_else(
+    phone: Phone, appointment: Appointment, recorded: bytes, clock: SettableClock
+) -> None:
+    other = await take_over(phone, appointment)
+    clock.advance(seconds=10)
+    lacking = await phone.gaps()
+    assert lacking["gaps"][0] == {"from": "2026-11-21T08:00:10Z", "to": "2026-11-21T08:00:20Z"}
+    assert lacking["replaced_at"].startswith("2026-11-21T08:00:50")
+    assert (await other.gaps())["replaced_at"] is None
+    status, announced = await phone.announce(recorded)
+    assert status == 201
+    assert (await phone.send(announced["id"], recorded))["state"] == "accepted"
+    assert all(gap["from"] >= "2026-11-21T08:00:20Z" for gap in (await other.gaps())["gaps"])
+    # From when the other device had gone on it is that one's picture that is missing.
+    status, refused = await phone.announce(recorded, run="run-0002", started_at=rfc3339(at(51)))
+    assert (status, code(refused)) == (403, "recording_of_another_device")
+
+    about = f"/api/v1/inspections/{appointment.id}"
+    for method, path, expected in (
+        ("POST", f"{phone.base}/whip", 401),
+        ("POST", f"{phone.base}/whep/{phone.slot}", 401),
+        ("POST", f"{phone.base}/snapshots", 401),
+        ("GET", f"{phone.base}/room", 401),
+        ("GET", about, 403),
+        ("GET", f"{about}/events", 403),
+        ("GET", f"{about}/continuity", 403),
+    ):
+        async with phone.client.request(method, path, headers=bearer(phone.joined)) as response:
+            assert response.status == expected, (path, await response.text())
+
+
+async def test_a_phone_that_never_filmed_keeps_nothing_of_a_place_that_another_took(
+    client: Client, appointment: Appointment
+) -> None:
+    first = await join(client, appointment.invitations["enterprise"])
+    await join(client, appointment.invitations["enterprise"], takeover=True)
+    async with client.get(f"{first['base']}/gaps", headers=bearer(first)) as response:
+        assert response.status == 401
+
+
+async def test_phones_are_waited_for_until_each_has_said_that_it_sent_all(
+    phone: Phone, app: web.Application, office: Office, appointment: Appointment, clock: SettableClock
+) -> None:
+    async def is_awaited() -> bool:
+        async with app[DATABASE].reading() as session:
+            inspection = await session.get_one(Inspection, appointment.id)
+            return await awaited_until(session, inspection, clock.now()) is not None
+
+    # Who holds the place of a running inspection may have more to send; whose place was taken has not.
+    assert await settle(phone) == 409
+    other = await take_over(phone, appointment)
+    last = await take_over(other, appointment)
+    assert [await settle(phone), await settle(phone)] == [204, 204]
+    assert await settle(last) == 409
+    await end(phone.client, office, appointment)
+    assert await is_awaited()
+    assert await settle(last) == 204
+    assert await is_awaited()
+    # The token of a device whose place was taken is good for as long as anybody's.
+    clock.advance(seconds=23 * 3600)
+    assert await settle(other) == 204
+    assert not await is_awaited()
+    auditor = office.bearer("auditor")
+    async with phone.client.get(f"/api/v1/inspections/{appointment.id}/events", headers=auditor) as response:
+        told = [one["body"] for one in await response.json() if one["type"] == "gaps.done"]
+    assert [body["replaced"] for body in told] == [True, False, True]
+    assert {body["participant"] for body in told} == {phone.joined["participant"]}
+    async with app[DATABASE].reading() as session:
+        assert await check(session, appointment.id) is None

@@ -24,6 +24,7 @@ const BODIES = {
   "participant.left": { participant: "p", cause: "lost" },
   "participant.returned": { participant: "p" },
   "participant.key": { participant: "p", public: "30" },
+  "gaps.done": { participant: "p", replaced: false },
   "slot.live": { slot: "s" },
   "slot.interrupted": { slot: "s", cause: "no_media" },
   "slot.muted": { slot: "s", kind: "audio", muted: true },

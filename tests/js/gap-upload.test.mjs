@@ -11,8 +11,8 @@ const iso = (second) => new Date(at(second)).toISOString();
 
 /** A server that lacks `gaps`, takes pieces in order, and fails as `faults` say (each a function of the request, or null). */
 class Server {
-  constructor({ gaps = [[10, 20]], settled = 590, faults = [], deadline = null, pauses = undefined } = {}) {
-    Object.assign(this, { gaps, settled, faults, deadline, pauses, recordings: new Map(), asked: [] });
+  constructor({ gaps = [[10, 20]], settled = 590, faults = [], deadline = null, pauses = undefined, replaced = null } = {}) {
+    Object.assign(this, { gaps, settled, faults, deadline, pauses, replaced, recordings: new Map(), asked: [] });
   }
 
   fetch = async (url, { method, headers, body }) => {
@@ -24,8 +24,9 @@ class Server {
     if (refused) return answer(refused[0], { error: { code: refused[1], ...refused[2] } });
     if (method === "GET") {
       const gaps = this.gaps.map(([from, to]) => ({ from: iso(from), to: iso(to) }));
-      return answer(200, { now: new Date(Date.now()).toISOString(), slot: "s", gaps, settled: iso(this.settled), deadline: this.deadline, pauses: this.pauses });
+      return answer(200, { now: new Date(Date.now()).toISOString(), slot: "s", gaps, settled: iso(this.settled), deadline: this.deadline, pauses: this.pauses, replaced_at: this.replaced });
     }
+    if (pathname.endsWith("/gaps/done")) return { ok: true, status: 204, json: async () => JSON.parse("") };
     if (method === "POST") {
       const said = JSON.parse(body);
       const known = this.recordings.get(said.run) ?? { ...said, bytes: Buffer.alloc(0), state: "receiving" };
@@ -280,4 +281,36 @@ test("of a file that reaches into a pause only what lies before it goes out, and
   assert.deepEqual([chunks.length, seconds, [...bytes]], [2, 10, [8, 0, 7, 8, 1, 7]]);
   assert.deepEqual([...server.recordings.keys()], ["reaches"]);
   assert.deepEqual(await store.list(), []);
+}));
+
+const settlings = (server) => server.asked.filter((asked) => asked === "POST /live/0/i/gaps/done").length;
+
+test("after the end it is said once that all has been sent, and not while there is more", () => atNow(async () => {
+  const store = await storeWith({ id: "needed", from: 8 });
+  const server = new Server();
+  const one = upload(store, server);
+  await one.check();
+  assert.equal(settlings(server), 0);
+  server.deadline = iso(90_000);
+  await one.check();
+  await one.check();
+  assert.equal(one.state, "done");
+  assert.equal(settlings(server), 1);
+}));
+
+test("that all has been sent is said again until it is heard", () => atNow(async () => {
+  const server = new Server({ deadline: iso(90_000), gaps: [], faults: [() => null, () => "broken", () => null, () => [503, "unavailable"]] });
+  const one = upload(await storeWith(), server);
+  await one.check();
+  assert.equal(one.state, "done");
+  assert.equal(settlings(server), 3);
+}));
+
+test("whose place another phone took sends what it recorded before, keeps the rest, and says so in the middle of the inspection", () => atNow(async () => {
+  const store = await storeWith({ id: "before", from: 8 }, { id: "after", from: 40 });
+  const server = new Server({ gaps: [[10, 20], [40, 60]], replaced: iso(30) });
+  await upload(store, server).check();
+  assert.deepEqual([...server.recordings.keys()], ["before"]);
+  assert.deepEqual((await store.list()).map(({ id }) => id), ["after"]);
+  assert.equal(settlings(server), 1);
 }));

@@ -5,6 +5,7 @@ import { consentTo, joinInspection, reportTrouble, Seat } from "../lib/join.js";
 import { deviceName } from "../lib/phone-device.js";
 import { LocationShare } from "../lib/location-share.js";
 import { PhoneSession } from "../lib/phone-session.js";
+import { findUploads } from "../lib/upload-seat.js";
 import { nextTextSize } from "../text-size.js";
 import "./camera-check.js";
 import "./location-offer.js";
@@ -31,6 +32,7 @@ class PhoneInspection extends HTMLElement {
   #seat = null;
   #answer = null;
   #session = null;
+  #sending = null;
   #tabs = null;
   #filmed = false;
   #unableBecause = "";
@@ -275,13 +277,18 @@ class PhoneInspection extends HTMLElement {
 
   #bye({ code, by, reason }) {
     if (code === "ended") return this.#over("ended");
+    if (code === "expired" || code === "replaced") {
+      // What this phone recorded before may be all there is of a gap: it still goes out, as from who was here then.
+      this.#sending = this.#session?.continuity ?? null;
+      this.#sending?.finish();
+    }
     this.#quit({ keepCamera: code === "expired" });
     if (code === "expired") {
       // Another device took the seat while we were away, or the day is over: joining again tells which.
       this.#seat?.forget();
       return this.#join();
     }
-    if (code === "replaced") return this.#notice("replaced");
+    if (code === "replaced") return this.#notice("replaced", { continuity: this.#sending });
     this.#seat?.forget();
     return this.#notice("removed", { by, reason });
   }
@@ -321,7 +328,7 @@ class PhoneInspection extends HTMLElement {
 
   #noticeAction(name) {
     if (name === "takeover") this.#join({ takeover: true });
-    if (name === "stay-away") this.#notice("stays-there");
+    if (name === "stay-away") this.#notice("stays-there", { continuity: this.#sending });
     if (name === "consent") this.#show("consent");
     if (name === "return") {
       this.#connect();
@@ -356,16 +363,17 @@ const NOTICES = {
       { name: "stay-away", label: t("Stay with the other one") },
     ],
   }),
-  "stays-there": () => ({
+  "stays-there": ({ continuity }) => ({
     icon: "device",
     title: t("Please go on with the other phone"),
-    body: [t("You can close this page.")],
+    ...stillToSend(continuity),
     actions: [{ name: "takeover", label: t("Use this phone after all") }],
   }),
-  replaced: () => ({
+  replaced: ({ continuity }) => ({
     tone: "warn",
     icon: "devices",
     title: t("Opened on another device"),
+    content: continuity && uploadOf(continuity),
     body: [t("The inspection goes on there. Nothing is lost.")],
     actions: [{ name: "takeover", label: t("Go on with this phone"), primary: true }],
   }),
@@ -424,6 +432,13 @@ const NOTICES = {
     call: true,
   }),
 };
+
+/** What this phone recorded before another one took its place, as it goes out; else that it is not needed any more. */
+function stillToSend(continuity) {
+  if (continuity) return { content: uploadOf(continuity) };
+  if (findUploads().length > 0) return { content: h("phone-upload", { "data-remembered": "" }) };
+  return { body: [t("You can close this page.")] };
+}
 
 /** What is still to be sent from this phone, as it goes out. */
 function uploadOf(continuity) {

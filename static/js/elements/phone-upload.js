@@ -32,7 +32,7 @@ class PhoneUpload extends HTMLElement {
       this.#follows = () => upload;
       upload.addEventListener("change", () => this.#draw());
       await upload.check();
-      if (["done", "over"].includes(upload.state)) forgetUpload(inspection);
+      if (["done", "over"].includes(upload.state)) forgetUpload({ inspection, token });
     }
   }
 

@@ -37,6 +37,7 @@ export class GapUpload extends EventTarget {
   #pending = [];
   #sent = 0;
   #damaged = new Map();
+  #hasSettled = false;
   #clock;
 
   /**
@@ -109,7 +110,9 @@ export class GapUpload extends EventTarget {
     this.deadline = answer.deadline;
     this.gaps = answer.gaps.map(({ from, to }) => ({ from: Date.parse(from), to: Date.parse(to) }));
     const pauses = (answer.pauses ?? []).map(({ from, to }) => ({ from: Date.parse(from), to: to && Date.parse(to) }));
-    const runs = (await this.#runs(now)).map((run) => outsidePauses(run, pauses));
+    const replaced = answer.replaced_at ? Date.parse(answer.replaced_at) : null;
+    const mine = async () => (await this.#runs(now)).filter(({ started_at: began }) => replaced === null || began < replaced);
+    const runs = (await mine()).map((run) => outsidePauses(run, pauses));
     if (answer.settled) {
       for (const run of settledRuns(runs, this.gaps, Date.parse(answer.settled))) await this.#store.remove(run.id);
     }
@@ -126,8 +129,16 @@ export class GapUpload extends EventTarget {
     this.#again ||= neededRuns(runs, this.gaps).some(({ elsewhere }) => elsewhere);
     // After the end the server may still be writing what it received: our files go when that is certain.
     const isWriting = answer.deadline && answer.settled && now - Date.parse(answer.settled) > 1000;
-    if (isWriting) this.#again ||= (await this.#runs(now)).some(({ open }) => !open);
+    if (isWriting) this.#again ||= (await mine()).some(({ open }) => !open);
+    if (!this.#again && (answer.deadline || replaced !== null)) await this.#settle();
     this.#say(this.#again ? "asking" : "done");
+  }
+
+  /** Nothing more will come from this device: nobody need wait for it. */
+  async #settle() {
+    if (this.#hasSettled) return;
+    await this.#ask("POST", "/gaps/done");
+    this.#hasSettled = true;
   }
 
   async #forgetAll() {

@@ -109,7 +109,7 @@ export class PhoneContinuity extends EventTarget {
     this.upload.expect();
     await this.#recorder.stop();
     await this.upload.check();
-    if (["done", "over"].includes(this.upload.state)) forgetUpload(this.#seat.inspection);
+    if (["done", "over"].includes(this.upload.state)) forgetUpload(this.#seat);
   }
 
   /** Not here any more, but the inspection goes on: what was recorded stays. */

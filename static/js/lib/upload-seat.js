@@ -23,9 +23,10 @@ export function findUploads(storage = globalThis.localStorage) {
   }
 }
 
-export function forgetUpload(inspection, storage = globalThis.localStorage) {
+/** Forget what `keepUpload` remembered, unless another seat has taken its place since. */
+export function forgetUpload({ inspection, token }, storage = globalThis.localStorage) {
   try {
-    storage.removeItem(PREFIX + inspection);
+    if (JSON.parse(storage.getItem(PREFIX + inspection))?.token === token) storage.removeItem(PREFIX + inspection);
   } catch {
     // See keepUpload().
   }
