@@ -19,6 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from server.accounts.models import Staff
 from server.archive.disposal import APPROVED, DONE, HELD, LIFTED, PROPOSED, WITHDRAWN
 from server.archive.models import Access, Disposal, Hold
+from server.errors import N_
 from server.evidence.canonical import parse, parse_time
 from server.evidence.chain import check_chain, link_of
 from server.ids import new_id
@@ -121,11 +122,11 @@ async def _check(session: AsyncSession, chain: str, lines: Sequence[bytes], ther
     if bad is not None:
         raise BadMirror(line=bad.line, file=name, detail=bad.reason)
     if parse(lines[0])["inspection"] != chain:
-        raise BadMirror(line=1, file=name, detail="it is the log of something else")
+        raise BadMirror(line=1, file=name, detail=N_("it is the log of something else"))
     if there:
         last = await session.get_one(Access, (chain, there))
         if last.link != link_of(lines[there - 1]):
-            raise BadMirror(line=there, file=name, detail="the database has another line there")
+            raise BadMirror(line=there, file=name, detail=N_("the database has another line there"))
     return [_access(line) for line in lines[there:]]
 
 

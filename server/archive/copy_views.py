@@ -21,7 +21,7 @@ from server.live.photos import photo_url
 from server.live.service import snapshot_url, template_of
 from server.web.forms import explained, see_other
 from server.web.keys import CLOCK, DATABASE, FILES, LANGUAGE, REQUEST_ID
-from server.web.languages import translate
+from server.web.languages import explain
 from server.web.middlewares import SECURITY_HEADERS, status_of
 from server.web.templates import render
 from server.web.texts import read_form
@@ -114,7 +114,7 @@ def _told(error: YunkanError | EvidenceError | None) -> dict[str, str]:
         return {}
     if isinstance(error, YunkanError):
         return explained(error)
-    return {"": translate(error.text, **error.params)}
+    return {"": explain(error.text, error.params)}
 
 
 def _snapshots(recording: Recording, language: str) -> list[dict[str, Any]]:

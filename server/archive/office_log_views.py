@@ -21,7 +21,7 @@ from server.inspections.lookup import require
 from server.inspections.models import Inspection
 from server.officelog.models import HeadStamp, OfficeEntry, OfficeHead
 from server.web.keys import CLOCK, DATABASE, SETTINGS
-from server.web.languages import translate
+from server.web.languages import explain
 from server.web.templates import render
 
 HEADS_SHOWN = 24
@@ -46,7 +46,7 @@ async def office_log(request: web.Request) -> web.Response:
 
 
 def _words(problem: EvidenceError | None) -> str | None:
-    return None if problem is None else translate(problem.text, **problem.params)
+    return None if problem is None else explain(problem.text, problem.params)
 
 
 async def _ending(request: web.Request) -> datetime | None:

@@ -62,7 +62,7 @@ def _walk(folder: Path, prefix: str) -> Iterator[str]:
             if stat.S_ISDIR(mode):
                 yield from _walk(folder / entry.name, name + "/")
             elif not stat.S_ISREG(mode):
-                raise UnsafeName(name=name, detail="a link or a device")
+                raise UnsafeName(name=name, detail=N_("a link or a device"))
             elif (reason := why_unsafe(name)) is not None:
                 raise UnsafeName(name=name, detail=reason)
             else:

@@ -10,6 +10,7 @@ from typing import Any
 import rfc8785
 
 from server.evidence.canonical import BadJson, parse_canonical
+from server.evidence.errors import N_
 
 VERSION = 1
 GENESIS = "0" * 64
@@ -82,14 +83,14 @@ def check_chain(lines: Iterable[bytes]) -> tuple[str, BadLine | None]:
         except BadJson as error:
             return head, BadLine(number, f"not a log line: {error}")
         if not isinstance(value, dict) or value.keys() != _FIELDS or value["v"] != VERSION:
-            return head, BadLine(number, "not a log line: its fields are not those of an event")
+            return head, BadLine(number, N_("not a log line: its fields are not those of an event"))
         if value["seq"] != number:
             return head, BadLine(number, f"seq is {value['seq']}, expected {number}")
         if value["prev"] != head:
-            return head, BadLine(number, "prev is not the link of the line before")
+            return head, BadLine(number, N_("prev is not the link of the line before"))
         if inspection is None:
             inspection = value["inspection"]
         elif value["inspection"] != inspection:
-            return head, BadLine(number, "it belongs to another inspection")
+            return head, BadLine(number, N_("it belongs to another inspection"))
         head = link_of(line)
     return head, None

@@ -100,10 +100,10 @@ def dispose(
     `reached` is told each step that is on disk; what it raises stops the disposal there.
     """
     if len(set(order.approvers)) < 2:
-        raise CannotDispose(detail="two different people must approve")
+        raise CannotDispose(detail=N_("two different people must approve"))
     sealed = sealing.find_sealed(order.folder)
     if sealed is None:
-        raise CannotDispose(detail="it is not sealed")
+        raise CannotDispose(detail=N_("it is not sealed"))
     kept = order.folder / CERTIFICATE
     disposal = (
         Disposal.parse(kept.read_bytes())
@@ -122,7 +122,7 @@ def dispose(
     )
     leaves = parse_leaves((order.folder / sealing.LEAVES).read_bytes())
     if root_of(leaves) != sealed.seal.root:
-        raise CannotDispose(detail="its leaves do not lead to the sealed root")
+        raise CannotDispose(detail=N_("its leaves do not lead to the sealed root"))
     # The certificate comes first: a folder that is half destroyed says why.
     durable.write(kept, disposal.to_bytes())
     durable.write(

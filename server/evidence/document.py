@@ -149,7 +149,7 @@ def make_pdf(
                     lacking = {character for character in text if not _is_common(character)}
                 text = text.translate({ord(each): f"[U+{ord(each):04X}]" for each in lacking})
     if not isinstance(made, bytes):
-        raise DocumentUnmakable(detail="nothing came out")
+        raise DocumentUnmakable(detail=N_("nothing came out"))
     return made
 
 

@@ -65,14 +65,14 @@ def check_log(log: bytes) -> list[KeyStatement]:
     """The statements of a key history, every signature checked. BadKeyLog names the first line that does not hold."""
     statements: list[KeyStatement] = []
     if not log.endswith(b"\n"):
-        raise BadKeyLog(line=log.count(b"\n") + 1, detail="the line is cut off")
+        raise BadKeyLog(line=log.count(b"\n") + 1, detail=N_("the line is cut off"))
     for number, line in enumerate(log.splitlines(), start=1):
         try:
             statements.append(_check_line(line, statements))
         except (BadJson, ValueError, KeyError, TypeError, InvalidSignature) as error:
-            raise BadKeyLog(line=number, detail=str(error) or "a signature is wrong") from error
+            raise BadKeyLog(line=number, detail=str(error) or N_("a signature is wrong")) from error
     if {each.purpose for each in statements} != {"seal", "head"}:
-        raise BadKeyLog(line=len(statements), detail="it does not name both keys")
+        raise BadKeyLog(line=len(statements), detail=N_("it does not name both keys"))
     return statements
 
 

@@ -150,19 +150,19 @@ def make_copy(order: RedactionOrder, office: keys.OfficeKeys) -> Redaction:
     """
     sealed = sealing.find_sealed(order.source)
     if sealed is None:
-        raise CannotRedact(detail="the package is not sealed")
+        raise CannotRedact(detail=N_("the package is not sealed"))
     if order.target.exists():
         raise CannotRedact(detail=f"{order.target.name} is there already")
     leaves = parse_leaves((order.source / sealing.LEAVES).read_bytes())
     files = {leaf.file.path: leaf.file for leaf in leaves if leaf.file is not None}
     if len(files) < len(leaves):
-        raise CannotRedact(detail="the package is a redacted copy itself")
+        raise CannotRedact(detail=N_("the package is a redacted copy itself"))
     described = frozenset(path for path in sealed.seal.tags if path.startswith("metadata/"))
     # The list of SM3 digests names every file: it goes with the first one that is left out.
     tags = (order.omit & described) | ({sm.DIGESTS} & sealed.seal.tags.keys())
     strangers = (order.omit | order.spans.keys()) - files.keys() - tags
     if strangers or sealing.EVENTS in order.omit:
-        raise CannotRedact(detail=", ".join(sorted(strangers)) or "the log itself cannot be left out")
+        raise CannotRedact(detail=", ".join(sorted(strangers)) or N_("the log itself cannot be left out"))
     lines = (order.source / sealing.EVENTS).read_bytes().splitlines()
     _require_withholdable(order, lines)
     blanked = {path: _find_blanked(lines, files[path], spans) for path, spans in order.spans.items()}
@@ -247,7 +247,7 @@ def _require_withholdable(order: RedactionOrder, lines: Sequence[bytes]) -> None
         return
     _, bad = check_chain(lines)
     if bad is not None or not order.withhold <= set(range(1, len(lines) + 1)):
-        raise CannotRedact(detail="the log does not hold, or has no such event")
+        raise CannotRedact(detail=N_("the log does not hold, or has no such event"))
 
 
 def _find_blanked(lines: Sequence[bytes], file: FileDigest, spans: Sequence[tuple[int, int]]) -> _Blanked:
@@ -290,7 +290,7 @@ def _segments(lines: Sequence[bytes], sha256: str) -> tuple[str, list[Segment]]:
         (e["body"]["part"] for e in events if e["type"] == PART and e["body"]["sha256"] == sha256), None
     )
     if part is None:
-        raise CannotRedact(detail="no event speaks of the recording")
+        raise CannotRedact(detail=N_("no event speaks of the recording"))
     bodies = [e["body"] for e in events if e["type"] == SEGMENT and e["body"]["part"] == part]
     return str(part), [Segment.from_body(body) for body in bodies]
 

@@ -235,12 +235,12 @@ def _require_closed(order: SealingOrder) -> tuple[str, dict[str, Any]]:
         raise LogNotClosed(inspection=order.inspection, detail=f"line {bad.line}: {bad.reason}")
     last = parse(order.lines[-1]) if order.lines else {}
     if last.get("type") != CLOSE:
-        raise LogNotClosed(inspection=order.inspection, detail="its last event is not the close")
+        raise LogNotClosed(inspection=order.inspection, detail=N_("its last event is not the close"))
     if last["inspection"] != order.inspection:
-        raise LogNotClosed(inspection=order.inspection, detail="it is the log of another inspection")
+        raise LogNotClosed(inspection=order.inspection, detail=N_("it is the log of another inspection"))
     events = _events(order.lines)
     if dump(close_body(events)) != dump(last["body"]):
-        raise LogNotClosed(inspection=order.inspection, detail="the close does not count what is there")
+        raise LogNotClosed(inspection=order.inspection, detail=N_("the close does not count what is there"))
     return head, dict(last["body"]["counts"])
 
 
@@ -297,7 +297,7 @@ def _write_tags(order: SealingOrder, office: keys.OfficeKeys, files: Sequence[Fi
         content[sm.DIGESTS] = sm.list_digests(order.folder, sorted(file.path for file in files))
     for path, data in order.metadata(files).items():
         if not path.startswith("metadata/") or bag.why_unsafe(path) is not None:
-            raise bag.UnsafeName(name=path, detail="metadata lies below metadata/")
+            raise bag.UnsafeName(name=path, detail=N_("metadata lies below metadata/"))
         content[path] = data
     for path, data in content.items():
         durable.write(order.folder / path, data)

@@ -68,7 +68,7 @@ def accept(
 def check(reply: bytes, data: bytes, roots: Sequence[x509.Certificate], *, nonce: int | None = None) -> Stamp:
     """BadStamp unless an authority under `roots`, whose certificate was valid at the time, stamped exactly `data`."""
     if len(reply) > MAX_REPLY:
-        raise BadStamp(detail="the reply is too long")
+        raise BadStamp(detail=N_("the reply is too long"))
     try:
         parsed = client.decode_timestamp_response(_sorted(reply))
         if parsed.status != 0:
@@ -81,7 +81,7 @@ def check(reply: bytes, data: bytes, roots: Sequence[x509.Certificate], *, nonce
         if nonce is not None:
             builder = builder.nonce(nonce)
         if str(parsed.tst_info.message_imprint.hash_algorithm.dotted_string) != _SHA256:
-            raise BadStamp(detail="its digest is not SHA-256")
+            raise BadStamp(detail=N_("its digest is not SHA-256"))
         builder.build().verify(parsed, hashlib.sha256(data).digest())
         info = parsed.tst_info
         return Stamp(

@@ -109,7 +109,7 @@ async def restore(session: AsyncSession, folder: Path) -> int:
         except (BadJson, KeyError, TypeError, ValueError) as error:
             raise BadMirror(line=number, file=ENTRIES, detail=str(error)) from error
         if number <= len(there) and entry.leaf != there[number - 1].hex():
-            raise BadMirror(line=number, file=ENTRIES, detail="the database has another entry there")
+            raise BadMirror(line=number, file=ENTRIES, detail=N_("the database has another entry there"))
         entries.append(entry)
         roots[tree.size] = tree.root()
     heads = _heads(await asyncio.to_thread(read_lines, folder / HEADS), roots)
@@ -131,7 +131,7 @@ def _heads(lines: Sequence[bytes], roots: Mapping[int, bytes]) -> list[OfficeHea
         except officelog.BadHead as error:
             raise BadMirror(line=number, file=HEADS, detail=str(error)) from error
         if roots.get(signed.size, b"").hex() != signed.root:
-            raise BadMirror(line=number, file=HEADS, detail="the entries do not lead to its root")
+            raise BadMirror(line=number, file=HEADS, detail=N_("the entries do not lead to its root"))
         heads.append(
             OfficeHead(
                 number=number,

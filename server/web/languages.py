@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
@@ -51,6 +51,17 @@ def translate(text: str, /, **params: Any) -> str:
     """`text` in the current request's language, its `{name}` fields filled."""
     translated = catalogue(current_language.get()).get(text, text)
     return translated.format(**params) if params else translated
+
+
+def explain(text: str, params: Mapping[str, Any]) -> str:
+    """An error of the evidence in words. A field that is itself a message (a fixed reason) is translated too; what is
+    not, such as the words of a library or a path, stays as it is."""
+    messages = catalogue(current_language.get())
+    told = {
+        name: messages.get(value, value) if isinstance(value, str) else value
+        for name, value in params.items()
+    }
+    return translate(text, **told)
 
 
 def choose_language(request: web.Request) -> str:

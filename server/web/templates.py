@@ -15,7 +15,7 @@ from server.clock import TIME_ZONE
 from server.settings import ROOT
 from server.web.csrf import FIELD, csrf_token
 from server.web.keys import LANGUAGE, PRINCIPAL
-from server.web.languages import current_language, translate
+from server.web.languages import current_language, explain, translate
 from server.web.static import static_url
 
 _BABEL = {"zh-CN": "zh_CN", "en": "en_GB"}
@@ -101,7 +101,7 @@ def build_environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals.update(_=_gettext, ngettext=_ngettext, static_url=static_url)
+    environment.globals.update(_=_gettext, ngettext=_ngettext, explain=explain, static_url=static_url)
     environment.filters.update(
         datetime=_datetime,
         date=_date,
