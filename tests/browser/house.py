@@ -13,6 +13,7 @@ from playwright.async_api import BrowserContext, Page
 
 from server.clock import SystemClock
 from server.db import Database
+from server.inspections.invitations import list_invitations
 from server.inspections.log import Journal
 from tests.browser.people import LIVE_MS, sign_in
 from tests.cast import Appointment, Office, appoint
@@ -35,6 +36,16 @@ class House:
             return await appoint(database, journal, self.office)
         finally:
             await database.close()
+
+    async def invitation_of(self, appointment: Appointment, role: str) -> str:
+        """The id of an appointment's invitation."""
+        database = Database(self.service.database_url)
+        try:
+            async with database.reading() as session:
+                made = await list_invitations(session, appointment.id)
+        finally:
+            await database.close()
+        return next(one.id for one in made if one.role == role)
 
     @asynccontextmanager
     async def phone(self, **options: Any) -> AsyncIterator[Page]:

@@ -10,7 +10,7 @@ from axe_playwright_python.async_playwright import Axe  # type: ignore[import-un
 from playwright.async_api import Page, expect
 
 from tests.browser.house import House, open_console, stage
-from tests.browser.people import LIVE_MS, join_by_phone
+from tests.browser.people import LIVE_MS, conclude_and_seal, join_as_guest, join_by_phone, send
 from tests.cast import Appointment
 from tests.peers.chromium import until
 
@@ -57,6 +57,33 @@ async def problems_of(page: Page, path: str, language: str) -> list[str]:
     return found + await overflows(page, f"{path} {language}")
 
 
+async def refused(page: Page, path: str, form: str, *filled: str | tuple[str, str]) -> list[str]:
+    """What axe finds when a form comes back: its summary has the focus, what was filled in is still there.
+
+    `filled`: selectors of choices to make and of fields to write into, or (field, what to write).
+    """
+    await page.goto(path)
+    written = [(one, "田") if isinstance(one, str) else one for one in filled]
+    for selector, value in written:
+        control = page.locator(selector)
+        kind = await control.get_attribute("type") or await control.evaluate("one => one.localName")
+        if kind == "radio":
+            await control.check()
+        elif kind == "select":
+            await control.select_option(value)
+        else:
+            await control.fill(value)
+    await send(page, form)
+    await expect(page.locator("#error-summary")).to_be_focused()
+    for selector, value in written:
+        control = page.locator(selector)
+        if await control.get_attribute("type") == "radio":
+            await expect(control).to_be_checked()
+        else:
+            await expect(control).to_have_value(value)
+    return await violations(page, f"{path} refused")
+
+
 async def overflows(page: Page, where: str) -> list[str]:
     found = []
     await page.set_viewport_size({"width": 320, "height": 640})
@@ -88,12 +115,30 @@ async def speaking(house: House, language: str, username: str) -> AsyncIterator[
 async def test_the_offices_pages_have_no_violations(house: House, language: str) -> None:
     appointment = await house.appoint()
     case, inspection = f"/cases/{appointment.case_id}", f"/inspections/{appointment.id}"
+    withdraw = f"{inspection}/invitations/{await house.invitation_of(appointment, 'enterprise')}/cancel"
     paths = (
         "/", "/cases", "/cases/new", case, f"{case}/close", f"{case}/materials/new", f"{case}/inspections/new",
-        inspection, f"{inspection}/reschedule", f"{inspection}/cancel", "/archive", "/account", "/no-such-page",
+        inspection, f"{inspection}/reschedule", f"{inspection}/cancel", withdraw, "/archive", "/account",
+        "/no-such-page",
     )  # fmt: skip
     async with speaking(house, language, "zhou") as page:
         assert [problem for path in paths for problem in await problems_of(page, path, language)] == []
+        if language != LANGUAGES[0]:
+            return
+        # What comes back of a form that misses something has the same elements in each language.
+        found = [
+            *await refused(page, "/cases/new", "form[action='/cases']", "#enterprise_name"),
+            *await refused(page, f"{case}/close", "main form"),
+            *await refused(page, f"{case}/materials/new", "main form"),
+            *await refused(page, f"{case}/inspections/new", "main form", "[value=later]", ("#starts_at", "")),
+            *await refused(page, f"{inspection}/reschedule", "main form", ("#starts_at", "2020-01-01T09:00")),
+            *await refused(page, f"{inspection}/cancel", "main form"),
+            *await refused(page, inspection, f"form[action='{inspection}/invitations']", ("#role", "expert")),
+            *await refused(page, withdraw, "main form"),
+            *await refused(page, "/account", "form[action='/account/password']"),
+            *await refused(page, "/verify", "main form >> nth=-1"),
+        ]
+        assert found == []
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -101,8 +146,11 @@ async def test_the_administrators_pages_have_no_violations(house: House, languag
     async with speaking(house, language, "admin") as page:
         await page.goto("/admin")
         person = await page.locator("#people tbody a").last.get_attribute("href") or ""
-        paths = ("/admin", "/admin/staff/new", person)
+        paths = ("/admin", "/admin/staff/new", person, "/office-log")
         assert [problem for path in paths for problem in await problems_of(page, path, language)] == []
+        if language == LANGUAGES[0]:
+            found = await refused(page, "/admin/staff/new", "form[action='/admin/staff']", "#username")
+            assert found + await refused(page, "/admin", "form[action='/admin/tokens']") == []
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -155,6 +203,11 @@ async def test_an_inspection_has_no_violations_from_the_link_to_the_replay(
             found += await violations(desk, f"console {tab}")
         await phone.locator("phone-stage[data-state=live]").wait_for(timeout=LIVE_MS)
         found += await violations(phone, "live")
+        async with house.browser.desk(house.service.address, locale=language) as elsewhere:
+            guest = await elsewhere.new_page()
+            await join_as_guest(guest, appointment, "李静", "expert")
+            await stage(guest, "live")
+            found += await violations(guest, "console of a guest")
         for sheet in ("chat", "more"):
             await phone.locator(f"phone-stage [data-action={sheet}]:visible").click()
             found += await violations(phone, f"sheet {sheet}")
@@ -181,6 +234,11 @@ async def test_an_inspection_has_no_violations_from_the_link_to_the_replay(
             f"/archive/{appointment.id}",
         ):
             found += await problems_of(desk, path, language)
+        await conclude_and_seal(desk, appointment.id)
+        found += await problems_of(desk, f"/inspections/{appointment.id}", language)
+        copies = f"/inspections/{appointment.id}/copies"
+        found += await problems_of(desk, f"{copies}/new", language)
+        found += await refused(desk, f"{copies}/new", f"form[action='{copies}']", "[name^=spans-] >> nth=0")
     assert found == []
 
 

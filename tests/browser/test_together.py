@@ -7,7 +7,7 @@ import pytest
 from playwright.async_api import Locator, Page, WebSocketRoute, expect
 
 from tests.browser.house import House, open_console, stage, until
-from tests.browser.people import end_inspection, join_by_phone
+from tests.browser.people import agree, end_inspection, join_as_guest, join_by_phone
 from tests.cast import Appointment
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
@@ -49,20 +49,6 @@ class Delay:
 
         server.on_message(tell)
         page.on_message(server.send)
-
-
-async def join_as_guest(page: Page, appointment: Appointment, name: str) -> None:
-    """By the invitation's page to the console."""
-    await page.goto(f"/i/{appointment.invitations['reviewer']}")
-    await page.locator("#name").fill(name)
-    await agree(page)
-    await page.locator('[data-action="join"]').click()
-
-
-async def agree(page: Page) -> None:
-    """To the notice and to the recording, each for itself."""
-    for box in await page.locator("#join-form").get_by_role("checkbox").all():
-        await box.check()
 
 
 def row(page: Page, item: str) -> Locator:

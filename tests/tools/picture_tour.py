@@ -12,7 +12,7 @@ from tests.peers.chromium import until
 from tests.tools.album import DESK, LANGUAGES, OFFICE_SIZES, PHONE, PHONE_SIZES, Album, take_small
 from tests.tools.scene import PASSWORDS, Scene
 
-STATE_MS = 30_000
+STATE_MS = 60_000
 # Named errors of getUserMedia, as a phone gives them; "" lets the camera open.
 FAULTS = """
 const real = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
@@ -66,6 +66,7 @@ class Tour:
         await self.open_console(console)
         await self.work(console, phone)
         await self.live_pages(console, phone, desk)
+        await self.guest_console(await self.guest.new_page())
         await self.end(console)
         await self.afterwards(console, phone, desk)
         await self.administration()
@@ -108,6 +109,12 @@ class Tour:
             await page.locator("#error-summary").wait_for()
 
         await album.in_each_language(page, "sign-in-refused", refused)
+
+        async def nothing_to_verify() -> None:
+            await page.goto("/verify")
+            await self._post(page, "main form:last-of-type")
+
+        await album.in_each_language(page, "verify-error", nothing_to_verify)
         for name in ("unknown", "expired", "cancelled", "cancelled_inspection", "too_early"):
             path = f"/i/{self.scene.links[name]}"
             await album.visit(page, f"phone-problem-{name}", path, sizes=PHONE_SIZES)
@@ -146,7 +153,16 @@ class Tour:
         await page.locator("#file").set_input_files(self.paper)
         await self._post(page, "main form")
         await album.visit(page, "inspection-new", f"/cases/{case}/inspections/new")
+        await self._wrong(
+            page,
+            "inspection-new-errors",
+            f"/cases/{case}/inspections/new",
+            ("[value=later]", ""),
+            ("#starts_at", ""),
+        )
         await album.visit(page, "error-not-found", "/cases/unknown")
+        await album.visit(page, "account", "/account")
+        await self._wrong(page, "account-errors", "/account", form="form[action='/account/password']")
 
     async def appointments(self, page: Page) -> None:
         album, coming = self.album, f"/inspections/{self.scene.coming}"
@@ -161,13 +177,22 @@ class Tour:
             await self._post(page, f"form[action='{coming}/invitations']")
 
         await album.in_each_language(page, "invitation-link", invited)
+        await self._wrong(
+            page, "inspection-reschedule-errors", f"{coming}/reschedule", ("#starts_at", "2020-01-01T09:00")
+        )
+        await self._wrong(page, "inspection-cancel-errors", f"{coming}/cancel")
+        await page.goto(coming)
+        withdraw = await page.locator("#invitations a[href$='/cancel']").first.get_attribute("href") or ""
+        await album.visit(page, "invitation-withdraw", withdraw)
+        await self._wrong(page, "invitation-withdraw-errors", withdraw)
 
     async def administration(self) -> None:
         page, album = await self.guest.new_page(), self.album
         await self.sign_in(page, "admin")
         await album.visit(page, "admin", "/admin")
-        await album.visit(page, "account", "/account")
+        await album.visit(page, "office-log", "/office-log")
         await album.visit(page, "admin-new-person", "/admin/staff/new")
+        await self._wrong(page, "admin-new-person-errors", "/admin/staff/new", ("#username", "王"))
         await page.goto("/admin")
         person = await page.locator("#people tbody a").last.get_attribute("href")
         await album.visit(page, "admin-person", person or "")
@@ -181,6 +206,22 @@ class Tour:
             await self._post(page, "form[action='/admin/tokens']")
 
         await album.in_each_language(page, "admin-token", token)
+
+    async def _wrong(
+        self, page: Page, name: str, path: str, *filled: tuple[str, str], form: str = "main form"
+    ) -> None:
+        """A form that was sent without what it needs: each error at its field, what was filled in kept."""
+
+        async def sent() -> None:
+            await page.goto(path)
+            for field, value in filled:
+                control = page.locator(field).first
+                is_choice = await control.get_attribute("type") in ("radio", "checkbox")
+                await (control.check() if is_choice else control.fill(value))
+            await self._post(page, form)
+            await expect(page.locator("#error-summary")).to_be_focused()
+
+        await self.album.in_each_language(page, name, sent)
 
     async def _post(self, page: Page, form: str) -> None:
         """Send a form as it is, past the browser's own checks."""
@@ -409,6 +450,22 @@ class Tour:
         await album.visit(desk, "cases", "/cases")
         await album.visit(desk, "cases-none", "/cases?q=xyz")
 
+    async def guest_console(self, page: Page) -> None:
+        """What an expert without an account sees."""
+        await self.album.speak(page, "zh-CN")
+        await page.goto(f"/i/{self.scene.links['guest']}")
+        for box in await page.locator("#join-form").get_by_role("checkbox").all():
+            await box.check()
+        await page.locator("[data-action=join]").click()
+        await self._live(page)
+
+        async def ready() -> None:
+            await page.reload()
+            await self._live(page)
+
+        await self.album.in_each_language(page, "guest-console", ready, full=False)
+        await page.close()
+
     async def _panels(self, console: Page, language: str) -> None:
         """The chat beside the picture, and the two drawers of a narrow window."""
         await console.set_viewport_size({"width": DESK[1], "height": DESK[2]})
@@ -424,7 +481,9 @@ class Tour:
     async def _phone_sheets(self, phone: Page) -> None:
         async def sheet(*actions: str) -> None:
             await phone.reload()
-            await phone.locator("phone-stage[data-state=message]").wait_for(timeout=STATE_MS)
+            # A message that was read is not shown again.
+            filming = phone.locator("phone-stage:is([data-state=message], [data-state=live])")
+            await filming.wait_for(timeout=STATE_MS)
             for action in actions:
                 await phone.locator(f"phone-stage [data-action={action}]:visible").click()
 
@@ -471,6 +530,19 @@ class Tour:
         await desk.locator("#note").fill("温湿度记录仪贴校准标签后复核。")
         await self._post(desk, f"form[action='{inspection}/result']")
         await album.visit(desk, "inspection-concluded", inspection)
+        await self._seal(desk)
+        await album.visit(desk, "inspection-sealed", inspection)
+        await album.visit(desk, "copy-new", f"{inspection}/copies/new")
+        await self._wrong(desk, "copy-new-errors", f"{inspection}/copies/new", ("[name^=spans-]", "0:10"))
+
+    async def _seal(self, page: Page) -> None:
+        """Without waiting for what a phone may still send."""
+        inspection = f"/inspections/{self.scene.inspection}"
+        await page.goto(inspection)
+        while await page.locator("[data-seal=sealed]").count() == 0:
+            if await page.locator(f"form[action='{inspection}/seal']").count():
+                await self._post(page, f"form[action='{inspection}/seal']")
+            await page.goto(inspection)
 
     async def _open_replay(self, page: Page) -> None:
         """The replay at the last snapshot, standing still."""
@@ -485,5 +557,5 @@ class Tour:
         await until(
             page, "[...document.querySelectorAll('replay-video video')].some((one) => one.readyState > 2)"
         )
-        await until(page, "document.querySelectorAll('.photo-strip img').length >= 3")
-        await page.locator(".photo-strip img").first.evaluate("async (image) => { await image.decode(); }")
+        loaded = "[...document.querySelectorAll('.photo-strip img')].filter((one) => one.naturalWidth > 0)"
+        await until(page, f"{loaded}.length >= 3")
