@@ -27,6 +27,7 @@ from server.inspections.lookup import (
     list_with_cases,
 )
 from server.inspections.models import Inspection
+from server.inspections.pausing import Pause, find_pause
 from server.live.keys import ROOMS
 from server.live.rooms import Online
 from server.live.trouble import Troubled, list_troubled
@@ -41,12 +42,14 @@ TROUBLED_WITHIN = timedelta(minutes=30)
 
 @dataclass(frozen=True, slots=True)
 class Present:
-    """An inspection that somebody is at now. `waiting_since` is set while the enterprise waits for it to begin."""
+    """An inspection that somebody is at now. `waiting_since` is set while the enterprise waits for it to begin,
+    `pause` while somebody has paused it."""
 
     inspection: Inspection
     case: Case
     online: list[Online]
     waiting_since: datetime | None
+    pause: Pause | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +172,7 @@ async def _present(request: web.Request, session: AsyncSession, who: Actor) -> l
     """The inspections with somebody in them: who waits longest first, then those that are live."""
     rooms = request.app[ROOMS]
     found = [
-        _presence(inspection, case, rooms.online(inspection.id))
+        _presence(inspection, case, rooms.online(inspection.id), await find_pause(session, inspection.id))
         for inspection, case in await list_present(session, who, rooms.occupied())
     ]
     present = [entry for entry in found if entry.online or entry.inspection.state == "live"]
@@ -189,10 +192,10 @@ async def _stuck(request: web.Request, session: AsyncSession, who: Actor) -> lis
     return [Stuck(*scheduled[inspection_id], trouble) for inspection_id, trouble in troubled.items()]
 
 
-def _presence(inspection: Inspection, case: Case, online: list[Online]) -> Present:
+def _presence(inspection: Inspection, case: Case, online: list[Online], pause: Pause | None) -> Present:
     arrivals = [person.since for person in online if person.role == "enterprise"]
     is_waiting = inspection.state == "scheduled" and bool(arrivals)
-    return Present(inspection, case, online, min(arrivals) if is_waiting else None)
+    return Present(inspection, case, online, min(arrivals) if is_waiting else None, pause)
 
 
 def routes() -> list[web.RouteDef]:

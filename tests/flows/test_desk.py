@@ -70,6 +70,18 @@ async def test_a_live_inspection_stays_on_the_desk_even_when_nobody_is_in_the_ro
     assert "Nobody is in the room at the moment." in words
 
 
+async def test_a_paused_inspection_says_who_paused_it_and_why(
+    client: Client, appointment: Appointment, office: Office, app: web.Application
+) -> None:
+    await live(app, office, appointment.id)
+    who = office.bearer("reviewer")
+    for verb, body in (("pause", {"reason": "Lunch"}), ("resume", {})):
+        await post(client, f"/api/v1/inspections/{appointment.id}/{verb}", body, who, 200)
+        page = shown(await look(client, "/desk/now", who=who))
+        assert ("has paused the inspection: Lunch" in page) == (verb == "pause")
+        assert ("Live" in page) == (verb == "resume")
+
+
 async def test_a_hundred_appointments_that_nobody_kept_hide_nobody_who_waits(
     client: Client,
     office: Office,
