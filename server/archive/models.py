@@ -124,4 +124,8 @@ class Access(Base):
             ),
             *("count", "address"),
         )
-        return [str(body[name]) for name in names if body.get(name)]
+        # A case is shown as a link to it: that its page was seen goes without saying.
+        told = {name: body[name] for name in names if body.get(name)}
+        if "case" in body and told.get("what") == "page":
+            del told["what"]
+        return [str(value) for value in told.values()]

@@ -6,7 +6,7 @@ Pure. Hashes are 32 bytes of SHA-256. Verification takes hostile input: it answe
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 HASH_SIZE = 32
 SALT_SIZE = 32
@@ -85,40 +85,75 @@ def root(leaves: Iterable[bytes]) -> bytes:
 
 def inclusion_proof(leaves: Sequence[bytes], index: int) -> list[bytes]:
     """PATH(index, leaves) of RFC 6962 section 2.1.1, from the leaf upwards. IndexError outside the tree."""
-    if not 0 <= index < len(leaves):
-        raise IndexError(f"leaf {index} of a tree of {len(leaves)}")
-    proof: list[bytes] = []
-    low, high = 0, len(leaves)
+    return [root(leaves[low:high]) for low, high in inclusion_spans(len(leaves), index)]
+
+
+def inclusion_spans(size: int, index: int) -> list[tuple[int, int]]:
+    """The subtrees [low, high) whose roots are that proof, in a tree of `size` leaves."""
+    if not 0 <= index < size:
+        raise IndexError(f"leaf {index} of a tree of {size}")
+    spans: list[tuple[int, int]] = []
+    low, high = 0, size
     while high - low > 1:
         middle = low + _split(high - low)
         if index < middle:
-            proof.append(root(leaves[middle:high]))
+            spans.append((middle, high))
             high = middle
         else:
-            proof.append(root(leaves[low:middle]))
+            spans.append((low, middle))
             low = middle
-    return proof[::-1]
+    return spans[::-1]
 
 
 def consistency_proof(leaves: Sequence[bytes], old_size: int) -> list[bytes]:
     """PROOF(old_size, leaves) of RFC 6962 section 2.1.2. IndexError unless 0 <= old_size <= len(leaves)."""
-    if not 0 <= old_size <= len(leaves):
-        raise IndexError(f"a tree of {old_size} before one of {len(leaves)}")
-    if old_size in (0, len(leaves)):
+    return [root(leaves[low:high]) for low, high in consistency_spans(len(leaves), old_size)]
+
+
+def consistency_spans(size: int, old_size: int) -> list[tuple[int, int]]:
+    """The subtrees [low, high) whose roots are that proof, in a tree of `size` leaves."""
+    if not 0 <= old_size <= size:
+        raise IndexError(f"a tree of {old_size} before one of {size}")
+    if old_size in (0, size):
         return []
-    proof: list[bytes] = []
-    low, high, known = 0, len(leaves), True
+    spans: list[tuple[int, int]] = []
+    low, high, known = 0, size, True
     while old_size != high:
         middle = low + _split(high - low)
         if old_size <= middle:
-            proof.append(root(leaves[middle:high]))
+            spans.append((middle, high))
             high = middle
         else:
-            proof.append(root(leaves[low:middle]))
+            spans.append((low, middle))
             low, known = middle, False
     if not known:
-        proof.append(root(leaves[low:high]))
-    return proof[::-1]
+        spans.append((low, high))
+    return spans[::-1]
+
+
+def rows_of(low: int, high: int) -> tuple[int, ...]:
+    """Which leaves' edges (`Frontier.peaks` after that leaf was added) `span_root` needs of a proof's subtree.
+
+    The edge after the last leaf ends with the subtree's own peaks, unless that leaf completed a larger one; then the
+    edge before it does, and the leaf is added.
+    """
+    size = high - low
+    if not low & size:
+        return (high - 1,)
+    return (high - 2, high - 1) if size > 1 else (high - 1,)
+
+
+def span_root(
+    low: int, high: int, leaves: Mapping[int, bytes], edges: Mapping[int, Sequence[bytes]]
+) -> bytes:
+    """The root of a proof's subtree from the few rows that `rows_of` names. KeyError without them."""
+    size = high - low
+    if not low & size:
+        return Frontier.resume(size, edges[high - 1][-size.bit_count() :]).root()
+    before = edges[high - 2][-(size - 1).bit_count() :] if size > 1 else ()
+    edge = Frontier.resume(size - 1, before)
+    edge.append(leaves[high - 1])
+    return edge.root()
 
 
 def verify_inclusion(leaf_: bytes, index: int, size: int, proof: Sequence[bytes], root_: bytes) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 from datetime import datetime, timedelta
 
@@ -15,7 +14,7 @@ from server.evidence.canonical import parse_canonical
 from server.evidence.errors import EvidenceError
 from server.evidence.keylog import check_log
 from server.evidence.keys import OfficeKeys
-from server.officelog.entries import append_entry, find_last, lock, read_leaves
+from server.officelog.entries import append_entry, find_last, lock, read_roots
 from server.officelog.models import OfficeEntry, OfficeHead
 
 SIGN_EVERY = timedelta(hours=1)
@@ -83,20 +82,12 @@ async def prove_entries(
     session: AsyncSession, head: OfficeHead, entries: list[OfficeEntry]
 ) -> officelog.OfficeProof:
     """That the entries are in the log of `head`, which must cover them."""
-    leaves = await read_leaves(session, head.size)
-
-    def prove() -> list[officelog.Inclusion]:
-        return [
-            officelog.Inclusion(
-                entry.index,
-                parse_canonical(entry.record.encode()),
-                [node.hex() for node in merkle.inclusion_proof(leaves, entry.index)],
-            )
-            for entry in entries
-        ]
-
-    signed = officelog.Head.parse(head.document.encode())
-    return officelog.OfficeProof(signed, await asyncio.to_thread(prove))
+    proved = []
+    for entry in entries:
+        path = await read_roots(session, merkle.inclusion_spans(head.size, entry.index))
+        record = parse_canonical(entry.record.encode())
+        proved.append(officelog.Inclusion(entry.index, record, [node.hex() for node in path]))
+    return officelog.OfficeProof(officelog.Head.parse(head.document.encode()), proved)
 
 
 async def _enter_keys(session: AsyncSession, office: OfficeKeys, now: datetime) -> None:

@@ -25,6 +25,7 @@ class OfficeEntry(Base):
     __tablename__ = "office_entries"
     __table_args__ = (
         Index("ix_office_entries_inspection", "inspection_id", "kind"),
+        Index("ix_office_entries_leaf", "leaf"),
         Index(
             "uq_office_entries_once",
             "inspection_id",

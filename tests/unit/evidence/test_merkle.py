@@ -206,3 +206,31 @@ def test_proofs_outside_the_tree_are_not_made() -> None:
         merkle.inclusion_proof(some(3), 3)
     with pytest.raises(IndexError):
         merkle.consistency_proof(some(3), 4)
+
+
+def test_a_proof_comes_from_the_edges_of_a_few_rows() -> None:
+    leaves, tree = some(140), merkle.Frontier()
+    edges = {}
+    for number, leaf in enumerate(leaves):
+        tree.append(leaf)
+        edges[number] = tree.peaks
+
+    def read(spans: list[tuple[int, int]]) -> list[bytes]:
+        rows = {row for span in spans for row in merkle.rows_of(*span)}
+        assert len(rows) <= 2 * len(leaves).bit_length() + 1
+        few, their_edges = {row: leaves[row] for row in rows}, {row: edges[row] for row in rows}
+        return [merkle.span_root(low, high, few, their_edges) for low, high in spans]
+
+    for size in range(1, len(leaves) + 1):
+        for index in range(size):
+            assert read(merkle.inclusion_spans(size, index)) == slow.path(index, leaves[:size]), (size, index)
+            assert read(merkle.consistency_spans(size, index)) == slow.proof(index, leaves[:size]), (
+                size,
+                index,
+            )
+
+
+def test_a_proof_in_a_log_of_a_hundred_thousand_entries_reads_some_thirty_rows() -> None:
+    for size, index in ((100_000, 0), (100_000, 65_535), (100_000, 99_999), (131_071, 77_777)):
+        spans = merkle.inclusion_spans(size, index)
+        assert len({row for span in spans for row in merkle.rows_of(*span)}) <= 34
