@@ -83,9 +83,8 @@ class SegmentHasher:
         self._start = 0
         self._complete = 0
         self._open_until = 0
-        self._running = hashlib.sha256()  # from the last cut
-        self._settled = self._running.copy()  # the same, up to the last complete fragment
-        self._tail = hashlib.sha256()  # from the last complete fragment: a cut may fall within the next one
+        self._settled = hashlib.sha256()  # from the last cut up to the last complete fragment
+        self._tail: list[bytes | memoryview] = []  # what came after that: a cut may fall within a fragment
         self._patched = False  # after the last complete fragment: no other one may follow
         self._index = 0
         self._from_ms = 0
@@ -119,7 +118,7 @@ class SegmentHasher:
         self._index += 1
         self._from_ms = segment.to_ms
         self._start = self._complete
-        self._running = self._tail.copy()
+        self._settled = hashlib.sha256()
         return segment
 
     def _take(self, view: memoryview) -> int:
@@ -131,8 +130,9 @@ class SegmentHasher:
         if self._end == self._element_end and self._element_end == self._open_until:
             self.disturbed |= self._patched
             self._complete = self._end
-            self._settled = self._running.copy()
-            self._tail = hashlib.sha256()
+            for piece in self._tail:
+                self._settled.update(piece)
+            self._tail.clear()
         return size
 
     def _gather(self, view: memoryview) -> int:
@@ -147,19 +147,15 @@ class SegmentHasher:
                     self._first = self._start = begin
                 self._open_until = self._element_end if kind == "fragment" else 0
             if self._first is not None:
-                self._hash(self._header[:-1])
+                self._tail.append(self._header[:-1])
             self._header = b""
         self._advance(view[:1], hashed=known is not None)
         return 1
 
     def _advance(self, view: memoryview, *, hashed: bool = True) -> None:
         if self._first is not None and hashed:
-            self._hash(view)
+            self._tail.append(view)
         self._end += len(view)
-
-    def _hash(self, data: bytes | memoryview) -> None:
-        self._running.update(data)
-        self._tail.update(data)
 
 
 def _mp4_element(header: bytes) -> tuple[str, int] | None:

@@ -44,6 +44,13 @@ class ReorderBuffer:
             return list(self._skip())
         return []
 
+    def passes(self, number: int) -> bool:
+        """Takes note that the next packet went by without coming here; False for any other, or while some are held."""
+        if number != self._next or self._held:
+            return False
+        self._next = number + 1
+        return True
+
     def expire(self, now: float) -> list[Ordered]:
         """Goes on past packets that have been waited for too long."""
         released: list[Ordered] = []
@@ -92,6 +99,7 @@ class FrameAssembler:
         self._codec = codec
         self._payloads: list[bytes] = []
         self._timestamp = 0
+        self._stamp = b""
         self._arrived_s = 0.0
         self._keyframe = False
         self._whole = False
@@ -122,6 +130,24 @@ class FrameAssembler:
             frames += self._finish()
         return frames
 
+    def is_within(self, packet: bytes) -> bool:
+        """Whether this packet, if it is the next one, neither begins nor ends a frame, nor tells of what kind it is:
+        as most do. It may then go to `go_on`."""
+        return (
+            packet[4:8] == self._stamp
+            and not self._ended
+            and packet[1] < 0x80
+            and len(packet) > HEADER_SIZE
+            and (
+                packet[HEADER_SIZE] not in self._codec.openings
+                or self._keyframe
+                or len(self._payloads) > _MAX_PREAMBLE
+            )
+        )
+
+    def go_on(self, packet: bytes) -> None:
+        self._payloads.append(packet[HEADER_SIZE:])
+
     def reject(self) -> None:
         """The frame given out last turned out not to fit together."""
         self.dropped += 1
@@ -129,6 +155,7 @@ class FrameAssembler:
 
     def _begin(self, packet: bytes, timestamp: int, arrived_s: float) -> None:
         self._timestamp, self._arrived_s = timestamp, arrived_s
+        self._stamp = packet[4:8]
         self._payloads = []
         self._ended = False
         self._keyframe = self._codec.starts_keyframe(packet, HEADER_SIZE)

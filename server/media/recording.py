@@ -99,6 +99,21 @@ class _Run:
         self._late_s = late_s
         return late_s
 
+    def goes_on(self, packet: bytes) -> bool:
+        """Takes a packet from within the picture in hand that comes in its turn, as most do; False for any other."""
+        assembler = self.assembler
+        if assembler is None or not assembler.is_within(packet):
+            return False
+        numbers = self.numbers["video"]
+        last = numbers.last
+        if last is None or (packet[2] << 8 | packet[3]) != (last + 1) & 0xFFFF:
+            return False
+        if not self.order["video"].passes(last + 1):
+            return False
+        numbers.last = last + 1
+        assembler.go_on(packet)
+        return True
+
 
 class Recording:
     """Callbacks are made from the calling thread. Errors of the disk or the muxer go to the caller."""
@@ -151,6 +166,8 @@ class Recording:
             if self._begin is None:
                 return
             run = self._run = _Run(self._begin)
+        if kind == "video" and run.goes_on(packet):
+            return
         if kind not in run.order:
             return
         before = run.timestamps[kind].last

@@ -1,18 +1,22 @@
 """Packets in, files out, with times that the tests make up: no network, no waiting."""
 
+import random
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
 import pytest
+from aiortc.codecs.h264 import H264Encoder
 
 from server.media.codecs import Kind
 from server.media.model import Container, Part, PartSegment
+from server.media.part import PartFile
 from server.media.places import moment_of
-from server.media.recording import Begin, Recording
+from server.media.recording import Begin, Recording, _Run
 from server.media.repair import repair_part
 from server.media.rtcp import ntp_from_seconds
 from server.media.rtp import slot_form
@@ -252,6 +256,71 @@ def test_a_lost_packet_costs_frames_up_to_the_next_keyframe_and_no_more(studio: 
     part = studio.end()
     assert pictures(part) == [*range(40), *range(60, 90)]
     assert studio.recording.frames_dropped >= 19
+
+
+def small_payloads(codec: str, frame: bytes) -> list[bytes]:
+    """A picture in many payloads: parameter sets alone, slices in fragments."""
+    if codec == "VP8":
+        pieces = [frame[at : at + 60] for at in range(0, len(frame), 60)]
+        return [bytes((0x10 * (index == 0),)) + piece for index, piece in enumerate(pieces)]
+    payloads: list[bytes] = []
+    for unit in H264Encoder._split_bitstream(frame):
+        kind, pieces = unit[0] & 0x1F, [unit[at : at + 60] for at in range(1, len(unit), 60)]
+        if kind not in (1, 5) or len(pieces) == 1:
+            payloads.append(unit)
+            continue
+        for index, piece in enumerate(pieces):
+            ends = 0x80 * (index == 0) | 0x40 * (index == len(pieces) - 1)
+            payloads.append(bytes((unit[0] & 0xE0 | 28, kind | ends)) + piece)
+    return payloads
+
+
+@pytest.mark.parametrize("codec", ["H264", "VP8"])
+def test_packets_from_within_a_picture_go_a_short_way_to_the_same_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, codec: str
+) -> None:
+    chance = random.Random(codec)
+    packets: list[tuple[int, bytes]] = []
+    for index, frame in enumerate(encoded(codec, count=120, keyframe_every=20)):
+        payloads = small_payloads(codec, frame)
+        for position, payload in enumerate(payloads):
+            number, marker = 65_400 + len(packets), 0x80 * (position == len(payloads) - 1)
+            packets.append((number, slot_form(marker, number, 2**32 - 30_000 + index * 3000, payload)))
+    sent: list[tuple[float, bytes]] = []
+    for number, packet in packets:
+        at_s = (number - 65_400) * 0.003 + 1.0
+        fate = chance.random()
+        if fate > 0.998:
+            continue  # lost
+        late_s = 0.02 if fate > 0.96 else 0.0
+        sent += [(at_s + late_s, packet)] * (2 if fate < 0.03 else 1)
+    sent.sort(key=lambda item: item[0])
+    written: list[tuple[Any, ...]] = []
+    monkeypatch.setattr(PartFile, "write", lambda _, *values, **named: written.append((*values, named)))
+
+    def record(folder: Path) -> list[tuple[Any, ...]]:
+        written.clear()
+        studio = Studio(folder)
+        studio.begin("video", video=codec)
+        for at_s, packet in sent:
+            studio.recording.packet("video", packet, MONOTONIC_S + at_s)
+            studio.recording.tick(MONOTONIC_S + at_s)
+        studio.recording.cut()
+        return [*written, (studio.recording.frames_dropped,)]
+
+    taken: list[bool] = []
+    whole = _Run.goes_on
+
+    def counted(run: _Run, packet: bytes) -> bool:
+        taken.append(whole(run, packet))
+        return taken[-1]
+
+    monkeypatch.setattr(_Run, "goes_on", counted)
+    short = record(tmp_path / "short")
+    assert sum(taken) > len(packets) / 10
+    monkeypatch.setattr(_Run, "goes_on", lambda *_: False)
+    assert short == record(tmp_path / "long")
+    assert len(short) > 20
 
 
 def test_a_lost_sound_leaves_a_gap_and_not_a_shift(studio: Studio) -> None:
