@@ -25,6 +25,7 @@ from server.officelog.heads import find_newest_head, head_over, is_due, prove_en
 from server.officelog.mirror import Mirror
 from server.officelog.models import OfficeEntry, OfficeHead
 from server.officelog.stamps import stamp_heads
+from server.rounds import Rounds
 from server.settings import Settings
 
 log = structlog.get_logger("office_log")
@@ -147,7 +148,7 @@ class HeadKeeper:
         self._settings = settings
         self._clock = clock
         self._database = database
-        self._task: asyncio.Task[None] | None = None
+        self._rounds = Rounds("head_keeper", self.run_once, POLL_S)
         self._pause_s = FIRST_PAUSE_S
         self._stamp_at_s = 0.0
         self._warned_on: date | None = None
@@ -157,20 +158,10 @@ class HeadKeeper:
         self.accesses_problem: EvidenceError | None = None
 
     def start(self) -> None:
-        self._task = asyncio.create_task(self._run(), name="head keeper")
+        self._rounds.start()
 
     async def close(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-
-    async def _run(self) -> None:
-        while True:
-            try:
-                await self.run_once()
-            except Exception:
-                log.exception("head_keeper")
-            await asyncio.sleep(POLL_S)
+        await self._rounds.close()
 
     async def run_once(self) -> None:
         """What is due now. Where the files tell of another history nothing is signed before that is settled."""

@@ -17,7 +17,6 @@ from server.archive.record_photos import photos
 from server.archive.record_told import (
     TO_BE_WRITTEN,
     Told,
-    event_of,
     show_clock,
     show_seconds,
     show_time,
@@ -32,6 +31,7 @@ from server.evidence import durable, keys, pades
 from server.evidence.document import Block, Fields, Heading, Paragraph, Picture, make_pdf
 from server.inspections.checklists import get_template, in_language
 from server.inspections.ledger import Interval, build_ledger
+from server.inspections.log import event_of
 from server.inspections.models import Event, Inspection
 from server.inspections.summary import Summary, summarise
 from server.vision.reduction import reduced_jpeg

@@ -11,7 +11,6 @@ from babel.dates import format_datetime
 from server.accounts.models import Staff
 from server.archive.index import Index
 from server.clock import TIME_ZONE
-from server.evidence.canonical import parse, parse_time
 from server.evidence.chain import link_of
 from server.evidence.document import Block, Paragraph, Table
 from server.inspections.models import Event, InspectionReviewer
@@ -46,21 +45,6 @@ class Told:
         ids += [row["staff_id"] for row in joined if row["staff_id"] and row["role"] == "reviewer"]
         known = {row["id"]: row for row in self.index.all(Staff)}
         return [known[each] for each in dict.fromkeys(ids) if each in known]
-
-
-def event_of(line: bytes) -> Event:
-    value = parse(line)
-    return Event(
-        inspection_id=value["inspection"],
-        seq=value["seq"],
-        type=value["type"],
-        at=parse_time(value["t_utc"]),
-        actor=value["actor"],
-        body=value["body"],
-        prev=value["prev"],
-        link=link_of(line),
-        line=line.decode(),
-    )
 
 
 def table(header: list[str], rows: list[list[str]], widths: list[float], nothing: str) -> Block:

@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from cryptography import x509
 from sqlalchemy import exists, func, select
@@ -31,15 +30,15 @@ from server.db import Database
 from server.db.base import Base
 from server.errors import N_, Conflict
 from server.evidence import disposal, receipts, sealing
-from server.evidence.canonical import parse, parse_time
+from server.evidence.canonical import parse_time
 from server.evidence.certificates import from_pem
-from server.evidence.chain import link_of
 from server.evidence.errors import EvidenceError
 from server.evidence.officelog import OfficeProof
 from server.evidence.seal import Seal
 from server.evidence.verify import Trust, verify
 from server.ids import new_id, new_token, token_hash
-from server.inspections.models import Event, Inspection, InspectionReviewer, Invitation
+from server.inspections.log import event_of
+from server.inspections.models import Inspection, InspectionReviewer, Invitation
 from server.inspections.service import settle_case
 from server.live.models import Part, Participant, Photo, Slot, Snapshot, StoredReceipt
 from server.live.receipts import as_row
@@ -280,7 +279,7 @@ async def _restore(session: AsyncSession, package: _Package) -> None:
             nobody = {"token_hash": token_hash(new_token("x"))} if kind in (Invitation, Participant) else {}
             session.add(from_row(kind, row, **nobody))
         await session.flush()
-    session.add_all(_event(line) for line in package.lines)
+    session.add_all(event_of(line) for line in package.lines)
     session.add_all(_receipts(package.folder))
     if package.record is not None:
         session.add(package.record)
@@ -291,21 +290,6 @@ def _receipts(folder: Path) -> list[StoredReceipt]:
     path = folder / receipts.PATH
     given = receipts.parse_receipts(path.read_bytes()) if path.exists() else []
     return [as_row(each, parse_time(each.at)) for each in given]
-
-
-def _event(line: bytes) -> Event:
-    value: dict[str, Any] = parse(line)
-    return Event(
-        inspection_id=value["inspection"],
-        seq=value["seq"],
-        type=value["type"],
-        at=parse_time(value["t_utc"]),
-        actor=value["actor"],
-        body=value["body"],
-        prev=value["prev"],
-        link=link_of(line),
-        line=line.decode(),
-    )
 
 
 def _seal(package: _Package) -> SealRow:

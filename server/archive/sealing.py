@@ -49,6 +49,7 @@ from server.live.receipts import read_receipts
 from server.live.rooms import Rooms
 from server.live.uploads import awaited_until
 from server.officelog.heads import find_newest_head, sign_head
+from server.rounds import Rounds
 from server.settings import Settings
 from server.web.languages import speaking
 
@@ -75,29 +76,22 @@ class Sealer:
     def __init__(self, live: Live, rooms: Rooms) -> None:
         self._live = live
         self._rooms = rooms
-        self._tasks: list[asyncio.Task[None]] = []
+        # An authority that does not answer holds up stamps, and no seal.
+        self._rounds = (
+            Rounds("sealer", self._seal_due, POLL_S),
+            Rounds("stamper", self._stamp_due, POLL_S),
+        )
         self.reached: Callable[[str], None] = lambda _step: None
         self.downloads: Counter[str] = Counter()
         """Inspections whose packages are being sent: they are not destroyed meanwhile."""
 
     def start(self) -> None:
-        """Two tasks: an authority that does not answer holds up stamps, and no seal."""
-        for name, round_ in (("sealer", self._seal_due), ("stamper", self._stamp_due)):
-            self._tasks.append(asyncio.create_task(self._run(round_), name=name))
+        for each in self._rounds:
+            each.start()
 
     async def close(self) -> None:
         """What a thread is writing is finished first."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    async def _run(self, round_: Callable[[], Coroutine[Any, Any, set[str]]]) -> None:
-        while True:
-            try:
-                await round_()
-            except Exception:
-                log.exception("sealer")
-            await asyncio.sleep(POLL_S)
+        await asyncio.gather(*(each.close() for each in self._rounds))
 
     async def run_once(self) -> int:
         """Everything that is due now; how many inspections were worked on."""

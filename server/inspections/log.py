@@ -20,7 +20,7 @@ from server.accounts.rules import Actor
 from server.clock import Clock, rfc3339
 from server.db import after_commit
 from server.errors import Unavailable
-from server.evidence.canonical import parse
+from server.evidence.canonical import parse, parse_time
 from server.evidence.chain import BadLine, Entry, canonical_line, check_chain, link_of
 from server.inspections.errors import LogClosed
 from server.inspections.models import Event, Inspection
@@ -274,3 +274,19 @@ def as_json(event: Event) -> dict[str, Any]:
         "prev": event.prev,
         "link": event.link,
     }
+
+
+def event_of(line: bytes) -> Event:
+    """The row of a line that was read from a file. KeyError, ValueError."""
+    told: dict[str, Any] = parse(line)
+    return Event(
+        inspection_id=told["inspection"],
+        seq=told["seq"],
+        type=told["type"],
+        at=parse_time(told["t_utc"]),
+        actor=told["actor"],
+        body=told["body"],
+        prev=told["prev"],
+        link=link_of(line),
+        line=line.decode(),
+    )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from datetime import timedelta
 
 import structlog
@@ -17,6 +16,7 @@ from server.live import registry
 from server.live.context import Live
 from server.live.ending import OVER, end, settle_ended
 from server.live.rooms import Rooms
+from server.rounds import Rounds
 from server.web.languages import speaking, translate
 
 log = structlog.get_logger("caretaker")
@@ -34,23 +34,13 @@ class Caretaker:
         self._rooms = rooms
         self._began_s = live.clock.monotonic_s()
         self._settled: set[str] = set()
-        self._task: asyncio.Task[None] | None = None
+        self._rounds = Rounds("caretaker", self.run_once, LOOK_EVERY_S)
 
     def start(self) -> None:
-        self._task = asyncio.create_task(self._run(), name="caretaker")
+        self._rounds.start()
 
     async def close(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-
-    async def _run(self) -> None:
-        while True:
-            try:
-                await self.run_once()
-            except Exception:
-                log.exception("caretaker")
-            await asyncio.sleep(LOOK_EVERY_S)
+        await self._rounds.close()
 
     async def run_once(self) -> None:
         """Everything that is due now."""

@@ -24,13 +24,14 @@ from server.inspections.log import check, events_after
 from server.inspections.models import Event, Inspection
 from server.live import caretaker, rooms
 from server.live.keys import CARETAKER, ROOMS
-from server.live.models import Participant, RoomLease, Slot
+from server.live.models import Participant, RoomLease
 from server.live.uploads import UPLOAD_LIFE
 from server.settings import Settings
 from server.storage.files import Files, Stored
 from server.web.keys import DATABASE
 from tests.cast import Appointment, Office
 from tests.clock import SettableClock
+from tests.flows.cameras import add_camera
 from tests.flows.conftest import Client
 from tests.flows.programs import get, post
 from tests.flows.rooms import RoomClient, bearer, join
@@ -49,19 +50,10 @@ async def begin(app: web.Application, office: Office, appointment: Appointment) 
 
 async def film_with_a_gap(app: web.Application, appointment: Appointment, participant: str) -> None:
     """Two files of a camera with six seconds of nothing between them."""
-    journal, slot = app[JOURNAL], new_id()
+    journal = app[JOURNAL]
     began = journal.clock.now()
     async with app[DATABASE].transaction() as session:
-        session.add(
-            Slot(
-                id=slot,
-                inspection_id=appointment.id,
-                participant_id=participant,
-                source="camera",
-                opened_at=began,
-            )
-        )
-        await session.flush()
+        slot = await add_camera(session, appointment.id, participant, began)
 
         async def add(type_: str, body: dict[str, Any]) -> None:
             await journal.append(session, appointment.id, type_, system_actor(), {"slot": slot, **body})

@@ -19,17 +19,17 @@ from server.accounts.rules import system_actor
 from server.db import Database
 from server.errors import Unavailable
 from server.evidence.segments import Segment
-from server.ids import new_id
 from server.inspections.keys import JOURNAL
 from server.inspections.log import UNTOLD, Addition, check, events_after
 from server.inspections.models import Inspection
 from server.live import digests, recording
 from server.live.digests import Digests
 from server.live.keys import LIVE
-from server.live.models import Part, Participant, Slot
+from server.live.models import Part
 from server.live.recording import Scribe
 from server.web.keys import DATABASE, FILES
 from tests.cast import Appointment, Office, appoint
+from tests.flows.cameras import add_camera, add_participant
 
 AWAY = OperationalError("BEGIN", None, ConnectionError("the database is away"))
 
@@ -47,25 +47,9 @@ class Camera:
 @pytest.fixture
 async def camera(app: web.Application, appointment: Appointment) -> Camera:
     now = app[JOURNAL].clock.now()
-    participant, slot = new_id(), new_id()
     async with app[DATABASE].transaction() as session:
-        session.add(
-            Participant(
-                id=participant, inspection_id=appointment.id, role="enterprise", name="田", device="",
-                token_hash="ab" * 32, token_expires_at=now, joined_at=now,
-            )
-        )  # fmt: skip
-        await session.flush()
-        session.add(
-            Slot(
-                id=slot,
-                inspection_id=appointment.id,
-                participant_id=participant,
-                source="camera",
-                opened_at=now,
-            )
-        )
-    return Camera(slot)
+        participant = await add_participant(session, appointment.id, now)
+        return Camera(await add_camera(session, appointment.id, participant, now))
 
 
 @pytest.fixture(autouse=True)

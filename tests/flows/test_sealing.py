@@ -35,14 +35,13 @@ from server.evidence import keys
 from server.evidence.certificates import fingerprint, to_pem
 from server.evidence.chain import check_chain
 from server.evidence.sealing import has_office_proof
-from server.ids import new_id
 from server.inspections import service as inspections
 from server.inspections.errors import LogClosed
 from server.inspections.keys import JOURNAL
 from server.inspections.log import Journal, check
 from server.inspections.models import Event
 from server.live.keys import LIVE, ROOMS
-from server.live.models import Part, Slot
+from server.live.models import Part
 from server.officelog.models import OfficeEntry
 from server.settings import Settings
 from server.web.keys import DATABASE, FILES
@@ -52,6 +51,7 @@ from tests.clock import SettableClock
 from tests.command import yunkan
 from tests.evidence.authority import Authority, make_authority, serving
 from tests.flows.browsing import look, send_form, shown, sign_in
+from tests.flows.cameras import add_camera
 from tests.flows.conftest import Client
 from tests.flows.killed import POLL_S, seal_until_killed
 from tests.flows.programs import get, post
@@ -659,21 +659,13 @@ async def film_with_a_gap(
 ) -> dict[str, Any]:
     """A phone of which ten seconds are missing; the inspection has its result. The participant."""
     joined = await join(client, appointment.invitations["enterprise"])
-    journal, slot_id, start = app[JOURNAL], new_id(), clock.now()
+    journal, start = app[JOURNAL], clock.now()
     folder = app[FILES].absolute(f"inspections/{appointment.id}/data/media")
     folder.mkdir(parents=True)
     async with app[DATABASE].transaction() as session:
         await inspections.start(session, journal, system_actor(), appointment.id, 1)
         participant = joined["participant"]
-        session.add(
-            Slot(
-                id=slot_id,
-                inspection_id=appointment.id,
-                participant_id=participant,
-                source="camera",
-                opened_at=start,
-            )
-        )
+        slot_id = await add_camera(session, appointment.id, participant, start)
         body = {"slot": slot_id, "participant": participant, "source": "camera"}
         await journal.append(session, appointment.id, "slot.opened", system_actor(), body)
         for index, (begin, duration) in enumerate(((0, 10), (20, 30)), start=1):

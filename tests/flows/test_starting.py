@@ -17,12 +17,11 @@ from sqlalchemy import select
 from server.app import build
 from server.clock import SystemClock
 from server.db import Database
-from server.ids import new_id
 from server.inspections import service as inspections
 from server.inspections.keys import JOURNAL
 from server.inspections.log import Journal, check, told_events
 from server.live.keys import LIVE
-from server.live.models import Part, Participant, RoomLease, Slot
+from server.live.models import Part, RoomLease
 from server.live.recording import part_stem, repair_after_kill
 from server.settings import Settings
 from server.storage.files import Files
@@ -30,32 +29,18 @@ from server.storage.lock import FolderInUse, hold
 from server.web.keys import DATABASE, FILES
 from tests.cast import Appointment, Office
 from tests.clock import SettableClock
+from tests.flows.cameras import add_camera, add_participant
 from tests.service import ROOT, Service
 from tests.unit.media.test_repair import left_behind
 
 
 async def begin(database: Database, journal: Journal, office: Office, appointment: Appointment) -> str:
     """A running inspection with one camera; the slot's id."""
-    participant, slot = new_id(), new_id()
     now = journal.clock.now()
     async with database.transaction() as session:
         await inspections.start(session, journal, office.zhou, appointment.id, 1)
-        session.add(
-            Participant(
-                id=participant, inspection_id=appointment.id, role="enterprise", name="田", device="",
-                token_hash="ab" * 32, token_expires_at=now, joined_at=now,
-            )
-        )  # fmt: skip
-        await session.flush()
-        session.add(
-            Slot(
-                id=slot,
-                inspection_id=appointment.id,
-                participant_id=participant,
-                source="camera",
-                opened_at=now,
-            )
-        )
+        participant = await add_participant(session, appointment.id, now)
+        slot = await add_camera(session, appointment.id, participant, now)
         body = {"slot": slot, "participant": participant, "source": "camera"}
         await journal.append(session, appointment.id, "slot.opened", office.zhou, body)
     return slot
