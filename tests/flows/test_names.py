@@ -1,17 +1,23 @@
 """Names that others build on: commands, settings, pages, JSON, the live routes. Fields may be added, none may go."""
 
+import base64
+import hashlib
 import io
 import re
 import subprocess
 import zipfile
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
 import pytest
 from aiohttp import ClientSession, web
 from aiohttp.test_utils import TestServer
 from aiortc import RTCConfiguration, RTCPeerConnection
 
+from server.clock import rfc3339
 from server.settings import ROOT, load
 from tests.cast import Appointment, Office
 from tests.command import yunkan
@@ -113,6 +119,8 @@ async def test_a_room_from_the_first_picture_to_the_evidence(
             assert (await post(client, f"{base}/snapshots", named, who))["sha256"] == first["sha256"]
             await signal(client, f"{base}/whep/{slot}", await offer("recvonly"), who)
             await signal(client, f"{base}/whip", await offer("sendonly"), who)
+            phone = await join(client, invitation, takeover=True)
+            await photo(client, f"{base}/photos", first["id"], bearer(phone))
             await post(client, f"/api/v1/inspections/{appointment.id}/end", {}, who, 200)
     await room.hear("bye")
     inspection = await get(client, f"/api/v1/inspections/{appointment.id}", office.bearer("auditor"))
@@ -129,6 +137,23 @@ async def test_a_room_from_the_first_picture_to_the_evidence(
     ):
         async with client.get(url, headers=office.bearer("auditor")) as response:
             assert response.status == 200, url
+
+
+async def photo(client: Client, path: str, snapshot: str, who: dict[str, str]) -> None:
+    """Announced, and sent in a piece that may be sent again."""
+    data = cv2.imencode(".jpg", np.zeros((36, 64, 3), np.uint8))[1].tobytes()
+    digest = hashlib.sha256(data)
+    wanted = {
+        "request": "photo-0001", "snapshot": snapshot, "media_type": "image/jpeg", "how": "photo",
+        "taken_at": rfc3339(datetime.now(UTC)), "width": 64, "height": 36, "size_bytes": len(data),
+        "sha256": digest.hexdigest(),
+    }  # fmt: skip
+    announced = await post(client, path, wanted, who)
+    holds(announced, {"id": str, "offset": int})
+    headers = {**who, "Content-Digest": f"sha-256=:{base64.b64encode(digest.digest()).decode()}:"}
+    async with client.put(f"{path}/{announced['id']}?offset=0", data=data, headers=headers) as response:
+        assert response.status == 200, await response.text()
+        holds(await response.json(), {"id": str, "offset": int})
 
 
 async def offer(direction: str) -> str:
@@ -164,7 +189,7 @@ async def test_what_a_sealed_inspection_left(
     await until(app, office, client, held.id, state="sealed")
     evidence = await get(client, f"/api/v1/cases/{held.case_id}/evidence", office.bearer("auditor"))
     holds(evidence, [EVIDENCE])
-    assert {piece["kind"] for piece in evidence} == {"part", "snapshot", "checklist", "record"}
+    assert {piece["kind"] for piece in evidence} == {"part", "snapshot", "photo", "checklist", "record"}
     async with client.get(
         f"/api/v1/inspections/{held.id}/package", headers=office.bearer("auditor")
     ) as response:
