@@ -1,13 +1,13 @@
 """A leaf of the office's log is found without reading all of them
 
-Revision: 0008
-After: 0007
+Revision: 0010
+After: 0009
 """
 
 from alembic import op
 
-revision = "0008"
-down_revision = "0007"
+revision = "0010"
+down_revision = "0009"
 branch_labels = None
 depends_on = None
 
