@@ -1,5 +1,6 @@
 """What the network cut off is recorded by the phone itself and sent afterwards: nothing of the picture is missing."""
 
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -73,10 +74,7 @@ class Scene:
         raise AssertionError(f"still missing: {gaps}")
 
     async def missing_s(self, folder: Path) -> float:
-        """Seconds of the camera's film that neither the received nor the phone's parts show, in the gap.
-
-        The film is numbered; what a busy machine's camera or encoder leaves out elsewhere is not asked here.
-        """
+        """Seconds of the camera's film that neither the received nor the phone's parts show, all holes together."""
         found: list[tuple[datetime, float, int, str]] = []
         for count, part in enumerate(await self.site_parts()):
             path = folder / f"{count}.{part['media_type'].partition('/')[2]}"
@@ -86,16 +84,12 @@ class Scene:
                 (started, at, number, part["source"]) for at, number in numbers_in(path) if number is not None
             ]
         first, first_at, first_number, _ = min(found)
-        numbers = sorted(
-            (
-                _unrolled(number, first_number + ((started - first).total_seconds() + at - first_at) * FPS),
-                source,
+        return missing_s(
+            sorted(
+                _unrolled(number, first_number + ((started - first).total_seconds() + at - first_at) * FPS)
+                for started, at, number, _ in found
             )
-            for started, at, number, source in found
         )
-        received = [number for number, source in numbers if source == "received"]
-        before, after = max(pairwise([*received, numbers[-1][0]]), key=lambda pair: pair[1] - pair[0])
-        return missing_s([number for number, _ in numbers if before <= number <= after])
 
     async def _get(self, path: str) -> Any:
         response = await self.desk.request.get(f"/api/v1/inspections/{self.appointment.id}{path}")
@@ -103,11 +97,12 @@ class Scene:
         return await response.json()
 
 
-def unfilled_s(gap: dict[str, Any]) -> float:
-    def seconds(span: dict[str, Any]) -> float:
-        return (datetime.fromisoformat(span["to"]) - datetime.fromisoformat(span["from"])).total_seconds()
+def seconds_of(span: dict[str, Any]) -> float:
+    return (datetime.fromisoformat(span["to"]) - datetime.fromisoformat(span["from"])).total_seconds()
 
-    return seconds(gap) - sum(seconds(piece) for piece in gap["filled"])
+
+def unfilled_s(gap: dict[str, Any]) -> float:
+    return seconds_of(gap) - sum(seconds_of(piece) for piece in gap["filled"])
 
 
 def _unrolled(number: int, expected: float) -> float:
@@ -134,8 +129,7 @@ async def live_scene(service: Service, cast: Cast, browser: Chromium) -> AsyncIt
         await join_by_phone(phone, appointment)
         await open_console(desk, appointment)
         await sees_numbers(desk)
-        # Long enough for the phone's own recording to have begun.
-        await desk.wait_for_timeout(4000)
+        await records_itself(phone)
         yield Scene(phone, desk, relay, appointment)
 
 
@@ -189,6 +183,15 @@ async def stored_bytes(page: Page) -> int:
     return int(await page.evaluate(SIZES))
 
 
+async def records_itself(page: Page) -> None:
+    """Until something of the phone's own recording is in its storage: what is cut off from now on is in it."""
+    for _ in range(LIVE_MS // 100):
+        if await stored_bytes(page) > 0:
+            return
+        await page.wait_for_timeout(100)
+    raise AssertionError("the phone records nothing")
+
+
 async def runs_of(page: Page) -> dict[str, int]:
     """Size of each of its files."""
     return dict(await page.evaluate(RUNS))
@@ -227,10 +230,12 @@ async def test_a_cut_of_twenty_seconds_leaves_less_than_a_second_missing(
         await mute.click()
         await expect(mute).to_have_attribute("aria-pressed", "true")
         scene.relay.cut()
+        cut_at = time.monotonic()
         await is_lost(scene.phone)
         await expect(scene.phone.locator(".phone-card__detail")).to_contain_text("继续录制")
         await scene.phone.evaluate(LOOKED_AWAY)
-        await scene.phone.wait_for_timeout(CUT_MS - 10_000)
+        # The length of the cut: what the issue promises is of twenty seconds.
+        await scene.phone.wait_for_timeout(CUT_MS - (time.monotonic() - cut_at) * 1000)
         scene.relay.mend()
         await is_live(scene.phone)
         await expect(mute).to_have_attribute("aria-pressed", "true")
@@ -243,6 +248,7 @@ async def test_a_cut_of_twenty_seconds_leaves_less_than_a_second_missing(
         assert len({part["slot"] for part in parts}) == 1
         (gap,) = await scene.gaps()
         assert gap["cause"] == "network_lost"
+        assert seconds_of(gap) >= CUT_MS / 1000 - 1
         events = await scene.events()
         noticed = next(one["at"] for one in events if one["type"] == "slot.interrupted")
         assert (datetime.fromisoformat(noticed) - datetime.fromisoformat(gap["from"])).total_seconds() < 3
@@ -259,7 +265,6 @@ async def test_a_killed_service_leaves_less_than_a_second_missing(
     async with live_scene(service, cast, browser) as scene:
         service.kill()
         await is_lost(scene.phone)
-        await scene.phone.wait_for_timeout(5000)
         await service.start()
         await is_live(scene.phone)
         await scene.is_filled()
