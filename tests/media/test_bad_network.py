@@ -1,7 +1,8 @@
 """Chromium publishes and Chromium watches, each behind a network that loses, delays and reorders by a fixed pattern."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from base64 import b64decode
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,6 @@ from tests.media.test_chromium import require_chromium, serve
 from tests.media.test_recording import stem
 from tests.peers import build_camera
 from tests.peers.chromium import chromium
-from tests.peers.clients import numbers_in
 from tests.peers.relay import Relay, Seen, longest_gap
 from tests.peers.weather import CLEAR, Weather
 
@@ -34,6 +34,26 @@ FREEZE_S = 1.0
 FIVE_PERCENT = Weather(loss=0.05, jitter_s=0.01, reorder=0.01)
 FIFTEEN_PERCENT = Weather(loss=0.15, jitter_s=0.01, reorder=0.01)
 BURSTS = Weather(burst_s=0.3, burst_every_s=10.0)
+
+KEEP_ENCODED = """
+globalThis.encoded = [];
+const add = RTCPeerConnection.prototype.addTransceiver;
+RTCPeerConnection.prototype.addTransceiver = function (track, init) {
+  const transceiver = add.call(this, track, init);
+  if (track.kind !== "video") return transceiver;
+  const keep = ({transformer}) => transformer.readable.pipeThrough(new TransformStream({
+    transform(frame, controller) {
+      postMessage(frame.data.slice(0));
+      controller.enqueue(frame);
+    },
+  })).pipeTo(transformer.writable);
+  const worker = new Worker(URL.createObjectURL(new Blob([`onrtctransform = ${keep}`], {type: "text/javascript"})));
+  worker.onmessage = ({data}) => encoded.push(btoa(String.fromCharCode(...new Uint8Array(data))));
+  transceiver.sender.transform = new RTCRtpScriptTransform(worker);
+  return transceiver;
+};
+"""
+"""The phone's page keeps each frame as its encoder gave it, before it is cut into packets."""
 
 STATS = """
 async (kind) => {
@@ -84,6 +104,7 @@ async def network(engine: MediaEngine, slot: Slot, camera: Path) -> AsyncIterato
         phones = await stack.enter_async_context(browser.phone(phone_way.address))
         desks = await stack.enter_async_context(browser.desk(desk_way.address))
         await phones.add_init_script(phone_way.script)
+        await phones.add_init_script(KEEP_ENCODED)
         await desks.add_init_script(desk_way.script)
         phone, desk = await phones.new_page(), await desks.new_page()
         await phone.goto("/")
@@ -113,6 +134,32 @@ def frames_in(seen: Sequence[Seen], number: int) -> list[Frame]:
     for step, item in zip(steps, mine, strict=True):
         first.setdefault(step, item.at)
     return [Frame(*pair) for pair in sorted(first.items())]
+
+
+def slices_of(units: Iterable[bytes]) -> bytes:
+    """What is the picture itself of a frame's NAL units: parameter sets are repeated at will."""
+    return b"".join(unit for unit in units if unit and unit[0] & 0x1F in (1, 5))
+
+
+def encoded_slices(frame: bytes) -> bytes:
+    """Of Annex B (start codes of three bytes or four; zeros before one belong to it)."""
+    units = [unit.rstrip(b"\0") if number else unit for number, unit in enumerate(frame.split(b"\0\0\1"))]
+    return slices_of(units[1:])
+
+
+def recorded_slices(path: Path) -> list[bytes]:
+    """Of each frame in a file, whose NAL units bear their lengths."""
+
+    def units(data: bytes) -> Iterator[bytes]:
+        at = 0
+        while at < len(data):
+            size = int.from_bytes(data[at : at + 4], "big")
+            # The end of a unit bears no zeros that mean anything (ITU-T H.264 section 7.4.1.1).
+            yield data[at + 4 : at + 4 + size].rstrip(b"\0")
+            at += 4 + size
+
+    with av.open(str(path)) as container:
+        return [slices_of(units(bytes(packet))) for packet in container.demux(video=0) if packet.size]
 
 
 def recorded_times(path: Path) -> list[float]:
@@ -177,6 +224,7 @@ async def test_on_a_bad_network_nothing_repairable_is_lost_and_nothing_stands_st
     forwarded = frames_in(watched, video)
     stats = await network.stats("video")
     shown_at: list[float] = await network.desk.evaluate("shownAt")
+    encoded = [encoded_slices(b64decode(frame)) for frame in await network.phone.evaluate("encoded")]
     await network.phone.evaluate("connection.close()")
     await until(lambda: not slot.live and len(observer.all("closed")) == len(observer.all("opened")))
     parts: list[Part] = observer.all("closed")
@@ -187,20 +235,24 @@ async def test_on_a_bad_network_nothing_repairable_is_lost_and_nothing_stands_st
     concealed = (after["concealed"] - before["concealed"]) / (after["samples"] - before["samples"])
     times = [recorded_times(part.path) for part in parts]
     gone = [missing(sent, one, begun) for one in times]
-    numbers = [number for part in parts for _, number in numbers_in(part.path)]
+    (recorded,) = [recorded_slices(part.path) for part in parts]
+    kept = [frame for frame in recorded if frame in set(encoded)]
     print(
         f"{weather}: sent {len(sent)}, recorded {[len(one) for one in times]}, missing {gone}, "
         f"forwarded {len(forwarded)}, viewer {stats}, freeze {freeze_s:.3f} s, "
-        f"silence {silence_s:.3f} s, concealed {concealed:.0%}"
+        f"encoded {len(encoded)}, of these recorded {len(kept)}, silence {silence_s:.3f} s, concealed {concealed:.0%}"
     )
-    # None comes twice or out of order. (Where the way is thought to be thin, a number here and there is too blurred.)
-    read = [number for number in numbers if number is not None]
-    assert len(read) > 0.9 * len(numbers)
-    assert (np.diff(np.array(read, dtype=int)) >= 1).all()
+    # Whatever the encoder made of a picture, that is in the file, bit by bit, none twice and none out of order.
+    assert len(encoded) == len(set(encoded))
+    assert kept == recorded[len(recorded) - len(kept) :]
+    assert len(encoded) >= len(sent) > 60
+    places = [encoded.index(frame) for frame in kept]
+    assert (np.diff(places) >= 1).all()
     assert len(parts) == 1
     assert freeze_s < FREEZE_S
     assert silence_s < FREEZE_S
     assert concealed < 0.5
     if repairable:
         assert gone == [[]]
+        assert places == list(range(len(encoded)))
         assert stats["received"] >= len(forwarded)
