@@ -254,14 +254,15 @@ async def test_the_code_on_the_record_leads_to_what_the_page_verifies(
 
 
 def qr_of(pdf: Path, folder: Path) -> str:
-    """As a camera reads it from the printed pages, nearer and farther."""
+    """As a camera reads it from the printed pages, nearer and farther; no one reader finds every code."""
     for dots_per_inch in ("200", "300", "150"):
         stem = folder / f"page-{dots_per_inch}"
         subprocess.run(["pdftoppm", "-r", dots_per_inch, "-gray", "-png", str(pdf), str(stem)], check=True)
         for page in sorted(folder.glob(f"{stem.name}*.png")):
-            code, _, _ = cv2.QRCodeDetector().detectAndDecode(cv2.imread(str(page)))
-            if code:
-                return code
+            for reader in (cv2.QRCodeDetector(), cv2.QRCodeDetectorAruco()):
+                code, _, _ = reader.detectAndDecode(cv2.imread(str(page)))
+                if code:
+                    return code
     raise AssertionError("no code on any page")
 
 
