@@ -15,15 +15,17 @@ from server.archive.access import record_access
 from server.archive.copies import COPIES, FOUND, body_of, list_copies
 from server.archive.models import Seal
 from server.clock import Clock
+from server.errors import N_
 from server.evidence.redaction import REDACTION, BadRedaction, Redaction
-from server.evidence.verify import Trust, verify
+from server.evidence.verify import Finding, Trust, verify
 from server.inspections.models import Inspection
 from server.storage.files import Files
+from server.web.languages import explain, translate
 
 
 @dataclass(slots=True)
 class Found:
-    """How many were entered; `<inspection>/<copy>` of those left out, with why."""
+    """How many were entered; `<inspection>/<copy>` of those left out, with why in the current language."""
 
     entered: int = 0
     refused: list[tuple[str, str]] = field(default_factory=list)
@@ -42,17 +44,23 @@ async def enter_found(session: AsyncSession, clock: Clock, files: Files, trust: 
         name = f"{inspection_id}/{copy_id}"
         query = select(Seal.inspection_id).join(Inspection).where(Inspection.id == inspection_id)
         if await session.scalar(query) is None:
-            found.refused.append((name, "its inspection did not come back"))
+            found.refused.append((name, translate(N_("its inspection did not come back"))))
             continue
         try:
             redaction = await asyncio.to_thread(_check, folder, trust)
         except (BadRedaction, OSError) as error:
-            found.refused.append((name, str(error)))
+            found.refused.append((name, translate(str(error))))
             continue
         body = body_of(copy_id, redaction) | {"made_at": redaction.at, "made_by": redaction.by}
         await record_access(session, clock, system_actor(), inspection_id, FOUND, body)
         found.entered += 1
     return found
+
+
+def told_of(finding: Finding) -> str:
+    """What is wrong with a package, in the current language."""
+    told = explain(finding.text, finding.params)
+    return f"{finding.subject}: {told}" if finding.subject else told
 
 
 def _folders(folder: Path) -> Iterator[Path]:
@@ -66,7 +74,7 @@ def _check(folder: Path, trust: Trust) -> Redaction:
     """BadRedaction, OSError unless it is a viewing copy that holds, of the inspection whose folder it is in."""
     redaction = Redaction.parse((folder / REDACTION).read_bytes())
     if redaction.inspection != folder.parent.name:
-        raise BadRedaction("it is of another inspection")
+        raise BadRedaction(N_("it is of another inspection"))
     if problem := verify(folder, trust).first_failure:
-        raise BadRedaction(problem.message())
+        raise BadRedaction(told_of(problem))
     return redaction

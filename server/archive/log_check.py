@@ -180,5 +180,5 @@ async def check_accesses(session: AsyncSession, chain: str) -> BadLine | None:
         if any(told[name] != value for name, value in columns.items()) or access.link != link_of(
             access.line.encode()
         ):
-            return BadLine(number, "the columns beside it say something else")
+            return BadLine(number, N_("the columns beside it say something else"))
     return bad

@@ -52,7 +52,9 @@ def retention_text(years: int | None) -> str:
 async def read_metadata(
     session: AsyncSession, inspection: Inspection, policy: RetentionPolicy
 ) -> PackageMetadata:
-    """In the language that is current: the caller sets the office's. A case does not know when it was applied for."""
+    """In the language that is current: the caller sets the office's. A case knows when it came in, and nothing earlier:
+    that stands for the application as well as for its acceptance.
+    """
     case = await session.get_one(Case, inspection.case_id)
     enterprise = await session.get_one(Enterprise, case.enterprise_id)
     office = await session.get_one(Office, inspection.office_id)
@@ -66,7 +68,7 @@ async def read_metadata(
         applicant=case.enterprise_name,
         certificate_kind=translate(N_("Unified social credit code")),
         certificate_number=enterprise.credit_code,
-        applied_at="",
+        applied_at=rfc3339(case.created_at),
         accepted_at=rfc3339(case.created_at),
         completed_at=rfc3339(inspection.concluded_at) if inspection.concluded_at else "",
         result=translate(RESULT_NAMES[inspection.result]) if inspection.result else "",

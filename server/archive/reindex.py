@@ -19,7 +19,7 @@ from server.archive import access_mirror
 from server.archive.access_mirror import NO_PASSWORD
 from server.archive.disposal import rows_path
 from server.archive.documents import record_row
-from server.archive.found_copies import Found, enter_found
+from server.archive.found_copies import Found, enter_found, told_of
 from server.archive.index import BadIndex, Index, from_row, load_index
 from server.archive.models import Disposal
 from server.archive.models import Seal as SealRow
@@ -44,6 +44,7 @@ from server.live.models import Part, Participant, Photo, Slot, Snapshot, StoredR
 from server.live.receipts import as_row
 from server.officelog import mirror
 from server.storage.files import Files
+from server.web.languages import translate
 
 _ORDER: tuple[type[Base], ...] = (
     Inspection,
@@ -88,7 +89,7 @@ class Outcome:
 
 
 class DoesNotHold(Exception):
-    """A folder that is left out; the text says why."""
+    """A folder that is left out; the text says why, in the current language."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +132,7 @@ async def reindex(
                 await _restore(session, package)
         except (DoesNotHold, BadIndex, SQLAlchemyError, OSError) as error:
             # Also rows of another release, or that contradict each other.
-            outcome.refused.append((folder.name, str(error)))
+            outcome.refused.append((folder.name, translate(str(error))))
         else:
             (outcome.disposed if package.disposal else outcome.restored).append(folder.name)
         progress(number, len(folders))
@@ -211,10 +212,10 @@ def _open(folder: Path, files: Files, trust: Trust) -> _Package:
     if (folder / disposal.CERTIFICATE).exists():
         return _open_disposed(folder, files, trust)
     if failure := verify(folder, trust).first_failure:
-        raise DoesNotHold(failure.message())
+        raise DoesNotHold(told_of(failure))
     index, seal = load_index(folder), _seal_of(folder)
     if index.one(Inspection)["head"] != seal.seal.head:
-        raise BadIndex("it is of another inspection")
+        raise BadIndex(N_("it is of another inspection"))
     return _package(
         folder, index, seal, (folder / sealing.EVENTS).read_bytes().splitlines(), record_row(folder)
     )
@@ -226,10 +227,11 @@ def _open_disposed(folder: Path, files: Files, trust: Trust) -> _Package:
         roots = list(trust.roots) or from_pem((folder / "root.pem").read_bytes())
         made = disposal.check(folder, roots)
     except ValueError as error:
-        raise DoesNotHold(str(error)) from error
+        raise DoesNotHold(translate(str(error))) from error
     rows = files.absolute(rows_path(folder.name))
     if not rows.exists():
-        raise DoesNotHold(f"it was disposed of, and {rows_path(folder.name)} is not there")
+        missing = translate(N_("it was disposed of, and {path} is not there"), path=rows_path(folder.name))
+        raise DoesNotHold(missing)
     index = Index.parse(rows.read_bytes())
     return _package(folder, index, _seal_of(folder), (), None, made)
 
@@ -237,7 +239,7 @@ def _open_disposed(folder: Path, files: Files, trust: Trust) -> _Package:
 def _seal_of(folder: Path) -> sealing.Sealed:
     seal = sealing.find_sealed(folder)
     if seal is None:
-        raise DoesNotHold("it is not sealed")
+        raise DoesNotHold(translate(N_("it is not sealed")))
     return seal
 
 
@@ -251,9 +253,9 @@ def _package(
 ) -> _Package:
     """BadIndex unless folder, seal and index are of the same inspection."""
     if index.one(Inspection)["id"] != seal.seal.inspection:
-        raise BadIndex("it is of another inspection")
+        raise BadIndex(N_("it is of another inspection"))
     if folder.name != seal.seal.inspection:
-        raise BadIndex("the folder has another inspection's name")
+        raise BadIndex(N_("the folder has another inspection's name"))
     stamps = sealing.MAX_STAMPS - len(sealing.pending_stamps(folder, sealing.MAX_STAMPS))
     return _Package(folder, index, seal, lines, stamps, _office_head(folder), record, made)
 

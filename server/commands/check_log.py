@@ -19,7 +19,7 @@ from server.evidence.signatures import fingerprint_of
 from server.inspections.log import check
 from server.inspections.models import Inspection
 from server.settings import Settings
-from server.web.languages import current_language, translate
+from server.web.languages import current_language, explain, translate
 
 
 def add_to(commands: Any) -> None:
@@ -81,7 +81,7 @@ async def _check_events(database: Database, ids: list[str]) -> int:
                 N_("Inspection {inspection}, line {line}: {reason}"),
                 inspection=inspection_id,
                 line=bad.line,
-                reason=bad.reason,
+                reason=translate(bad.reason),
             )
             print(told)
     return failed
@@ -98,7 +98,7 @@ async def _check_accesses(database: Database, chains: list[str]) -> int:
                 N_("Access log of {inspection}, line {line}: {reason}"),
                 inspection=chain,
                 line=bad.line,
-                reason=bad.reason,
+                reason=translate(bad.reason),
             )
             print(told)
     return failed
@@ -114,7 +114,7 @@ async def _check_office_log(database: Database, settings: Settings) -> int:
     except FileNotFoundError:
         print(translate(N_("Office log: there are no keys here, the heads' signatures are not checked")))
     except BadKeyLog as error:
-        print(translate(error.text, **error.params))
+        print(explain(error.text, error.params))
         return 1
     async with database.reading() as session:
         report = await check_office_log(session, known)

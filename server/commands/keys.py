@@ -13,7 +13,7 @@ from server.evidence import keys
 from server.evidence.errors import EvidenceError
 from server.evidence.keylog import BadKeyLog
 from server.settings import Settings
-from server.web.languages import current_language, translate
+from server.web.languages import current_language, explain, translate
 
 
 def add_to(commands: Any) -> None:
@@ -84,7 +84,7 @@ def _told(settings: Settings, act: Any) -> int:
     try:
         act()
     except EvidenceError as error:
-        print(f"yunkan: {translate(error.text, **error.params)}", file=sys.stderr)
+        print(f"yunkan: {explain(error.text, error.params)}", file=sys.stderr)
         return 1
     except (BadKeyLog, ValueError) as error:
         print(f"yunkan: {error}", file=sys.stderr)

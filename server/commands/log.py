@@ -20,7 +20,7 @@ from server.evidence.keylog import check_log
 from server.evidence.officelog import BadHead, BadProof, Comparison, Consistency, Head
 from server.officelog.entries import read_leaves
 from server.settings import Settings
-from server.web.languages import current_language, translate
+from server.web.languages import current_language, explain, translate
 
 _SAID = {
     Comparison.CONSISTENT: N_(
@@ -103,7 +103,7 @@ def _compare(settings: Settings, options: argparse.Namespace) -> int:
             fits = (proof.old, proof.new) == (older.size, newer.size)
             result = officelog.compare(older, newer, public, proof.hashes() if fits else None)
     except EvidenceError as error:
-        return _unusable(translate(error.text, **error.params), options.json)
+        return _unusable(explain(error.text, error.params), options.json)
     except (OSError, BadHead, BadProof) as error:
         return _unusable(str(error), options.json)
     if options.json:
@@ -158,7 +158,7 @@ def _written(settings: Settings, act: Any, out: Path | None) -> int:
     try:
         data = asyncio.run(run())
     except (EvidenceError, NotOpened) as error:
-        print(f"yunkan: {translate(error.text, **error.params)}", file=sys.stderr)
+        print(f"yunkan: {explain(error.text, error.params)}", file=sys.stderr)
         return 1
     if out is None:
         sys.stdout.buffer.write(data)

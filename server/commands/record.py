@@ -15,7 +15,7 @@ from server.evidence.errors import EvidenceError
 from server.evidence.sealing import EVENTS
 from server.evidence.verify.source import Source, Unreadable, open_source, read
 from server.settings import Settings
-from server.web.languages import LANGUAGES, current_language, translate
+from server.web.languages import LANGUAGES, current_language, explain, translate
 
 SNAPSHOTS = "data/snapshots/"
 MOST_BYTES = 256 << 20
@@ -37,7 +37,7 @@ def run(settings: Settings, options: argparse.Namespace) -> int:
     try:
         signed, again = make_again(options.path, settings.font_folder)
     except (Unreadable, EvidenceError) as error:
-        return _cannot(translate(error.text, **error.params))
+        return _cannot(explain(error.text, error.params))
     except (BadIndex, KeyError, ValueError) as error:
         return _cannot(str(error))
     if options.output is not None:

@@ -18,7 +18,7 @@ from server.evidence.certificates import from_pem
 from server.evidence.errors import EvidenceError
 from server.settings import Settings
 from server.storage.files import Files
-from server.web.languages import current_language, translate
+from server.web.languages import current_language, explain, translate
 
 LOST = (
     N_("What the folders do not hold, and what therefore did not come back:"),
@@ -58,7 +58,7 @@ def run(settings: Settings, options: argparse.Namespace) -> int:
     try:
         return asyncio.run(_reindex(settings, options.root))
     except (NotEmpty, EvidenceError) as error:
-        print(f"yunkan: {translate(error.text, **error.params)}", file=sys.stderr)
+        print(f"yunkan: {explain(error.text, error.params)}", file=sys.stderr)
         return 2
     except ValueError as error:
         print(f"yunkan: {error}", file=sys.stderr)
@@ -111,7 +111,7 @@ def _tell(outcome: Outcome, is_pinned: bool) -> None:
         print(translate(told, inspection=inspection, reason=reason))
     for chain, error in outcome.refused_logs:
         told = N_("The access log of {chain} is left out: {reason}")
-        print(translate(told, chain=chain, reason=translate(error.text, **error.params)))
+        print(translate(told, chain=chain, reason=explain(error.text, error.params)))
     if outcome.copies.entered:
         told = N_("{n} viewing copies that no access log told of are entered again.")
         print(translate(told, n=outcome.copies.entered))

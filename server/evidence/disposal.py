@@ -71,13 +71,13 @@ class Disposal:
         try:
             value = dict(parse_canonical(data, limit=1 << 20))
             if value.pop("v") != VERSION or value.pop("kind") != "disposal":
-                raise BadDisposal("it is not of a known version")
+                raise BadDisposal(N_("it is not of a known version"))
             disposal = cls(**{**value, "approvers": tuple(map(str, value["approvers"]))})
             parse_time(disposal.at)
         except (BadJson, KeyError, TypeError, ValueError) as error:
             raise BadDisposal(f"it cannot be read: {error}") from error
         if len(set(disposal.approvers)) < 2:
-            raise BadDisposal("it does not name two approvers")
+            raise BadDisposal(N_("it does not name two approvers"))
         return disposal
 
 
@@ -159,11 +159,11 @@ def check(folder: Path, roots: list[x509.Certificate]) -> Disposal:
     except (OSError, BadSeal) as error:
         raise BadDisposal(str(error)) from error
     if disposal.seal != hashlib.sha256(content).hexdigest() or disposal.root != seal.root:
-        raise BadDisposal("it is about another seal")
+        raise BadDisposal(N_("it is about another seal"))
     if root_of(leaves) != seal.root:
-        raise BadDisposal("the leaves do not lead to the sealed root")
+        raise BadDisposal(N_("the leaves do not lead to the sealed root"))
     if any(leaf.file is not None for leaf in leaves) or (folder / "data").exists():
-        raise BadDisposal("content or salts are still there")
+        raise BadDisposal(N_("content or salts are still there"))
     for signature, data, at in signatures:
         try:
             signed = cms.verify(signature, data)

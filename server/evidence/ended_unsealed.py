@@ -15,6 +15,7 @@ from pathlib import Path
 from server.evidence import cms, durable, keys
 from server.evidence.canonical import BadJson, dump, parse_canonical, parse_time, time_text
 from server.evidence.disposal import BadDisposal
+from server.evidence.errors import N_
 
 VERSION, KIND = 1, "disposal-unsealed"
 
@@ -42,7 +43,7 @@ class UnsealedDisposal:
         try:
             value = dict(parse_canonical(data, limit=1 << 20))
             if value.pop("v") != VERSION or value.pop("kind") != KIND:
-                raise BadDisposal("it is not of a known version")
+                raise BadDisposal(N_("it is not of a known version"))
             made = cls(**{**value, "approvers": tuple(map(str, value["approvers"]))})
             parse_time(made.at)
         except (BadJson, KeyError, TypeError, ValueError) as error:

@@ -102,7 +102,7 @@ class Redaction:
         try:
             value = dict(parse_canonical(data, limit=16 << 20))
             if value.pop("v") != VERSION or value.pop("kind") != "redaction":
-                raise BadRedaction("it is not of a known version")
+                raise BadRedaction(N_("it is not of a known version"))
             omissions = tuple(
                 Omission(**{**each, "pieces": tuple(map(int, each["pieces"]))})
                 for each in value.pop("omissions")
@@ -114,7 +114,7 @@ class Redaction:
         except (BadJson, KeyError, TypeError, ValueError) as error:
             raise BadRedaction(f"it cannot be read: {error}") from error
         if redaction.to_bytes() != data:
-            raise BadRedaction("it holds fields of unknown meaning")
+            raise BadRedaction(N_("it holds fields of unknown meaning"))
         return redaction
 
 

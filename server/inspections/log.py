@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from server.accounts.rules import Actor
 from server.clock import Clock, rfc3339
 from server.db import after_commit
-from server.errors import Unavailable
+from server.errors import N_, Unavailable
 from server.evidence.canonical import parse, parse_time
 from server.evidence.chain import BadLine, Entry, canonical_line, check_chain, link_of
 from server.inspections.errors import LogClosed
@@ -224,7 +224,7 @@ async def check(session: AsyncSession, inspection_id: str) -> BadLine | None:
     good = events[: bad.line - 1] if bad else events
     for number, event in enumerate(good, start=1):
         if not _columns_agree(event):
-            return BadLine(number, "the columns beside it say something else")
+            return BadLine(number, N_("the columns beside it say something else"))
     if bad is not None:
         return bad
     end = (

@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -62,6 +63,9 @@ async def test_evidence_ends_when_its_time_has_come_and_two_people_say_so(
     folder = app[FILES].absolute(f"inspections/{held.id}")
     described, _ = parse_base((folder / BASE_PATH).read_bytes())
     assert described.retention == "10年"
+    case = await get(client, f"/api/v1/cases/{held.case_id}", office.bearer("auditor"))
+    assert parse_rfc3339(described.applied_at) - parse_rfc3339(case["created_at"]) < timedelta(seconds=1)
+    assert described.applied_at == described.accepted_at
 
     await sign_in(client)
     _, told = await send_form(client, f"{page}/disposal", {"reason": "到期"}, status=409)

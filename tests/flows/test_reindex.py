@@ -286,9 +286,17 @@ async def test_viewing_copies_whose_access_log_is_lost_are_found_checked_and_ent
     (settings.data / "access-log" / f"{held.id}.jsonl").unlink()
     monkeypatch.setenv("YUNKAN_DATA", str(settings.data))
     monkeypatch.setenv("YUNKAN_DATABASE_URL", settings.database_url)
-    monkeypatch.setenv("YUNKAN_LANGUAGE", "en")
-    assert await in_a_thread("reindex") == 1
-    said = capsys.readouterr().out
+    for language in ("zh-CN", "en"):
+        monkeypatch.setenv("YUNKAN_LANGUAGE", language)
+        assert await in_a_thread("reindex") == 1
+        said = capsys.readouterr().out
+        if language == "zh-CN":
+            # Ids, paths and commands are Latin in any language; sentences are not.
+            for line in said.splitlines():
+                assert not re.search(r"[a-z]{2,} [a-z]{2,} [a-z]{2,}", re.sub("`.*?`", "", line)), line
+            assert "其勘验未能恢复" in said
+            await wipe(settings)
+            (settings.data / "access-log" / f"{held.id}.jsonl").unlink(missing_ok=True)
     assert "1 viewing copies that no access log told of are entered again" in said
     assert f"The viewing copy {held.id}/{changed} is left out: " in said
     assert f"/{whole} is left out: its inspection did not come back" in said
