@@ -31,7 +31,8 @@ const CARDS = {
   waiting: () => ({ tone: "brand", text: t("Waiting for the reviewer. Keep this page open.") }),
   away: () => ({ tone: "brand", text: t("The reviewer is away for a moment. Stay here, nothing to do.") }),
   connecting: (session) => ({ tone: "brand", text: t("The reviewer is here, connecting…"), detail: whyNotYet(session) }),
-  weak: () => ({ tone: "warn", text: t("Network is weak. Please move to a better place.") }),
+  photo: () => ({ tone: "brand", text: t("Taking a photo. Please hold the phone still.") }),
+  weak: (session) => ({ tone: "warn", text: t("Network is weak. Please move to a better place."), detail: photosLeft(session) }),
   message: ({ message }) => ({ tone: "brand", who: message.name ?? "", text: message.text }),
   live: (session) => ({ tone: "ok", text: t("The reviewer sees the site. Listen and show what is asked for."), detail: sending(session) }),
 };
@@ -46,7 +47,7 @@ function recorded({ recordedUntil }) {
 }
 
 function waited(session, seconds) {
-  return [t("Waited {seconds} s", { seconds }), recorded(session), kept(session)].filter(Boolean).join(" · ");
+  return [t("Waited {seconds} s", { seconds }), recorded(session), kept(session), photosLeft(session)].filter(Boolean).join(" · ");
 }
 
 /** Nothing is lost as long as the phone itself records. */
@@ -61,5 +62,13 @@ function whyNotYet({ refusal, mediaLostSeconds }) {
 
 function sending({ continuity }) {
   const { state, left } = continuity?.upload ?? {};
-  return state === "sending" && left.seconds >= 1 ? t("Sending what was missing: {duration} left", { duration: formatDuration(left.seconds) }) : "";
+  const film = state === "sending" && left.seconds >= 1 ? t("Sending what was missing: {duration} left", { duration: formatDuration(left.seconds) }) : "";
+  return [film, photosLeft({ continuity })].filter(Boolean).join(" · ");
+}
+
+/** How many photos the server does not have yet; a phone without a network tries again by itself. */
+export function photosLeft({ continuity }) {
+  const { state, waiting = 0 } = continuity?.photos ?? {};
+  if (waiting === 0) return "";
+  return state === "waiting" ? t("Photos that wait for the network: {n}", { n: waiting }) : t("Photos still to send: {n}", { n: waiting });
 }

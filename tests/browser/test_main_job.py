@@ -182,6 +182,7 @@ async def test_an_inspection_from_the_link_to_the_replay(
         await expect(desk.locator(".photo-strip")).to_contain_text(
             await item.locator("[data-title]").inner_text()
         )
+        await _photo_is_what_the_phone_announced(desk, appointment)
 
         for page in (phone, desk):
             await _hears(page)
@@ -210,6 +211,26 @@ def _frames_seen(seen: list[Seen], payload_type: int) -> list[int]:
     assert not any(each.lost for each in packets)
     stamps = [unwrap(each.timestamp, packets[0].timestamp, 32) - packets[0].timestamp for each in packets]
     return sorted(set(stamps))
+
+
+async def _photo_is_what_the_phone_announced(desk: Page, appointment: Appointment) -> None:
+    """With the snapshot the phone took a still by itself, hashed it and sent it; the strip shows it and opens it."""
+    snapshot = desk.locator('.photo-strip__item[data-photo="here"]')
+    await expect(snapshot).to_have_count(1, timeout=20_000)
+    inspection = await (await desk.request.get(f"/api/v1/inspections/{appointment.id}")).json()
+    (photo,) = inspection["photos"]
+    assert photo["snapshot"] == inspection["snapshots"][0]["id"]
+    events = await (await desk.request.get(f"/api/v1/inspections/{appointment.id}/events")).json()
+    (said,) = [event for event in events if event["type"] == "photo.announced"]
+    assert said["actor"]["role"] == "enterprise"
+    await snapshot.locator("button").click()
+    async with desk.expect_popup() as opening:
+        await desk.locator("photo-dialog [data-photo]").click()
+    opened = await opening.value
+    response = await desk.request.get(opened.url)
+    assert hashlib.sha256(await response.body()).hexdigest() == said["body"]["sha256"] == photo["sha256"]
+    await opened.close()
+    await desk.locator("photo-dialog [data-close]").click()
 
 
 async def _recording_is_whole(

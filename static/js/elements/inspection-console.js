@@ -326,6 +326,7 @@ class InspectionConsole extends HTMLElement {
     const { room } = session;
     this.#checks.update(room.answers);
     this.#strip.update(room.snapshots.map((snapshot) => ({ ...snapshot, url: this.#pictureUrl(snapshot.id) })));
+    this.#strip.showPhotos(room.photos);
     this.#part("chat-log").update(room.chat);
     this.#renderStage();
     this.#renderPeople();

@@ -144,7 +144,9 @@ class InspectionReplay extends HTMLElement {
       item: (key) => this.#part("check-list").title(key),
     };
     const moments = new Map(this.#recording.snapshots.map((snapshot) => [snapshot.id, momentOf(this.#schedule, snapshot)]));
-    const momentOfEvent = ({ at, body }) => moments.get(body.snapshot) ?? Date.parse(at);
+    const momentOfEvent = ({ type, at, body }) => (type === "snapshot.taken" ? moments.get(body.snapshot) : null) ?? Date.parse(at);
+    // In the list a photo stands where it arrived, which may be long after; on the line where it was taken.
+    const momentOnLine = (event) => (event.type === "photo.added" ? Date.parse(event.body.taken_at) : momentOfEvent(event));
     const list = this.#part("event-list");
     list.names = names;
     const told = this.#events.map((event) => ({ event, at: momentOfEvent(event) })).sort((a, b) => a.at - b.at);
@@ -159,9 +161,10 @@ class InspectionReplay extends HTMLElement {
       return { ...snapshot, by, named, shown_at: moments.get(snapshot.id) };
     });
     strip.update(shown.sort((a, b) => a.shown_at - b.shown_at));
+    strip.showPhotos(room.photos);
     this.#part("photo-dialog").strip = strip;
     this.#part("continuity-ledger").show(this.#recording.continuity ?? []);
-    this.#part("event-timeline").draw(this.#clock, this.#lanes(names, momentOfEvent));
+    this.#part("event-timeline").draw(this.#clock, this.#lanes(names, momentOnLine));
   }
 
   #lanes(names, momentOf) {

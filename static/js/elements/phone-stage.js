@@ -219,6 +219,7 @@ class PhoneStage extends HTMLElement {
       reviewer,
       wasLive: session.wasLive,
       network: session.network.grade,
+      photographing: session.photographing > 0,
       message: session.message,
     }));
   }

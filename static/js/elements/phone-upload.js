@@ -1,17 +1,20 @@
 import { h } from "../dom.js";
 import { GapUpload } from "../lib/gap-upload.js";
 import { formatDateTime, formatDuration, t } from "../lib/i18n.js";
+import { PhotoQueue } from "../lib/photo-queue.js";
 import { openStore } from "../lib/recording-store.js";
 import { findUploads, forgetUpload } from "../lib/upload-seat.js";
+import { photosLeft } from "../phone-cards.js";
 
 /**
- * <phone-upload>: what this phone recorded itself and the server still lacks, as it is sent after the inspection.
+ * <phone-upload>: what this phone recorded itself or photographed and the server still lacks, as it is sent after the inspection.
  * `follow(continuity)`; or `data-remembered`: the link was opened again, go on with what is remembered. `data-state`: hidden, asking, sending,
  * waiting, done, over.
  */
 class PhoneUpload extends HTMLElement {
   #follows = null;
   #began = 0;
+  #photos = false;
 
   connectedCallback() {
     if ("remembered" in this.dataset && !this.#follows) this.#remembered();
@@ -19,7 +22,7 @@ class PhoneUpload extends HTMLElement {
   }
 
   follow(continuity) {
-    this.#follows = () => continuity.upload;
+    this.#follows = () => continuity;
     continuity.addEventListener("change", () => this.#draw());
     this.#draw();
   }
@@ -28,35 +31,42 @@ class PhoneUpload extends HTMLElement {
     const store = await openStore();
     for (const { inspection, base, token } of findUploads()) {
       const upload = new GapUpload({ base, token, inspection, store });
-      upload.live = false;
-      this.#follows = () => upload;
-      upload.addEventListener("change", () => this.#draw());
-      await upload.check();
-      if (["done", "over"].includes(upload.state)) forgetUpload({ inspection, token });
+      const photos = new PhotoQueue({ base, token, inspection, store });
+      this.#follows = () => ({ upload, photos });
+      for (const one of [upload, photos]) {
+        one.live = false;
+        one.addEventListener("change", () => this.#draw());
+      }
+      await Promise.all([upload.check(), photos.check()]);
+      if ([upload, photos].every(({ state }) => ["done", "over"].includes(state))) forgetUpload({ inspection, token });
     }
   }
 
   #draw() {
-    const upload = this.#follows?.();
+    const { upload, photos } = this.#follows?.() ?? {};
     const left = upload?.left.bytes ?? 0;
     this.#began = Math.max(this.#began, left);
-    const state = this.#state(upload);
+    this.#photos ||= (photos?.waiting ?? 0) > 0;
+    const state = this.#state(upload, photos);
     if (this.dataset.state !== state) this.#build(state, upload);
     this.dataset.state = state;
     this.hidden = state === "hidden";
     const bar = this.querySelector("progress");
     if (!bar) return;
+    bar.hidden = this.#began === 0;
     bar.value = this.#began - left;
-    bar.max = this.#began;
-    const words = t("{duration} of picture still to send", { duration: formatDuration(Math.ceil(upload.left.seconds)) });
+    bar.max = this.#began || 1;
+    const film = left > 0 ? t("{duration} of picture still to send", { duration: formatDuration(Math.ceil(upload.left.seconds)) }) : "";
+    const words = [film, photosLeft({ continuity: { photos } })].filter(Boolean).join(" · ");
     const line = this.querySelector(".phone-upload__left");
     if (line.textContent !== words) line.textContent = words;
   }
 
-  #state(upload) {
+  #state(upload, photos) {
     if (!upload || upload.state === "idle") return "hidden";
+    if (["done", "over"].includes(upload.state) && photos?.waiting > 0 && photos.state !== "over") return photos.state === "waiting" ? "waiting" : "sending";
     if (upload.state === "done") return "done";
-    if (upload.state === "over") return this.#began > 0 ? "over" : "hidden";
+    if (upload.state === "over") return this.#began > 0 || this.#photos ? "over" : "hidden";
     return upload.state;
   }
 
@@ -72,7 +82,7 @@ class PhoneUpload extends HTMLElement {
         h("p", { class: "phone-upload__title" }, t("No network. Sending goes on by itself; please keep this page open.")),
         upload.deadline && upload.survivesReload && h("p", { class: "muted" }, t("You can also open the same link again later, until {time}.", { time: formatDateTime(upload.deadline) })),
       ],
-      done: () => [h("p", { class: "phone-upload__title" }, this.#began > 0 ? t("Everything has been sent. You can close this page.") : t("You can close this page."))],
+      done: () => [h("p", { class: "phone-upload__title" }, this.#began > 0 || this.#photos ? t("Everything has been sent. You can close this page.") : t("You can close this page."))],
       over: () => [h("p", { class: "phone-upload__title" }, t("The time for sending is over. Nothing more is needed from you."))],
     };
     this.setAttribute("role", "status");

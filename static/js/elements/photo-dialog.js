@@ -1,9 +1,9 @@
-import { newestFrame } from "../lib/event-words.js";
+import { newestFrame, photoOrigin } from "../lib/event-words.js";
 import { formatTime, t } from "../lib/i18n.js";
 
 /**
  * One snapshot large, in a `<dialog>` of the server's markup with `[data-picture]`, `[data-title]`, `[data-meta]`, `[data-digest]`, `[data-go]`
- * buttons (-1, 1) and `[data-original]`, a link.
+ * buttons (-1, 1), and the links `[data-original]` and `[data-photo]`, to the phone's own photo.
  *
  * In: `strip` (the photo-strip whose pictures it shows), `open(id)`. Out: `photo-dialog:seek` `{at}` where the markup has a `[data-seek]` button.
  */
@@ -36,6 +36,7 @@ class PhotoDialog extends HTMLElement {
     this.dataset.state = "loading";
     this.#words(snapshot, at, snapshots.length);
     if (!this.#dialog.open) this.#dialog.showModal();
+    this.#photo(snapshot);
     const image = this.querySelector("[data-picture]");
     try {
       const address = await this.strip.address(snapshot);
@@ -48,6 +49,17 @@ class PhotoDialog extends HTMLElement {
     } catch {
       if (this.#id === id) this.dataset.state = "failed";
     }
+  }
+
+  async #photo(snapshot) {
+    const link = this.querySelector("[data-photo]");
+    const photo = this.strip.photoOf(snapshot);
+    link.hidden = photo?.state !== "here";
+    if (link.hidden) return;
+    link.title = photoOrigin(t, photo);
+    link.lastElementChild.textContent = t("Photo, {width} × {height}", photo);
+    const url = snapshot.url.replace(/snapshots\/[^/]+$/, `photos/${photo.id}`);
+    link.href = await this.strip.address({ id: photo.id, url }).catch(() => url);
   }
 
   #words(snapshot, at, count) {

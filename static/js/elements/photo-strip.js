@@ -7,7 +7,7 @@ import { stickyScroll } from "../sticky-scroll.js";
  * The snapshots of an inspection in a row, newest last, each with the item it belongs to.
  *
  * In: `picture(url)` -> Promise<Blob> where pictures need a bearer token (else the address is used as it is), `itemTitle(key)`;
- * `pending({request, canvas, item})`, `fail(request, message, retry)`, `settle(request, id)`, `update(snapshots)`, and for a replay `moment(now)`.
+ * `pending({request, canvas, item})`, `fail(request, message, retry)`, `settle(request, id)`, `update(snapshots)`, `showPhotos(photos)`, and for a replay `moment(now)`.
  * Out: `photo-strip:open` `{id}`.
  */
 class PhotoStrip extends HTMLElement {
@@ -18,6 +18,7 @@ class PhotoStrip extends HTMLElement {
   #addresses = new Map();
   /** How many of the entries a replay has reached; null when that has to be looked at again. */
   #happened = null;
+  #photos = new Map();
   /** Pictures are the full frames: each is fetched when its place in the strip comes into view. */
   #load = new WeakMap();
   #visible;
@@ -96,6 +97,26 @@ class PhotoStrip extends HTMLElement {
     this.#empty.hidden = this.#list.childElementCount > 0;
   }
 
+  /** Which snapshots have a photo of full resolution, or will: the Map of a room's photos. */
+  showPhotos(photos) {
+    this.#photos = new Map([...photos.values()].map((photo) => [photo.snapshot, photo]));
+    for (const { snapshot, item } of this.#entries) this.#mark(item, this.#photos.get(snapshot.id));
+  }
+
+  /** The photo of a snapshot: {id, state: "announced"|"here"|"refused", width, height, how}, or undefined. */
+  photoOf(snapshot) {
+    return this.#photos.get(snapshot.id);
+  }
+
+  #mark(item, photo) {
+    const state = photo?.state ?? "";
+    if ((item.dataset.photo ?? "") === state) return;
+    item.dataset.photo = state;
+    item.querySelector(".photo-strip__photo")?.remove();
+    const words = PHOTO_WORDS[state]?.();
+    if (words) item.append(h("p", { class: "photo-strip__photo" }, icon("camera"), h("span", {}, words)));
+  }
+
   moment(now) {
     const count = countUntil(this.#entries, now);
     if (this.#happened === count) return;
@@ -123,7 +144,8 @@ class PhotoStrip extends HTMLElement {
         place.replaceChildren(icon("no-signal"));
       }
       // The optimistic picture stays until the real one can be painted: no flash.
-      item.replaceChildren(place, words);
+      const mark = item.querySelector(".photo-strip__photo");
+      item.replaceChildren(place, words, ...(mark ? [mark] : []));
     });
     this.#visible.observe(item);
     if (!line) item.append(place, words);
@@ -185,5 +207,11 @@ class PhotoStrip extends HTMLElement {
     next.scrollIntoView({ block: "nearest", inline: "nearest" });
   }
 }
+
+const PHOTO_WORDS = {
+  announced: () => t("Photo on its way"),
+  here: () => t("Photo"),
+  refused: () => t("Photo refused"),
+};
 
 customElements.define("photo-strip", PhotoStrip);

@@ -83,6 +83,7 @@ const DEVICE = {
   own_recording_failed: (t, name) => [t("{name}'s phone does not record for itself: what the network loses cannot be filled", { name }), "warn"],
   own_recording_back: (t, name) => [t("{name}'s phone records for itself again", { name }), "neutral"],
   own_recording_memory: (t, name) => [t("{name}'s phone keeps its own recording only until the page is closed", { name }), "neutral"],
+  photo_failed: (t, name) => [t("The phone of {name} could take no photo", { name }), "warn"],
   receipts_unavailable: (t, name) => [t("The browser of {name} cannot countersign receipts", { name }), "warn"],
   receipt_mismatch: (t, name) => [t("What the office signed is not what the browser of {name} received", { name }), "bad"],
 };
@@ -197,7 +198,14 @@ const WORDS = {
     "neutral",
     body.named === "newest" ? newestFrame(t) : "",
   ],
-  "photo.added": (t, { actor }) => ["snapshot", t("{name} added a photo", { name: actor.name })],
+  "photo.announced": (t, { actor, body }) => ["snapshot", t("The phone of {name} has a photo, {width} × {height}, and sends it", { ...body, name: actor.name }), "neutral", photoOrigin(t, body)],
+  "photo.added": (t, { actor, body }) => ["snapshot", t("A photo of {name} has arrived, {width} × {height}", { ...body, name: actor.name }), "ok", photoOrigin(t, body)],
+  "photo.refused": (t, { actor, body }) => [
+    "alarm",
+    t("A photo of {name} was refused", { name: actor.name }),
+    "bad",
+    body.reason === "digest" ? t("What arrived is not what the phone had announced.") : t("It is no picture that can be opened."),
+  ],
   "chat.sent": (t, { actor, body }) => ["chat", t("{name}: {text}", { name: actor.name, text: body.text })],
   "checklist.answered": (t, { body }, names) => [
     "checklist",
@@ -221,6 +229,11 @@ const WORDS = {
   },
   "office.warned": (t, { body }) => ["alarm", officeWarning(t, body), "bad", warningDetail(t, body)],
 };
+
+/** A frame of the video is no photo of the camera's own, and is not called one. */
+export function photoOrigin(t, { how }) {
+  return how === "frame" ? t("A frame of the camera's picture; the phone took no photo of its own") : "";
+}
 
 /** Why somebody who was invited could not come in. */
 export function troubleWords(t, { code, name }) {

@@ -2,38 +2,28 @@
 // piece, resumed where the server says, repeated without limit, until nothing is left or the time for it is over.
 
 import { reconnectDelay } from "./backoff.js";
+import { OVER, OVER_FOR_ALL, PieceSender } from "./piece-sender.js";
 import { OLDEST_MS, fillableSeconds, neededRuns, outsidePauses, settledRuns } from "./recording-runs.js";
-import { within } from "./time-limit.js";
 
-// Refusals that no repetition changes.
-const OVER = new Set([401, 403, 404, 410]);
-// Nobody will ask for these files any more, whoever comes back with which token.
-const OVER_FOR_ALL = new Set([404, 410]);
 // What the server will never take of a run: it is forgotten.
 const USELESS = new Set(["recording_not_needed", "recording_of_a_pause", "bad_recording", "invalid", "bad_body", "too_large"]);
 // A file that comes out damaged every time is damaged where it lies.
 const DAMAGED_AT_MOST = 5;
-const ANSWER_WITHIN_MS = 30_000;
 // The server takes no longer file; one of a page that slept may claim to be.
 const LONGEST_S = 120;
 // A file that another page of this phone still writes is looked at again after this.
 const ELSEWHERE_MS = 3000;
-const LIVE_BYTES_PER_S = 125_000;
 
 /**
  * `state`: idle, asking (what is missing), sending, waiting (no network, tries again), done, over (too late, or the seat is not ours any more).
  * `left`: {seconds, bytes} that the server lacks and we have. Dispatches `change`.
  */
 export class GapUpload extends EventTarget {
-  #base;
-  #token;
   #inspection;
   #store;
-  #fetch;
-  #wait;
+  #sender;
   #working = null;
   #again = false;
-  #closed = false;
   #pending = [];
   #sent = 0;
   #damaged = new Map();
@@ -41,20 +31,15 @@ export class GapUpload extends EventTarget {
   #clock;
 
   /**
-   * `store`: a recording store; `clock`: a ServerClock that profits from the server's answers; `live`: whether the camera is being sent at the
-   * same time, which goes first.
+   * `store`: a recording store; `clock`: a ServerClock that profits from the server's answers.
    */
-  constructor({ base, token, inspection, store, clock = null, fetch = globalThis.fetch.bind(globalThis), wait = pause }) {
+  constructor({ base, token, inspection, store, clock = null, ...means }) {
     super();
-    this.#base = base.replace(/\/$/, "");
-    this.#token = token;
     this.#inspection = inspection;
     this.#store = store;
     this.#clock = clock;
-    this.#fetch = fetch;
-    this.#wait = wait;
+    this.#sender = new PieceSender({ base, token, store, ...means });
     this.state = "idle";
-    this.live = true;
     this.gaps = [];
     this.left = { seconds: 0, bytes: 0 };
     this.deadline = null;
@@ -73,8 +58,13 @@ export class GapUpload extends EventTarget {
     if (this.state === "idle" || this.state === "done") this.#say("asking");
   }
 
+  /** Whether the camera is being sent at the same time, which goes first. */
+  set live(live) {
+    this.#sender.live = live;
+  }
+
   close() {
-    this.#closed = true;
+    this.#sender.close();
   }
 
   /** Whether what is still to be sent would outlive this page. */
@@ -83,14 +73,14 @@ export class GapUpload extends EventTarget {
   }
 
   async #work() {
-    for (let attempt = 0; this.#again && !this.#closed; ) {
+    for (let attempt = 0; this.#again && !this.#sender.closed; ) {
       this.#again = false;
       try {
         await this.#round();
         attempt = 0;
-        if (this.#again && this.state === "asking") await this.#wait(ELSEWHERE_MS);
+        if (this.#again && this.state === "asking") await this.#sender.wait(ELSEWHERE_MS);
       } catch (error) {
-        if (this.#closed) return;
+        if (this.#sender.closed) return;
         if (OVER.has(error.status)) {
           if (OVER_FOR_ALL.has(error.status)) await this.#forgetAll();
           this.#say("over");
@@ -98,13 +88,13 @@ export class GapUpload extends EventTarget {
         }
         this.#say("waiting");
         this.#again = true;
-        await this.#wait(reconnectDelay(attempt++));
+        await this.#sender.wait(reconnectDelay(attempt++));
       }
     }
   }
 
   async #round() {
-    const answer = await this.#ask("GET", "/gaps");
+    const answer = await this.#sender.ask("GET", "/gaps");
     const now = Date.parse(answer.now);
     this.#clock?.isAfter(answer.now);
     this.deadline = answer.deadline;
@@ -137,7 +127,7 @@ export class GapUpload extends EventTarget {
   /** Nothing more will come from this device: nobody need wait for it. */
   async #settle() {
     if (this.#hasSettled) return;
-    await this.#ask("POST", "/gaps/done");
+    await this.#sender.ask("POST", "/gaps/done");
     this.#hasSettled = true;
   }
 
@@ -161,14 +151,17 @@ export class GapUpload extends EventTarget {
   async #send(run) {
     this.#say("sending");
     try {
-      const announced = await this.#ask("POST", "/recordings", {
+      const announced = await this.#sender.ask("POST", "/recordings", {
         run: run.id,
         media_type: run.media_type,
         started_at: new Date(run.started_at).toISOString(),
         duration_s: Math.min(Math.max(run.duration_s, 0.001), LONGEST_S),
         chunks: run.chunks.map(({ size, sha256 }) => ({ size, sha256 })),
       });
-      await this.#pieces(run, announced);
+      await this.#sender.send(run, "/recordings", announced, (offset) => {
+        this.#sent = offset;
+        this.#tell();
+      });
     } catch (error) {
       if (!USELESS.has(error.code) && !this.#isDamaged(run, error)) throw error;
     }
@@ -181,49 +174,6 @@ export class GapUpload extends EventTarget {
     return times >= DAMAGED_AT_MOST;
   }
 
-  async #pieces(run, announced) {
-    let { state, offset } = announced;
-    while (state === "receiving" && !this.#closed) {
-      const chunk = run.chunks.find((one) => one.offset === offset);
-      const bytes = chunk ? await this.#store.read(run.id, chunk.offset, chunk.size) : new ArrayBuffer(0);
-      ({ state, offset } = await this.#put(announced.id, offset, bytes, chunk?.sha256));
-      this.#sent = offset;
-      this.#tell();
-      // The live picture goes first.
-      if (this.live && chunk) await this.#wait((chunk.size / LIVE_BYTES_PER_S) * 1000);
-    }
-    if (this.#closed) throw new Error("closed");
-  }
-
-  async #put(id, offset, bytes, sha256) {
-    const headers = sha256 ? { "Content-Digest": `sha-256=:${base64(sha256)}:` } : {};
-    try {
-      return await this.#ask("PUT", `/recordings/${id}?offset=${offset}`, bytes, headers);
-    } catch (error) {
-      // Somebody was quicker (an answer that was lost, another tab): go on where the server is.
-      if (error.code === "wrong_offset") return { state: "receiving", offset: error.offset };
-      throw error;
-    }
-  }
-
-  async #ask(method, path, body, headers = {}) {
-    const isBytes = body instanceof ArrayBuffer;
-    const response = await within(ANSWER_WITHIN_MS, (signal) => this.#fetch(this.#base + path, {
-      method,
-      headers: {
-        Authorization: `Bearer ${this.#token}`,
-        ...(body === undefined ? {} : { "Content-Type": isBytes ? "application/octet-stream" : "application/json" }),
-        ...headers,
-      },
-      body: body === undefined || isBytes ? body : JSON.stringify(body),
-      signal,
-    }));
-    const answer = await response.json().catch(() => null);
-    if (response.ok) return answer;
-    const error = answer?.error ?? {};
-    throw Object.assign(new Error(error.code ?? `http_${response.status}`), { ...error, status: response.status });
-  }
-
   #tell() {
     const bytes = this.#pending.reduce((sum, { size }) => sum + size, -this.#sent);
     this.left = { seconds: fillableSeconds(this.#pending, this.gaps), bytes };
@@ -234,12 +184,4 @@ export class GapUpload extends EventTarget {
     this.state = state;
     this.dispatchEvent(new CustomEvent("change"));
   }
-}
-
-function base64(hex) {
-  return btoa(String.fromCharCode(...hex.match(/../g).map((pair) => Number.parseInt(pair, 16))));
-}
-
-function pause(ms) {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }

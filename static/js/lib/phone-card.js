@@ -4,7 +4,7 @@
  * The code of the card for these facts, most urgent first. `camera`: the Camera's state; `black`: the lens is covered;
  * `connection`: the room's status; `paused`: somebody has paused the inspection; `publishing`: the publisher's; `refusal`: the code of the server's, if it takes no picture now; `seen`: the
  * server has our picture; `reviewer`: one is present; `batteryLow`: not yet told; `network`: grade of our own
- * line as the server sees it; `message`: the newest line of chat from the other side, if any.
+ * line as the server sees it; `photographing`: a photo is being taken; `message`: the newest line of chat from the other side, if any.
  */
 export function cardFor(facts) {
   return CARDS.find(([, holds]) => holds(facts))[0];
@@ -25,6 +25,7 @@ const CARDS = [
   ["waiting", ({ reviewer, wasLive }) => !reviewer && !wasLive],
   ["away", ({ reviewer }) => !reviewer],
   ["connecting", ({ publishing, seen }) => publishing !== "live" || !seen],
+  ["photo", ({ photographing }) => photographing],
   ["weak", ({ network }) => network === "poor"],
   ["message", ({ message }) => Boolean(message)],
   ["live", () => true],

@@ -2,6 +2,7 @@
 
 import { GapUpload } from "./gap-upload.js";
 import { LocalRecorder } from "./local-recording.js";
+import { PhotoQueue } from "./photo-queue.js";
 import { openStore } from "./recording-store.js";
 import { forgetUpload, keepUpload } from "./upload-seat.js";
 
@@ -10,7 +11,7 @@ const LOOK_EVERY_MS = 30_000;
 const BACK_AFTER_MS = 15_000;
 
 /**
- * `recording`: whether this phone keeps a recording of its own now. `upload`: a GapUpload once there is a store. Dispatches `change`, and `report`
+ * `recording`: whether this phone keeps a recording of its own now. `upload`: a GapUpload, and `photos`: a PhotoQueue, once there is a store. Dispatches `change`, and `report`
  * (detail {state, detail?}) with what the log should say of the phone's own recording: why a gap could not be filled.
  */
 export class PhoneContinuity extends EventTarget {
@@ -35,6 +36,7 @@ export class PhoneContinuity extends EventTarget {
     this.#camera = camera;
     this.#clock = clock;
     this.upload = null;
+    this.photos = null;
     this.#ready = Promise.resolve(store).then((opened) => this.#prepare(opened));
   }
 
@@ -55,6 +57,9 @@ export class PhoneContinuity extends EventTarget {
       this.#recorder.gaps = this.upload.gaps;
       this.#changed();
     });
+    this.photos = new PhotoQueue({ base, token, inspection, store, clock: this.#clock });
+    this.photos.addEventListener("change", () => this.#changed());
+    this.photos.check();
     // The page was loaded again in the middle: what it recorded before is still here, and it records on.
     if ((await store.list()).some((run) => run.inspection === inspection)) this.begin();
   }
@@ -70,9 +75,16 @@ export class PhoneContinuity extends EventTarget {
     this.#timer ??= setInterval(() => this.upload.check(), LOOK_EVERY_MS);
   }
 
+  /** Keep a still of the camera (see PhotoQueue.add) and send it. */
+  async addPhoto(still) {
+    await this.#ready;
+    await this.photos.add(still);
+  }
+
   /** The room can be reached (again). */
   async connected() {
     await this.#ready;
+    if (!this.#over) this.photos.check();
     if (this.#timer && !this.#over) this.upload.check();
   }
 
@@ -106,10 +118,12 @@ export class PhoneContinuity extends EventTarget {
     clearInterval(this.#timer);
     clearTimeout(this.#back);
     this.upload.live = false;
+    this.photos.live = false;
     this.upload.expect();
+    const photos = this.photos.check();
     await this.#recorder.stop();
-    await this.upload.check();
-    if (["done", "over"].includes(this.upload.state)) forgetUpload(this.#seat);
+    await Promise.all([this.upload.check(), photos]);
+    if ([this.upload, this.photos].every(({ state }) => ["done", "over"].includes(state))) forgetUpload(this.#seat);
   }
 
   /** Not here any more, but the inspection goes on: what was recorded stays. */
@@ -120,6 +134,7 @@ export class PhoneContinuity extends EventTarget {
     clearInterval(this.#timer);
     clearTimeout(this.#back);
     this.upload.close();
+    this.photos.close();
     await this.#recorder.stop();
   }
 

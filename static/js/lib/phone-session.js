@@ -7,6 +7,7 @@ import { PhoneContinuity } from "./phone-continuity.js";
 import { ReceiptMaker } from "./receipts.js";
 import { fold, initialState } from "./room-state.js";
 import { Room } from "./room.js";
+import { takeStill } from "./still.js";
 import { Viewer } from "./whep.js";
 import { Publisher } from "./whip.js";
 
@@ -18,6 +19,8 @@ const DEAF_AFTER_S = 6;
 const RESTART_AT_MOST_EVERY_MS = 12_000;
 // Reports that wait for the network: the newest of them.
 const MOST_WAITING = 20;
+// A photo belongs to the moment of its snapshot: one that is asked for later shows something else.
+const PHOTO_WITHIN_MS = 10_000;
 
 /**
  * Dispatches `change` (something shown may differ), `viewer` (detail {slot, participant, viewer}, viewer null when it went),
@@ -60,6 +63,7 @@ export class PhoneSession extends EventTarget {
     this.recording = "idle";
     this.recordedUntil = null;
     this.wasLive = false;
+    this.photographing = 0;
   }
 
   get me() {
@@ -163,6 +167,7 @@ export class PhoneSession extends EventTarget {
   /** The network or the page came back: try at once. */
   wake() {
     this.#room?.retryNow();
+    this.continuity.connected();
     this.#publisher?.renewPath();
   }
 
@@ -224,9 +229,27 @@ export class PhoneSession extends EventTarget {
     if (event.type === "inspection.started") this.wasLive = true;
     if (event.type === "inspection.paused" || event.type === "inspection.resumed") this.#watchRecording();
     this.#obeyPause();
+    if (event.type === "snapshot.taken") this.#photograph(event);
     if (event.type === "slot.gap" && event.body.slot === this.slot?.id) this.continuity.gapEnded();
     this.#compareMutes();
     this.#changed();
+  }
+
+  /** With a snapshot of our camera the office wants a photo of full resolution. */
+  async #photograph({ at, body }) {
+    const isNow = this.#clock.now() - Date.parse(at) < PHOTO_WITHIN_MS;
+    if (!body.photo_asked || body.slot !== this.slot?.id || !isNow || !this.#camera.video) return;
+    this.photographing += 1;
+    this.#changed();
+    try {
+      const takenAt = this.#clock.now();
+      await this.continuity.addPhoto({ ...(await takeStill(this.#camera.video)), snapshot: body.snapshot, takenAt });
+    } catch (error) {
+      this.report("photo_failed", error.name);
+    } finally {
+      this.photographing -= 1;
+      this.#changed();
+    }
   }
 
   #present(people) {

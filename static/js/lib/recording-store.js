@@ -21,8 +21,17 @@ export function runFrom({ id, open, elsewhere = false, lines }) {
 }
 
 class Store {
-  /** All runs that can be read now, oldest first; one without a whole chunk is none. */
+  /** All recordings that can be read now, oldest first; one without a whole chunk is none. */
   async list() {
+    return (await this.#all()).filter(({ kind }) => kind !== "photo");
+  }
+
+  /** The photos, likewise: they are never dropped to make room for a recording. */
+  async photos() {
+    return (await this.#all()).filter(({ kind }) => kind === "photo");
+  }
+
+  async #all() {
     const runs = (await this.lines()).map(runFrom).filter(Boolean);
     return runs.sort((a, b) => a.started_at - b.started_at);
   }

@@ -14,6 +14,7 @@ import { gradeWord, reasonWords } from "./network-words.js";
 /** Lanes of moments: which events stand in them. */
 const MOMENTS = [
   { kind: "snapshot", name: (t) => t("Snapshots"), types: ["snapshot.taken"] },
+  { kind: "photo", name: (t) => t("Photos"), types: ["photo.added"] },
   { kind: "chat", name: (t) => t("Chat"), types: ["chat.sent"] },
   { kind: "checklist", name: (t) => t("Checklist"), types: ["checklist.answered"] },
   { kind: "location", name: (t) => t("Location"), types: ["location.fixed"] },

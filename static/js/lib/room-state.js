@@ -13,6 +13,7 @@ export function initialState() {
     slots: new Map(),
     parts: new Map(),
     snapshots: [],
+    photos: new Map(),
     chat: [],
     answers: {},
     consents: [],
@@ -151,6 +152,9 @@ const FOLDS = {
       { ...body, id: body.snapshot, by: event.actor?.name ?? null, at: event.at, seq: event.seq },
     ],
   }),
+  "photo.announced": (state, event, body) => ({ photos: put(state.photos, body.photo, { ...body, id: body.photo, state: "announced" }) }),
+  "photo.added": (state, event, body) => ({ photos: put(state.photos, body.photo, { ...body, id: body.photo, state: "here" }) }),
+  "photo.refused": (state, event, body) => ({ photos: put(state.photos, body.photo, { state: "refused" }) }),
   "chat.sent": (state, event, body) => ({ chat: [...state.chat, said(event, body)] }),
   "checklist.answered": (state, event, body) => ({
     answers: {
