@@ -347,6 +347,8 @@ async def _replay_follows_the_log(desk: Page, appointment: Appointment) -> None:
     await desk.locator("photo-dialog [data-seek]").click()
     assert await _now(desk) == moment
     await _shows(desk, number)
+    await desk.set_viewport_size({"width": 390, "height": 844})
+    await expect(line).to_be_visible()
 
 
 async def _now(page: Page) -> float:

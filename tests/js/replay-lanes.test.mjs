@@ -34,8 +34,8 @@ test("each fix of the position is a moment in the lane of locations, toned by it
 });
 
 test("the network of a person is one lane of stretches, each until the next one", () => {
-  const [, lane] = lanes([...PUBLISHED, graded(2, "good"), graded(30, "poor", ["loss", "delay"]), graded(50, "good")]);
-  assert.equal(lane.name, "Network: Tian");
+  const [slot, lane] = lanes([...PUBLISHED, graded(2, "good"), graded(30, "poor", ["loss", "delay"]), graded(50, "good")]);
+  assert.deepEqual([slot.name, lane.name, lane.title], ["Tian", "Connection", "Network: Tian"]);
   assert.deepEqual(stretches(lane), [[2, 30, "good"], [30, 50, "poor"], [50, 100, "good"]]);
   assert.equal(lane.spans[1].words, "Network weak, 30 to 50\npackets are lost, long delay");
 });

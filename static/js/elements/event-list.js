@@ -79,7 +79,7 @@ class EventList extends HTMLElement {
   }
 
   #line(event, { kind, text, tone, detail }, at) {
-    const time = h("time", { datetime: event.at, class: "numeral" }, formatTime(event.at));
+    const time = h("time", { datetime: event.at, class: "numeral" }, formatTime(at));
     const words = h("span", { class: "event-list__words" }, text);
     if (detail) words.append(h("span", { class: "event-list__detail" }, detail));
     const parts = [icon(ICONS[kind]), time, words];

@@ -78,13 +78,13 @@ class EventTimeline extends HTMLElement {
     return ticks;
   }
 
-  #lane({ kind, name, role, spans, points }) {
+  #lane({ kind, name, title = name, role, spans, points }) {
     const track = h("div", { class: "timeline__track" }, ...spans.map((span) => this.#span(span)), ...points.map((point, index) => this.#moment(point, index)));
     if (points.length) {
       track.setAttribute("role", "group");
       track.setAttribute("aria-label", name);
     }
-    const label = h("span", { class: "timeline__label truncate", title: name }, name);
+    const label = h("span", { class: "timeline__label truncate", title }, name);
     return h("div", { class: "timeline__lane", data: { kind, role: role ?? "" } }, label, track);
   }
 

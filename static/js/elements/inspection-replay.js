@@ -144,7 +144,11 @@ class InspectionReplay extends HTMLElement {
       item: (key) => this.#part("check-list").title(key),
     };
     const moments = new Map(this.#recording.snapshots.map((snapshot) => [snapshot.id, momentOf(this.#schedule, snapshot)]));
-    const momentOfEvent = ({ type, at, body }) => (type === "snapshot.taken" ? moments.get(body.snapshot) : null) ?? Date.parse(at);
+    const momentOfEvent = ({ type, at, body }) => {
+      if (type === "snapshot.taken" && moments.has(body.snapshot)) return moments.get(body.snapshot);
+      // What is told when it has held for a while stands where it began.
+      return Date.parse(type === "network.graded" ? body.from : at);
+    };
     // In the list a photo stands where it arrived, which may be long after; on the line where it was taken.
     const momentOnLine = (event) => (event.type === "photo.added" ? Date.parse(event.body.taken_at) : momentOfEvent(event));
     const list = this.#part("event-list");

@@ -8,7 +8,7 @@ import { gradeWord, reasonWords } from "./network-words.js";
  * @typedef {{kind: string, start: number, end: number, words: string, short?: string, data?: Record<string, string>}} Span a stretch; epoch
  *   milliseconds; `short` stands in it
  * @typedef {{at: number, words: string, tone: string}} Point a moment that can be gone to
- * @typedef {{kind: string, name: string, role?: string, spans: Span[], points: Point[]}} Lane
+ * @typedef {{kind: string, name: string, title?: string, role?: string, spans: Span[], points: Point[]}} Lane `title`: the name in full
  */
 
 /** Lanes of moments: which events stand in them. */
@@ -26,7 +26,16 @@ const MOMENTS = [
  * @returns {Lane[]} those in which something stands
  */
 export function lanesOf(recording) {
-  const lanes = [...recording.schedule.slots.map((slot) => slotLane(recording, slot)), ...MOMENTS.map((lane) => momentLane(recording, lane)), ...networkLanes(recording)];
+  const owners = new Map(recording.events.filter(({ type }) => type === "slot.opened").map(({ body }) => [body.slot, body.participant]));
+  // How somebody was connected stands below what came from them.
+  const graded = [];
+  const ofSlots = recording.schedule.slots.flatMap((slot) => {
+    const person = owners.get(slot.id);
+    if (person === undefined || graded.includes(person)) return [slotLane(recording, slot)];
+    graded.push(person);
+    return [slotLane(recording, slot), networkLane(recording, person, owners)];
+  });
+  const lanes = [...ofSlots, ...MOMENTS.map((lane) => momentLane(recording, lane))];
   return lanes.filter(({ spans, points }) => spans.length + points.length);
 }
 
@@ -57,21 +66,15 @@ function momentLane({ t, events, names, momentOf }, { kind, name, types }) {
   return { kind, name: name(t), spans: [], points };
 }
 
-function networkLanes({ t, clockTime, schedule, events, names }) {
-  const owners = new Map(events.filter(({ type }) => type === "slot.opened").map(({ body }) => [body.slot, body.participant]));
-  const owned = new Set(events.filter(({ type }) => type === "network.graded").map(({ body }) => body.participant));
-  return [...owned].map((person) => ({
-    kind: "network",
-    name: t("Network: {name}", { name: names.person(person) }),
-    spans: gradesOf(events, person, owners, schedule.end).map(({ start, end, grade, reasons }) => ({
-      kind: "grade",
-      start,
-      end,
-      words: lines(t("{words}, {from} to {to}", { words: gradeWord(t, grade), from: clockTime(start), to: clockTime(end) }), reasonWords(t, reasons)),
-      data: { grade },
-    })),
-    points: [],
+function networkLane({ t, clockTime, schedule, events, names }, person, owners) {
+  const spans = gradesOf(events, person, owners, schedule.end).map(({ start, end, grade, reasons }) => ({
+    kind: "grade",
+    start,
+    end,
+    words: lines(t("{words}, {from} to {to}", { words: gradeWord(t, grade), from: clockTime(start), to: clockTime(end) }), reasonWords(t, reasons)),
+    data: { grade },
   }));
+  return { kind: "network", name: t("Connection"), title: t("Network: {name}", { name: names.person(person) }), spans, points: [] };
 }
 
 /** What one person's network was like, stretch by stretch: as graded, and lost from when nothing arrived until something did. */
