@@ -146,6 +146,10 @@ async def test_a_second_phone_is_asked_and_takes_over_and_the_first_is_told(hous
         await phone_is(second, "live")
         await stage(desk, "live")
         assert len(await house.events(appointment.id, "slot.opened")) == 1
+        # What it had recorded is where it should be: nobody waits for the first phone any more.
+        await expect(first.locator('phone-upload[data-state="done"]')).to_be_visible(timeout=LIVE_MS)
+        (settled,) = await house.events(appointment.id, "gaps.done")
+        assert settled["replaced"] is True
         # A reload knows who holds this phone and what they agreed to.
         await first.reload()
         await first.get_by_role("button", name="在本机继续").click()

@@ -277,11 +277,7 @@ class PhoneInspection extends HTMLElement {
 
   #bye({ code, by, reason }) {
     if (code === "ended") return this.#over("ended");
-    if (code === "expired" || code === "replaced") {
-      // What this phone recorded before may be all there is of a gap: it still goes out, as from who was here then.
-      this.#sending = this.#session?.continuity ?? null;
-      this.#sending?.finish();
-    }
+    if (code === "expired" || code === "replaced") this.#sending = this.#session?.continuity ?? null;
     this.#quit({ keepCamera: code === "expired" });
     if (code === "expired") {
       // Another device took the seat while we were away, or the day is over: joining again tells which.

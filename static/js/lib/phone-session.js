@@ -300,6 +300,8 @@ export class PhoneSession extends EventTarget {
       this.#changed();
       return;
     }
+    // What this phone recorded before may be all there is of a gap: it still goes out, as from who was here then.
+    if (detail.code === "replaced" || detail.code === "expired") this.continuity.finish();
     this.close();
     this.dispatchEvent(new CustomEvent("bye", { detail }));
   }
