@@ -169,9 +169,13 @@ async def awaited_until(session: AsyncSession, inspection: Inspection, now: date
 
 
 async def _somebody_may_send(session: AsyncSession, participant_id: str, since: datetime) -> bool:
-    """Whether a device that was in the place after `since` has not said yet that it sent all it had."""
+    """Whether a device that was in the place after `since` has not said yet that it sent all it had.
+
+    Only the enterprise's page records by itself: the cameras of desks, and of their guests, have nothing to send."""
     present = select(Participant.id).where(
-        Participant.id == participant_id, Participant.sent_all_at.is_(None)
+        Participant.id == participant_id,
+        Participant.role == "enterprise",
+        Participant.sent_all_at.is_(None),
     )
     former = select(FormerDevice.participant_id).where(
         FormerDevice.participant_id == participant_id,

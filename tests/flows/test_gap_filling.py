@@ -28,7 +28,7 @@ from server.inspections.log import check
 from server.inspections.models import Inspection
 from server.live import gap_filling
 from server.live.locks import Locks
-from server.live.models import Part, PhoneRecording, Slot
+from server.live.models import Part, Participant, PhoneRecording, Slot
 from server.live.uploads import awaited_until
 from server.storage.files import Files
 from server.web.keys import DATABASE, FILES
@@ -657,3 +657,16 @@ async def test_phones_are_waited_for_until_each_has_said_that_it_sent_all(
     assert {body["participant"] for body in told} == {phone.joined["participant"]}
     async with app[DATABASE].reading() as session:
         assert await check(session, appointment.id) is None
+
+
+async def test_nobody_waits_for_a_desk_whose_page_records_nothing_itself(
+    phone: Phone, app: web.Application, office: Office, appointment: Appointment, clock: SettableClock
+) -> None:
+    await end(phone.client, office, appointment)
+    async with app[DATABASE].transaction() as session:
+        inspection = await session.get_one(Inspection, appointment.id)
+        assert await awaited_until(session, inspection, clock.now()) is not None
+        person = await session.get_one(Participant, phone.joined["participant"])
+        person.role = "reviewer"
+        await session.flush()
+        assert await awaited_until(session, inspection, clock.now()) is None
