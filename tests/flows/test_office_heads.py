@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-import threading
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 from sqlalchemy import select, text
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from server.archive.keys import HEADS
 from server.archive.office_log import HeadKeeper, fresh_head, prove_inspection
@@ -20,7 +21,7 @@ from server.evidence.certificates import from_pem
 from server.evidence.officelog import OPEN, Head, OfficeProof
 from server.inspections import service as inspections
 from server.inspections.keys import JOURNAL
-from server.officelog import stamps
+from server.officelog import heads, stamps
 from server.officelog.entries import append_entry
 from server.officelog.models import HeadStamp, OfficeEntry, OfficeHead
 from server.settings import Settings
@@ -198,20 +199,20 @@ async def test_nobody_who_appends_waits_for_a_proof(
     database, office = Database(database_url), keys.init(tmp_path / "keys", OFFICE, clock.now())
     async with database.transaction() as session:
         await append_entry(session, OPEN, "a", clock.now())
-    there, go_on = threading.Event(), threading.Event()
-    prove = merkle.inclusion_proof
+    there, go_on, read = asyncio.Event(), asyncio.Event(), heads.read_roots
 
-    def slow(leaves: list[bytes], index: int) -> list[bytes]:
+    async def slow(session: AsyncSession, spans: Sequence[tuple[int, int]]) -> list[bytes]:
         there.set()
-        assert go_on.wait(60)
-        return prove(leaves, index)
+        await go_on.wait()
+        return await read(session, spans)
 
-    monkeypatch.setattr(merkle, "inclusion_proof", slow)
+    monkeypatch.setattr(heads, "read_roots", slow)
     proof = asyncio.create_task(prove_inspection(database, office, "a", clock.now()))
-    assert await asyncio.to_thread(there.wait, 60)
     try:
-        async with asyncio.timeout(10), database.transaction() as session:
-            await append_entry(session, OPEN, "b", clock.now())
+        async with asyncio.timeout(10):
+            await there.wait()
+            async with database.transaction() as session:
+                await append_entry(session, OPEN, "b", clock.now())
     finally:
         go_on.set()
     made = await proof
