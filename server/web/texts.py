@@ -48,7 +48,8 @@ async def read_form(request: web.Request) -> Form:
     """The submitted form; UnstorableText, BadForm. The one way in for forms."""
     try:
         form = await request.post()
-    except ValueError as error:  # bytes that are no text, multipart that is none
+    # Bytes that are no text, multipart that is none; a charset that does not exist.
+    except (ValueError, LookupError) as error:
         raise BadForm from error
     require_storable(*form.keys(), *(value for value in form.values() if isinstance(value, str)))
     return form

@@ -92,6 +92,29 @@ async def test_bytes_that_are_no_text_are_refused(client: Client, office: Office
             assert response.status == 401
 
 
+MULTIPART = (
+    b'--b\r\nContent-Disposition: form-data; name="username"\r\nContent-Type: %s\r\n\r\nzhou\r\n--b--\r\n'
+)
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize(
+    ("type_", "body"),
+    [
+        ("application/x-www-form-urlencoded; charset=x", b"username=zhou"),
+        ("application/x-www-form-urlencoded; charset=hex", b"username=zhou"),
+        ("multipart/form-data; boundary=b", MULTIPART % b"text/plain; charset=x"),
+    ],
+)
+async def test_a_form_in_a_charset_that_does_not_exist_is_refused_before_anybody_has_signed_in(
+    client: Client, type_: str, body: bytes
+) -> None:
+    headers = {"Content-Type": type_, "X-CSRF-Token": await csrf_of(client), "Accept": "application/json"}
+    async with client.post("/sign-in", data=body, headers=headers) as response:
+        told = await response.json()
+    assert (response.status, told["error"]["code"]) == (422, "bad_form")
+
+
 def test_forms_come_in_one_way_only() -> None:
     others = [path for path in SERVER.rglob("*.py") if "request.post()" in path.read_text("utf-8")]
     assert [path.name for path in others] == ["texts.py"]
