@@ -25,7 +25,7 @@ from server.evidence.canonical import time_text
 from server.evidence.errors import N_, EvidenceError
 from server.evidence.keylog import KeyStatement, Purpose, check_log, current, has_key, to_line
 from server.evidence.signatures import KeySigner, Signer, fingerprint_of, public_bytes, public_of
-from server.evidence.signer_command import CommandSigner
+from server.evidence.signer_command import CommandSigner, program_of
 
 LOG, ROOT = "keys.jsonl", "root.pem"
 _KEY_FILES: dict[str, str] = {"seal": "office.key", "head": "head.key"}
@@ -181,7 +181,7 @@ def rotate(folder: Path, purpose: Purpose, now: datetime, command: str = "") -> 
             return _change(folder, keys, "head", KeySigner(ed25519.Ed25519PrivateKey.generate()), now)
         root_key = _root_key(folder, keys.root)
         if public_bytes(public) == public_bytes(keys.seal_key.public_key()):
-            raise KeyUnusable(file=command, detail="it still gives the key that is in use")
+            raise KeyUnusable(file=program_of(command), detail="it still gives the key that is in use")
         certificate = certificates.issue(keys.office, public, keys.root, root_key, now)
         return _change(folder, keys, "seal", new, now, [certificate])
 

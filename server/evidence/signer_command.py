@@ -1,7 +1,8 @@
 """A key that is never in a file: a command signs with it, for a token, a security module or a key service.
 
 `COMMAND public` prints the public key (PEM, P-256); `COMMAND sign` gets the bytes to be signed and prints their
-signature (ECDSA with SHA-256, DER). What it says beside that is not kept: it may hold secrets.
+signature (ECDSA with SHA-256, DER). What it says beside that is not kept: it may hold secrets. Of the service's own
+settings it gets none: the database's password is among them.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from server.evidence.errors import N_, EvidenceError
 from server.evidence.signatures import require_signature
 
 TIMEOUT_S = 20.0
+SETTINGS_PREFIX = "YUNKAN_"
 _MAX_ANSWER = 16 << 10
 _PROBE = b"Yunkan asks whether this command signs."
 
@@ -77,9 +79,9 @@ class CommandSigner:
         try:
             key = serialization.load_pem_public_key(answer)
         except Exception as error:  # whatever a parser makes of what a strange program prints
-            raise SignerKeyless(program=_program(command)) from error
+            raise SignerKeyless(program=program_of(command)) from error
         if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
-            raise SignerKeyless(program=_program(command))
+            raise SignerKeyless(program=program_of(command))
         return cls(command, key)
 
     def public_key(self) -> ec.EllipticCurvePublicKey:
@@ -100,17 +102,22 @@ class CommandSigner:
 
     @property
     def program(self) -> str:
-        return _program(self.command)
+        return program_of(self.command)
 
 
-def _program(command: str) -> str:
+def program_of(command: str) -> str:
     """Its name without what follows, which may be a secret."""
     return command.split(maxsplit=1)[0] if command.strip() else "-"
 
 
+def _environment() -> dict[str, str]:
+    """What the service has, without its settings."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(SETTINGS_PREFIX)}
+
+
 def _ask(command: str, verb: str, data: bytes) -> bytes:
     """What it prints when it gets `data`; of endless output the beginning. SignerFailed."""
-    name, deadline_s = _program(command), time.monotonic() + TIMEOUT_S
+    name, deadline_s = program_of(command), time.monotonic() + TIMEOUT_S
     with tempfile.TemporaryFile() as told:
         told.write(data)
         told.seek(0)
@@ -120,6 +127,7 @@ def _ask(command: str, verb: str, data: bytes) -> bytes:
                 stdin=told,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
+                env=_environment(),
                 start_new_session=True,
             )
         except (OSError, ValueError) as error:

@@ -70,8 +70,10 @@ def test_the_key_goes_from_a_file_to_a_command_and_to_the_next_one_each_signed_b
     assert told.signer is not None and told.signer.program.endswith("signer-2")
     with pytest.raises(keys.SignerUnnamed):
         keys.rotate(folder, "seal", NOW)
-    with pytest.raises(keys.KeyUnusable, match="in use"):
-        keys.rotate(folder, "seal", NOW, str(tmp_path / "signer-2"))
+    make_command(tmp_path, "signer-2", 'for verb; do :; done; set -- "$verb"' + RIGHT)
+    with pytest.raises(keys.KeyUnusable, match=r"signer-2 cannot be used: .* in use") as refused:
+        keys.rotate(folder, "seal", NOW, f"{tmp_path}/signer-2 --{SECRET.replace(' ', '=')}")
+    assert "4321" not in str(refused.value)
     keys.rotate(folder, "head", NOW)
     assert keys.load(folder).chain == office.chain
 
@@ -111,6 +113,18 @@ def test_a_wrong_answer_is_told_without_what_may_be_secret_and_nothing_is_signed
         with pytest.raises(SignerFailed):
             keys.init(tmp_path / "others", OFFICE, NOW, command)
         assert not (tmp_path / "others").exists()
+
+
+def test_a_command_gets_nothing_of_the_services_settings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("YUNKAN_DATABASE_URL", f"postgresql://yunkan:{SECRET}@localhost/yunkan")
+    monkeypatch.setenv("PKCS11_MODULE", "/usr/lib/token.so")
+    command = make_command(tmp_path, script=f"env > {tmp_path}/given;{RIGHT}")
+    CommandSigner.open(command).require_signing()
+    given = (tmp_path / "given").read_text()
+    assert "PKCS11_MODULE=/usr/lib/token.so" in given
+    assert "YUNKAN_" not in given and SECRET not in given
 
 
 @pytest.mark.parametrize("kind", ["EC -pkeyopt ec_paramgen_curve:P-384", "ED25519"])
