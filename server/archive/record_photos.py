@@ -12,6 +12,10 @@ from server.inspections.models import Event
 from server.web.languages import translate
 
 HOW = {"photo": N_("the camera's own photo"), "frame": N_("a frame of the camera's picture")}
+REFUSALS = {
+    "digest": N_("Refused: something else came"),
+    "unreadable": N_("Refused: what was announced came, but it is no picture of its kind that can be opened"),
+}
 
 
 def photos(told: Told) -> Iterator[Block]:
@@ -61,4 +65,7 @@ def _what(event: Event) -> str:
 def _whether(event: Event | None) -> str:
     if event is None:
         return translate(N_("No, it never came"))
-    return translate(N_("Yes")) if event.type == PHOTO else translate(N_("Refused: something else came"))
+    if event.type == PHOTO:
+        return translate(N_("Yes"))
+    reason = event.body["reason"]
+    return translate(REFUSALS[reason])

@@ -25,7 +25,7 @@ from server.clock import rfc3339
 from server.errors import N_, Conflict, Invalid, NotFound, TooLarge
 from server.ids import new_id
 from server.inspections.errors import LogClosed
-from server.inspections.models import Inspection
+from server.inspections.models import Event, Inspection
 from server.inspections.pausing import Pause, list_pauses
 from server.live.context import Live
 from server.live.join import NotRunning
@@ -242,7 +242,7 @@ async def receive(
         if row.state == "accepted":
             return row
         if row.state == "refused":
-            raise PhotoDiffers
+            raise await _refusal(live, row)
         if offset != row.received_bytes:
             raise WrongOffset(offset=row.received_bytes)
         if offset + len(data) > row.size_bytes:
@@ -254,6 +254,14 @@ async def receive(
         if offset + len(data) == row.size_bytes:
             await _accept(live, actor, row)
         return await find_photo(live, actor, photo_id)
+
+
+async def _refusal(live: Live, row: Photo) -> Invalid:
+    """What was said of it then: the log has why."""
+    told = select(Event).where(Event.inspection_id == row.inspection_id, Event.type == "photo.refused")
+    async with live.database.reading() as session:
+        reasons = {event.body["photo"]: event.body["reason"] for event in await session.scalars(told)}
+    return BadPhoto() if reasons.get(row.id) == "unreadable" else PhotoDiffers()
 
 
 async def _accept(live: Live, actor: Actor, row: Photo) -> None:

@@ -237,6 +237,8 @@ async def test_what_is_no_picture_is_refused_although_it_is_what_was_announced(
     assert (status, code(answer)) == (422, "bad_photo")
     assert (phone.kept(), phone.collected()) == ([], [])
     assert (await phone.told())[-1][1]["reason"] == "unreadable"
+    status, answer = await phone.put(announced["id"], 0, data)
+    assert (status, code(answer)) == (422, "bad_photo"), "nobody says that something else came"
 
 
 async def test_the_same_name_stands_for_one_photo_only(phone: Phone) -> None:
