@@ -97,7 +97,7 @@ PERMISSIONS: dict[Role, frozenset[str]] = {
     ),
 }
 
-REPLACED: frozenset[str] = frozenset({"room.upload"})
+REPLACED: frozenset[str] = frozenset({"room.upload", "room.photo"})
 """What is left to a device whose place another one took."""
 ACTIONS: frozenset[str] = frozenset().union(*PERMISSIONS.values())
 
@@ -107,7 +107,7 @@ class Actor:
     """Somebody who acts: a signed-in person, a participant of one inspection, a token, or the service itself.
 
     `inspection_id` is set for participants, who may touch that inspection only; `office_id` for the others.
-    `replaced_at`: another device took the participant's place then; this one may only send what it recorded before.
+    `replaced_at`: another device took the participant's place then; this one may only send what it took before.
     """
 
     kind: ActorKind

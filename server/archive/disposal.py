@@ -43,7 +43,7 @@ from server.inspections.log import Journal
 from server.inspections.lookup import get_inspection, require
 from server.inspections.models import Event, Inspection, Invitation
 from server.live.context import Live
-from server.live.models import Part, Participant, PhoneRecording, Photo, Snapshot
+from server.live.models import FormerDevice, Part, Participant, PhoneRecording, Photo, Snapshot
 from server.officelog.entries import append_once
 from server.storage.files import Files
 from server.web.languages import speaking
@@ -419,6 +419,8 @@ async def _forget(session: AsyncSession, inspection_id: str) -> None:
     """The rows that told of the content. The fence lets an approved inspection's log go, and no other."""
     for kind in (Event, Evidence, PhoneRecording, Photo, Snapshot, Part):
         await session.execute(delete(kind).where(kind.inspection_id == inspection_id))
+    people = select(Participant.id).where(Participant.inspection_id == inspection_id)
+    await session.execute(delete(FormerDevice).where(FormerDevice.participant_id.in_(people)))
     for named in (Participant, Invitation):
         await session.execute(update(named).where(named.inspection_id == inspection_id).values(name="–"))
     await session.execute(

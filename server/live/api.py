@@ -28,6 +28,7 @@ from server.web.bodies import Body, Reply, read_json, reply
 from server.web.files import send_file
 from server.web.keys import DATABASE, LANGUAGE
 from server.web.openapi import operation
+from server.web.texts import user_agent
 
 Text = Annotated[str, msgspec.Meta(max_length=200)]
 
@@ -185,7 +186,7 @@ async def join(request: web.Request) -> web.Response:
         request.app[ROOMS],
         invitation_token=body.invitation,
         name=body.name.strip(),
-        device=body.device or request.headers.get("User-Agent", ""),
+        device=body.device or user_agent(request),
         consent=consent,
         takeover=body.takeover,
         language=request[LANGUAGE],

@@ -22,7 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from server import media
 from server.accounts.rules import Actor
-from server.errors import N_, Conflict, Forbidden, Invalid, NotFound, TooLarge, Unavailable
+from server.errors import N_, Conflict, Invalid, NotFound, TooLarge, Unavailable
 from server.ids import new_id
 from server.inspections.continuity import find_ledger, missing
 from server.inspections.errors import LogClosed
@@ -35,6 +35,7 @@ from server.live.recording import record_part
 from server.live.uploads import (
     INTO_A_PAUSE,
     UPLOAD_LIFE,
+    OfAnotherDevice,
     OfAPause,
     UploadOver,
     WrongDigest,
@@ -67,13 +68,6 @@ class NothingMissing(Conflict):
 
     code = "recording_not_needed"
     text = N_("Nothing of this recording is missing.")
-
-
-class OfAnotherDevice(Forbidden):
-    """Recorded after another device had taken the place: it is the other one's picture that is missing."""
-
-    code = "recording_of_another_device"
-    text = N_("Another device had gone on by then: only what was recorded before is taken.")
 
 
 class StillRunning(Conflict):

@@ -137,7 +137,9 @@ async def find_participant(session: AsyncSession, token: str, live: Live) -> Act
     if (device := await session.scalar(older)) is None:
         return None
     seat = (await session.execute(seats.where(Participant.id == device.participant_id))).one_or_none()
-    return replace(actor_of(*seat), replaced_at=device.replaced_at) if seat is not None else None
+    if seat is None:
+        return None
+    return replace(actor_of(*seat), name=device.name, replaced_at=device.replaced_at)
 
 
 def actor_of(participant: Participant, office_id: str) -> Actor:
@@ -190,12 +192,14 @@ async def _take_over(
 ) -> Joined:
     """The place goes on under the name of who holds it now."""
     token, was = new_token(TOKEN_PREFIX), participant.name
-    if await session.scalar(select(Slot.id).where(Slot.participant_id == participant.id).limit(1)):
-        # It may hold the only pictures of a gap: its own recordings.
+    filmed = select(Slot.id).where(Slot.participant_id == participant.id).limit(1)
+    if participant.role == "enterprise" and await session.scalar(filmed):
+        # It may hold the only pictures of a gap: its own recordings. Pages of desks and guests make none.
         session.add(
             FormerDevice(
                 token_hash=participant.token_hash,
                 participant_id=participant.id,
+                name=was,
                 token_expires_at=participant.token_expires_at,
                 replaced_at=live.clock.now(),
                 sent_all_at=participant.sent_all_at,

@@ -44,6 +44,8 @@ class FormerDevice(Base):
 
     token_hash: Mapped[Sha256] = mapped_column(primary_key=True)
     participant_id: Mapped[str] = mapped_column(ForeignKey("participants.id"), index=True)
+    name: Mapped[str] = mapped_column(String(80))
+    """Of who held the place with it."""
     token_expires_at: Mapped[datetime]
     replaced_at: Mapped[datetime]
     sent_all_at: Mapped[datetime | None]

@@ -17,18 +17,22 @@ async def pause(live: Live, rooms: Rooms, actor: Actor, inspection_id: str, reas
     worker has the room.
     """
     room = await _room(live, rooms, actor, inspection_id)
-    async with live.database.transaction() as session:
-        paused = await pausing.pause(session, live.journal, actor, inspection_id, reason)
-    await _obey(room)
-    return paused
+    try:
+        async with live.database.transaction() as session:
+            return await pausing.pause(session, live.journal, actor, inspection_id, reason)
+    finally:
+        # Also for the second one: what the first was told to do may have failed.
+        await _obey(room)
 
 
 async def resume(live: Live, rooms: Rooms, actor: Actor, inspection_id: str) -> None:
     """When this returns every camera is recorded again from its next keyframe on. NotPaused for the second."""
     room = await _room(live, rooms, actor, inspection_id)
-    async with live.database.transaction() as session:
-        await pausing.resume(session, live.journal, actor, inspection_id)
-    await _obey(room)
+    try:
+        async with live.database.transaction() as session:
+            await pausing.resume(session, live.journal, actor, inspection_id)
+    finally:
+        await _obey(room)
 
 
 async def _room(live: Live, rooms: Rooms, actor: Actor, inspection_id: str) -> Room | None:

@@ -15,7 +15,7 @@ from server.live import photos
 from server.live.keys import LIVE
 from server.live.models import Photo
 from server.live.pieces import find_digest, progress_of, read_piece
-from server.live.signalling import participant
+from server.live.signalling import device
 from server.web.bodies import Body, Reply, integer, read_json, reply
 from server.web.files import send_file
 from server.web.keys import DATABASE
@@ -84,7 +84,7 @@ def photo_reply(row: Photo) -> PhotoReply:
     errors=(401, 403, 404, 409, 410, 413, 422, 507),
 )
 async def announce(request: web.Request) -> web.Response:
-    actor = participant(request)
+    actor = device(request)
     body = await read_json(request, PhotoBody)
     said = photos.Announced(
         request=body.request,
@@ -103,7 +103,7 @@ async def announce(request: web.Request) -> web.Response:
 
 async def progress(request: web.Request) -> web.Response:
     """`HEAD <base>/photos/<id>`: how much of it is here."""
-    row = await photos.find_photo(request.app[LIVE], participant(request), request.match_info["photo"])
+    row = await photos.find_photo(request.app[LIVE], device(request), request.match_info["photo"])
     return web.Response(headers=progress_of(row))
 
 
@@ -114,7 +114,7 @@ async def progress(request: web.Request) -> web.Response:
     errors=(401, 403, 404, 409, 410, 413, 422, 507),
 )
 async def receive(request: web.Request) -> web.Response:
-    actor = participant(request)
+    actor = device(request)
     offset = integer(request, "offset", 0)
     data = await read_piece(request)
     row = await photos.receive(

@@ -32,6 +32,7 @@ from server.live.join import NotRunning
 from server.live.models import Photo, Slot, Snapshot
 from server.live.uploads import (
     INTO_A_PAUSE,
+    OfAnotherDevice,
     OfAPause,
     UploadOver,
     WrongDigest,
@@ -108,7 +109,8 @@ class Announced:
 async def announce(live: Live, actor: Actor, said: Announced) -> tuple[Photo, bool]:
     """The photo's row, and whether this call made it. The same again answers with what is there.
 
-    NotRunning, UploadOver, StorageFull, TooLarge, TooMany, SnapshotUnknown, AnnouncedOtherwise, Invalid.
+    NotRunning, UploadOver, StorageFull, TooLarge, TooMany, SnapshotUnknown, AnnouncedOtherwise, OfAPause,
+    OfAnotherDevice, Invalid.
     """
     actor.require("room.photo")
     await asyncio.to_thread(live.files.require_room, said.size_bytes)
@@ -129,6 +131,8 @@ async def _announce(live: Live, actor: Actor, said: Announced) -> tuple[Photo, b
                 raise AnnouncedOtherwise
             return known, False
         _check_time(said, inspection, live.clock.now())
+        if actor.replaced_at is not None and said.taken_at >= actor.replaced_at:
+            raise OfAnotherDevice
         _check_pauses(said, await list_pauses(session, inspection.id))
         await _check_amount(session, actor, said.size_bytes)
         slot = await _slot(session, actor)

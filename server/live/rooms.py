@@ -213,13 +213,20 @@ class Room:
                 if is_paused:
                     slot.hold()
                 else:
-                    slot.release()
-                    first_index = max(self._first_index.get(slot.id, 1), self.scribe.last_index(slot.id) + 1)
-                    self._start_recording(slot, first_index)
+                    self._release(slot)
             if is_paused:
                 await asyncio.gather(*(slot.stop_recording() for slot in changed))
             if changed:
                 self.announce_media()
+
+    def _release(self, slot: media.Slot) -> None:
+        slot.release()
+        first_index = max(self._first_index.get(slot.id, 1), self.scribe.last_index(slot.id) + 1)
+        try:
+            self._start_recording(slot, first_index)
+        except Exception as error:
+            # It is begun again like every recording that failed, and the other cameras go on.
+            log.error("not_resumed", inspection=self.inspection_id, slot=slot.id, exc_info=error)
 
     async def note_disk(self, room: DiskRoom) -> None:
         """The office is warned of a disk that fills, once each time; what could not be recorded is begun again."""
@@ -350,6 +357,10 @@ class Room:
 
     def tick(self) -> None:
         """Every two seconds: figures that nobody reports by themselves."""
+        is_paused = self.hub.state.pause is not None
+        if not self.closing and any(slot.held != is_paused for slot in self._slots.values()):
+            # A database or disk that failed at the moment of a pause must not let what was told go undone.
+            self._spawn(self.obey_pause())
         if self.hub.connections or any(slot.live for slot in self._slots.values()):
             self.busy_at = self._live.clock.monotonic_s()
         if self.hub.connections:

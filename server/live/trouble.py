@@ -17,6 +17,7 @@ from server.inspections.models import Event, Inspection
 from server.live.context import Live
 from server.live.keys import LIVE
 from server.web.bodies import Body, read_json
+from server.web.texts import user_agent
 
 TROUBLED = "invitation.troubled"
 AT_MOST = 20
@@ -34,8 +35,7 @@ class TroubleBody(Body):
 async def trouble(request: web.Request) -> web.Response:
     """`POST /i/<token>/trouble`: 204, also for what is left out because it was told before."""
     body = await read_json(request, TroubleBody)
-    # A header may hold bytes that are no text.
-    device = request.headers.get("User-Agent", "").encode(errors="ignore").decode()[:DEVICE_LENGTH]
+    device = user_agent(request)[:DEVICE_LENGTH]
     await note_trouble(request.app[LIVE], request.match_info["token"], body.code, device)
     return web.Response(status=204)
 

@@ -16,7 +16,7 @@ from sqlalchemy import exists, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from server.accounts.rules import Actor
-from server.errors import N_, Conflict, Gone, Invalid, StorageFull
+from server.errors import N_, Conflict, Forbidden, Gone, Invalid, StorageFull
 from server.inspections.continuity import missing, read_ledgers
 from server.inspections.models import Inspection
 from server.live.context import Live
@@ -35,6 +35,13 @@ Upload = PhoneRecording | Photo
 class UploadOver(Gone):
     code = "upload_over"
     text = N_("The time for sending recordings and photos of this inspection is over.")
+
+
+class OfAnotherDevice(Forbidden):
+    """Taken after another device had taken the place: from then on the other one's count."""
+
+    code = "recording_of_another_device"
+    text = N_("Another device had gone on by then: only what was recorded before is taken.")
 
 
 class OfAPause(Conflict):

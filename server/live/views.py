@@ -33,6 +33,7 @@ from server.web.keys import CLOCK, DATABASE, LANGUAGE, SETTINGS
 from server.web.languages import translate
 from server.web.middlewares import status_of
 from server.web.templates import render
+from server.web.texts import user_agent
 
 
 async def invitation_page(request: web.Request) -> web.Response:
@@ -97,7 +98,7 @@ async def join_console(request: web.Request) -> web.Response:
         request.app[ROOMS],
         actor,
         request.match_info["inspection"],
-        request.headers.get("User-Agent", ""),
+        user_agent(request),
     )
     return join_reply(request, joined)
 

@@ -44,6 +44,11 @@ def require_storable_json(raw: str | bytes) -> None:
         require_storable(*_texts_in(msgspec.json.decode(raw)))
 
 
+def user_agent(request: web.Request) -> str:
+    """What the client says it is; of bytes that are no text, which a header may hold, the rest."""
+    return request.headers.get("User-Agent", "").encode(errors="ignore").decode()
+
+
 async def read_form(request: web.Request) -> Form:
     """The submitted form; UnstorableText, BadForm. The one way in for forms."""
     try:

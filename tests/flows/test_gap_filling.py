@@ -17,6 +17,7 @@ from typing import Any
 import av
 import pytest
 from aiohttp import web
+from sqlalchemy import select
 
 from server import media
 from server.accounts.rules import system_actor
@@ -28,7 +29,7 @@ from server.inspections.log import check
 from server.inspections.models import Inspection
 from server.live import gap_filling
 from server.live.locks import Locks
-from server.live.models import Part, Participant, PhoneRecording, Slot
+from server.live.models import FormerDevice, Part, Participant, PhoneRecording, Slot
 from server.live.uploads import awaited_until
 from server.storage.files import Files
 from server.web.keys import DATABASE, FILES
@@ -581,9 +582,9 @@ async def settle(phone: Phone) -> int:
         return response.status
 
 
-async def take_over(phone: Phone, appointment: Appointment) -> Phone:
+async def take_over(phone: Phone, appointment: Appointment, **fields: Any) -> Phone:
     """Another device goes on in the phone's place."""
-    joined = await join(phone.client, appointment.invitations["enterprise"], takeover=True)
+    joined = await join(phone.client, appointment.invitations["enterprise"], takeover=True, **fields)
     assert joined["participant"] == phone.joined["participant"]
     return replace(phone, joined=joined)
 
@@ -617,6 +618,22 @@ async def test_a_phone_whose_place_another_took_sends_what_it_recorded_before_an
     ):
         async with phone.client.request(method, path, headers=bearer(phone.joined)) as response:
             assert response.status == expected, (path, await response.text())
+
+
+async def test_what_a_former_phone_sends_is_entered_under_the_name_of_who_held_it(
+    phone: Phone, appointment: Appointment, office: Office, recorded: bytes
+) -> None:
+    await take_over(phone, appointment, name="高远")
+    status, announced = await phone.announce(recorded)
+    assert status == 201
+    assert (await phone.send(announced["id"], recorded))["state"] == "accepted"
+    assert await settle(phone) == 204
+    events = f"/api/v1/inspections/{appointment.id}/events"
+    async with phone.client.get(events, headers=office.bearer("auditor")) as response:
+        told = [(one["type"], one["actor"]["name"]) for one in await response.json()]
+    assert ("gaps.done", "田继业") in told
+    assert [name for type_, name in told if type_ == "part.closed"][-1] == "田继业"
+    assert ("participant.replaced", "高远") in told
 
 
 async def test_a_phone_that_never_filmed_keeps_nothing_of_a_place_that_another_took(
@@ -670,3 +687,21 @@ async def test_nobody_waits_for_a_desk_whose_page_records_nothing_itself(
         person.role = "reviewer"
         await session.flush()
         assert await awaited_until(session, inspection, clock.now()) is None
+
+
+async def test_a_console_that_is_loaded_again_leaves_no_former_device(
+    client: Client, app: web.Application, appointment: Appointment, clock: SettableClock
+) -> None:
+    first = await join(client, appointment.invitations["expert"])
+    async with app[DATABASE].transaction() as session:
+        row = Slot(
+            id=new_id(),
+            inspection_id=appointment.id,
+            participant_id=first["participant"],
+            source="camera",
+            opened_at=clock.now(),
+        )
+        session.add(row)
+    await join(client, appointment.invitations["expert"], takeover=True)
+    async with app[DATABASE].reading() as session:
+        assert list(await session.scalars(select(FormerDevice))) == []

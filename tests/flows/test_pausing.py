@@ -7,11 +7,13 @@ import pytest
 from aiohttp import ClientSession, web
 from aiohttp.test_utils import TestServer
 
+from server import media
 from server.clock import SystemClock
 from server.inspections import pausing
 from server.inspections.keys import JOURNAL
 from server.inspections.log import check, events_after
 from server.live.keys import ROOMS
+from server.live.rooms import Room
 from server.settings import Settings
 from server.web.keys import DATABASE
 from tests.cast import Appointment, Office
@@ -183,3 +185,42 @@ async def test_in_a_pause_people_may_write_but_nobody_takes_down_where_they_are(
 
     seen = await get(client, f"{joined['base']}/continuity", bearer(joined))
     assert seen == {"slots": []}  # of a camera that never sent anything nothing is told
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_a_pause_that_was_not_obeyed_at_once_is_obeyed_soon_after(
+    client: Client,
+    app: web.Application,
+    office: Office,
+    appointment: Appointment,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    await begin(app, office, appointment)
+    room = await app[ROOMS].open(appointment.id)
+    slots = [room.open_slot(f"01JDXCAMERA00000000000000{number}", first_index=1) for number in range(2)]
+    obey = Room.obey_pause
+
+    async def fails(_room: Room) -> None:
+        raise OSError("the database is away")
+
+    monkeypatch.setattr(Room, "obey_pause", fails)
+    await post(client, address_of(appointment, "pause"), LUNCH, office.bearer("reviewer"), 500)
+    await room.catch_up()
+    assert not any(slot.held for slot in slots)
+    monkeypatch.setattr(Room, "obey_pause", obey)
+    room.tick()
+    await asyncio.gather(*room._tasks)
+    assert all(slot.held and not slot.stats().recording for slot in slots)
+
+    # A camera that cannot be recorded again just now does not keep the others waiting.
+    start = room._start_recording
+
+    def refuses(slot: media.Slot, first_index: int) -> None:
+        if slot is slots[0]:
+            raise OSError("no such folder")
+        start(slot, first_index)
+
+    monkeypatch.setattr(room, "_start_recording", refuses)
+    await post(client, address_of(appointment, "resume"), {}, office.bearer("reviewer"), 200)
+    assert [slot.stats().recording for slot in slots] == [False, True]
+    assert not any(slot.held for slot in slots)

@@ -301,6 +301,22 @@ async def test_nobody_else_may_send_or_announce_a_photo(phone: Phone, appointmen
         assert (status, code(answer)) == (403, "forbidden")
 
 
+async def test_a_phone_whose_place_another_took_still_sends_the_photos_it_took_before(
+    phone: Phone, appointment: Appointment, clock: SettableClock
+) -> None:
+    _, announced = await phone.announce()
+    await phone.put(announced["id"], 0, JPEG[:PIECE])
+    await join(phone.client, appointment.invitations["enterprise"], takeover=True)
+    clock.advance(seconds=5)
+    status, answer = await phone.send(announced["id"], offset=PIECE)
+    assert (status, answer["state"]) == (200, "accepted")
+    status, _ = await phone.announce(OTHER, request="photo-0002")
+    assert status == 201
+    late = rfc3339(START + timedelta(seconds=22))
+    status, answer = await phone.announce(OTHER, request="photo-0003", taken_at=late)
+    assert (status, code(answer)) == (403, "recording_of_another_device")
+
+
 async def test_a_photo_that_is_under_way_holds_the_seal_until_it_comes_or_the_day_is_over(
     phone: Phone, app: web.Application, office: Office, clock: SettableClock
 ) -> None:

@@ -115,6 +115,13 @@ async def test_a_form_in_a_charset_that_does_not_exist_is_refused_before_anybody
     assert (response.status, told["error"]["code"]) == (422, "bad_form")
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_a_browser_whose_name_is_no_text_may_join(client: Client, appointment: Appointment) -> None:
+    body = {"invitation": appointment.invitations["expert"], "name": "田"}
+    async with client.post("/api/v1/join", json=body, headers={"User-Agent": "Fox \udcff"}) as response:
+        assert response.status == 201
+
+
 def test_forms_come_in_one_way_only() -> None:
     others = [path for path in SERVER.rglob("*.py") if "request.post()" in path.read_text("utf-8")]
     assert [path.name for path in others] == ["texts.py"]

@@ -146,7 +146,8 @@ const WORDS = {
     if (body.cause === "lost") return ["people", t("The connection to {name} was lost", { name }), "warn"];
     return ["people", t("{name} left", { name })];
   },
-  "gaps.done": (t, { body }, names) => ["recording", t("The phone of {name} has sent all that it had recorded itself", { name: names.person(body.participant) })],
+  // Perhaps by a former phone of a place that somebody else holds by now.
+  "gaps.done": (t, { actor }) => ["recording", t("The phone of {name} has sent all that it had recorded itself", { name: actor.name })],
   "participant.key": (t, { body }, names) => ["people", t("The browser of {name} countersigns receipts", { name: names.person(body.participant) })],
   "participant.returned": (t, { body }, names) => ["people", t("{name} is back", { name: names.person(body.participant) })],
   "slot.live": (t, { body }, names) => ["device", t("Picture and sound of {name} arrive", { name: names.slot(body.slot) })],

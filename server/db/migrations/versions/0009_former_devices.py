@@ -20,6 +20,7 @@ def upgrade() -> None:
         "former_devices",
         sa.Column("token_hash", sa.String(length=64), nullable=False),
         sa.Column("participant_id", sa.String(length=26), nullable=False),
+        sa.Column("name", sa.String(length=80), nullable=False),
         sa.Column("token_expires_at", UtcDateTime(timezone=True), nullable=False),
         sa.Column("replaced_at", UtcDateTime(timezone=True), nullable=False),
         sa.Column("sent_all_at", UtcDateTime(timezone=True), nullable=True),
