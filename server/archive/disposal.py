@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -374,7 +373,7 @@ def _destroy_sealed(
     )
     made = disposal.dispose(order, office, reached=lambda _step: lease.renew_from_thread())
     for place in BESIDE:
-        shutil.rmtree(files.absolute(f"{place}/{decided.inspection}"), ignore_errors=True)
+        disposal.destroy(files.absolute(f"{place}/{decided.inspection}"))
     return made
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -95,7 +96,7 @@ class DisposalOrder:
 def dispose(
     order: DisposalOrder, office: keys.OfficeKeys, *, reached: Callable[[str], None] = lambda _step: None
 ) -> Disposal:
-    """Destroys the content of a sealed folder. May be repeated after a kill; CannotDispose leaves all as it was.
+    """Destroys the content of a sealed folder. May be repeated after a kill, and after CannotDispose.
 
     `reached` is told each step that is on disk; what it raises stops the disposal there.
     """
@@ -134,7 +135,7 @@ def dispose(
     reached("leaves")
     # Digests of guessable content, and what describes people, go with the content.
     for name in ("data", "metadata"):
-        shutil.rmtree(order.folder / name, ignore_errors=True)
+        destroy(order.folder / name)
     (order.folder / bag.MANIFEST).unlink(missing_ok=True)
     (order.folder / sm.DIGESTS).unlink(missing_ok=True)
     durable.sync_folder(order.folder)
@@ -142,6 +143,21 @@ def dispose(
     bag.write_tag_manifest(order.folder)
     reached("tagmanifest")
     return disposal
+
+
+def destroy(folder: Path) -> None:
+    """With all that is in it, durably; one that is not there is gone already. CannotDispose if any of it is left."""
+    try:
+        with suppress(FileNotFoundError):
+            shutil.rmtree(folder)
+        # Not `exists`, which takes a stale handle for nothing.
+        with suppress(FileNotFoundError):
+            folder.lstat()
+            raise CannotDispose(detail=N_("a folder is still there after it was removed"))
+        with suppress(FileNotFoundError):
+            durable.sync_folder(folder.parent)
+    except OSError as error:
+        raise CannotDispose(detail=str(error)) from error
 
 
 def check(folder: Path, roots: list[x509.Certificate]) -> Disposal:

@@ -6,7 +6,6 @@ office's log took down when the log was closed.
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -14,7 +13,7 @@ from pathlib import Path
 
 from server.evidence import cms, durable, keys
 from server.evidence.canonical import BadJson, dump, parse_canonical, parse_time, time_text
-from server.evidence.disposal import BadDisposal
+from server.evidence.disposal import BadDisposal, destroy
 from server.evidence.errors import N_
 
 VERSION, KIND = 1, "disposal-unsealed"
@@ -69,7 +68,7 @@ class UnsealedOrder:
 def dispose_unsealed(
     order: UnsealedOrder, office: keys.OfficeKeys, *, reached: Callable[[str], None] = lambda _step: None
 ) -> UnsealedDisposal:
-    """May be repeated after a kill: the certificate comes first, and the first one stays."""
+    """May be repeated after a kill, and after CannotDispose: the certificate comes first, and the first one stays."""
     if order.certificate.exists():
         made = UnsealedDisposal.parse(order.certificate.read_bytes())
     else:
@@ -91,6 +90,6 @@ def dispose_unsealed(
     durable.write(order.certificate.with_suffix(".p7s"), signature)
     reached("certificate")
     for folder in order.folders:
-        shutil.rmtree(folder, ignore_errors=True)
+        destroy(folder)
     reached("content")
     return made

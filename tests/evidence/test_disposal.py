@@ -13,6 +13,7 @@ from server.evidence.canonical import dump, parse
 from server.evidence.disposal import BadDisposal, CannotDispose, DisposalOrder
 from tests.evidence import tampering
 from tests.evidence.inspection import OFFICE, Made
+from tests.evidence.stuck import refusing
 from tests.evidence.test_tampering_files import refused_naming
 from tests.evidence.verifiers import ask_both, ask_ours, json_of, problems_of, run_standalone
 
@@ -161,6 +162,19 @@ def test_a_disposal_that_was_cut_short_is_completed_as_it_began(package: Made, s
     if step != "content":
         with pytest.raises(BadDisposal, match="still there"):
             disposal.check(package.folder, [package.office.root])
+    disposal.dispose(order(package, reason="another"), package.office)
+    assert disposal.check(package.folder, [package.office.root]).reason == "due"
+
+
+@pytest.mark.parametrize("name", ["data", "metadata"])
+def test_a_disposal_whose_folder_cannot_be_removed_is_completed_as_it_began(
+    package: Made, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr("shutil.rmtree", refusing(package.folder / name))
+        with pytest.raises(CannotDispose, match="Operation not permitted"):
+            disposal.dispose(order(package), package.office)
+    assert (package.folder / name).exists()
     disposal.dispose(order(package, reason="another"), package.office)
     assert disposal.check(package.folder, [package.office.root]).reason == "due"
 

@@ -25,7 +25,7 @@ from server.cases.rules import MATTERS, RetentionPolicy
 from server.clock import parse_rfc3339
 from server.evidence import certificates, cms, disposal, keys
 from server.evidence.canonical import parse
-from server.evidence.disposal import BadDisposal
+from server.evidence.disposal import BadDisposal, CannotDispose
 from server.evidence.ended_unsealed import UnsealedDisposal, UnsealedOrder, dispose_unsealed
 from server.evidence.metadata import BASE_PATH, parse_base
 from server.inspections import service as inspections
@@ -39,6 +39,7 @@ from server.settings import BadSettings, Settings
 from server.web.keys import CLOCK, DATABASE, FILES
 from tests.cast import Appointment, Office, appoint, found_office
 from tests.clock import SettableClock
+from tests.evidence.stuck import refusing
 from tests.flows.browsing import look, send_form, shown, sign_in
 from tests.flows.conftest import Client
 from tests.flows.held import hold_whole
@@ -170,13 +171,7 @@ async def test_of_workers_at_once_one_destroys_and_the_log_says_it_once(
         await until(app, office, client, inspection_id, state="sealed")
     async with app[DATABASE].transaction() as session:
         for inspection_id in ids:
-            session.add(
-                Disposal(
-                    inspection_id=inspection_id, reason="保管期满", proposed_at=clock.now(), approved_at=clock.now(),
-                    proposed_by=office.zhou.id, proposed_by_name="周敏", approved_by=office.admin.id,
-                    approved_by_name="管理员",
-                )
-            )  # fmt: skip
+            session.add(approved_disposal(inspection_id, office, clock))
     workers = [Sealer(app[LIVE], app[ROOMS]) for _ in range(3)]
     await asyncio.gather(*(worker.run_once() for worker in workers for _ in range(2)))
     roots = [keys.load(settings.key_folder).root]
@@ -195,6 +190,45 @@ async def test_of_workers_at_once_one_destroys_and_the_log_says_it_once(
             done = [each for each in await list_accesses(session, inspection_id) if each.type == DONE]
         assert digest in entry.record
         assert (row.certificate, len(done)) == (digest, 1)
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_what_could_not_be_removed_is_not_called_destroyed(
+    client: Client, app: web.Application, office: Office, appointment: Appointment, clock: SettableClock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    await hold(app, office, appointment.id)
+    await until(app, office, client, appointment.id, state="sealed")
+    folder, left = (app[FILES].absolute(f"{place}/{appointment.id}") for place in ("inspections", "incoming"))
+    left.mkdir(parents=True)
+    (left / "1.webm").write_bytes(b"filmed")
+    with monkeypatch.context() as patch:
+        patch.setattr("shutil.rmtree", refusing(left))
+        async with app[DATABASE].transaction() as session:
+            session.add(approved_disposal(appointment.id, office, clock))
+        failed = await attempted(app, appointment.id)
+    assert (failed.attempts, failed.done_at) == (1, None)
+    begun = (folder / "disposal.json").read_bytes()
+    await sign_in(client)
+    words = shown(await look(client, f"/inspections/{appointment.id}"))
+    assert "Being destroyed" in words
+    assert "Operation not permitted" in words
+    async with app[DATABASE].reading() as session:
+        assert await session.scalar(select(func.count()).select_from(Event)) > 0
+        assert await find_entry(session, "disposal", appointment.id) is None
+    clock.advance(minutes=1)
+    done = await attempted(app, appointment.id)
+    assert (done.problem, left.exists()) == (None, False)
+    assert (folder / "disposal.json").read_bytes() == begun
+    assert done.certificate == hashlib.sha256(begun).hexdigest()
+
+
+def approved_disposal(inspection_id: str, office: Office, clock: SettableClock) -> Disposal:
+    return Disposal(
+        inspection_id=inspection_id, reason="保管期满", proposed_at=clock.now(), approved_at=clock.now(),
+        proposed_by=office.zhou.id, proposed_by_name="周敏", approved_by=office.admin.id,
+        approved_by_name="管理员",
+    )  # fmt: skip
 
 
 async def test_the_office_log_takes_no_second_disposal(app: web.Application, server: TestServer) -> None:
@@ -367,16 +401,39 @@ async def test_what_nobody_came_to_is_cancelled_in_the_log_and_ended_by_one_pers
         assert (await check_office_log(session, None)).faults == []
 
 
-def test_the_end_of_what_was_never_sealed_may_be_repeated_after_a_kill(tmp_path: Path) -> None:
-    office = keys.init(tmp_path / "keys", "局", parse_rfc3339("2026-11-21T08:00:00Z"))
-    content = tmp_path / "inspections" / "x"
+def never_sealed(folder: Path) -> UnsealedOrder:
+    content = folder / "inspections" / "x"
     (content / "data").mkdir(parents=True)
     (content / "data" / "1.mp4").write_bytes(b"filmed")
-    order = UnsealedOrder(
-        inspection="x", lines=3, head="ab" * 32, folders=[content, tmp_path / "not there"],
-        certificate=tmp_path / "disposed" / "x.certificate.json", policy="10年", reason="到期",
+    return UnsealedOrder(
+        inspection="x", lines=3, head="ab" * 32, folders=[content, folder / "not there" / "x"],
+        certificate=folder / "disposed" / "x.certificate.json", policy="10年", reason="到期",
         approvers=("a", "b"), at=parse_rfc3339("2036-11-21T08:00:00Z"),
     )  # fmt: skip
+
+
+def test_what_was_never_sealed_and_cannot_be_removed_ends_later_under_the_same_certificate(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    office = keys.init(tmp_path / "keys", "局", parse_rfc3339("2026-11-21T08:00:00Z"))
+    order = never_sealed(tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr("shutil.rmtree", refusing(order.folders[0]))
+        with pytest.raises(CannotDispose, match="Operation not permitted"):
+            dispose_unsealed(order, office)
+        patch.setattr("shutil.rmtree", lambda *_, **__: None)
+        with pytest.raises(CannotDispose, match="still there"):
+            dispose_unsealed(order, office)
+    begun = order.certificate.read_bytes()
+    dispose_unsealed(replace(order, reason="another"), office)
+    assert not order.folders[0].exists()
+    assert order.certificate.read_bytes() == begun
+
+
+def test_the_end_of_what_was_never_sealed_may_be_repeated_after_a_kill(tmp_path: Path) -> None:
+    office = keys.init(tmp_path / "keys", "局", parse_rfc3339("2026-11-21T08:00:00Z"))
+    order = never_sealed(tmp_path)
+    content = order.folders[0]
 
     def kill(_step: str) -> None:
         raise KeyboardInterrupt
