@@ -34,7 +34,7 @@ from server.archive.access import (
     VIEWED,
     record_access,
 )
-from server.archive.attempts import Attempts
+from server.archive.attempts import Attempts, Counted
 from server.archive.models import Access
 from server.cases.models import Case
 from server.clock import Clock, rfc3339
@@ -123,6 +123,8 @@ class AccessRecorder:
         self._clock = clock
         self._waiting: deque[Act] = deque()
         self._dropped = 0
+        self._last: Actor = VISITOR
+        """Whose act was written last: what the queue could not take is told to that office."""
         self._tries = 0
         """Of the first in the queue."""
         self._recent: OrderedDict[tuple[str, ...], datetime] = OrderedDict()
@@ -191,30 +193,36 @@ class AccessRecorder:
                     if self._tries < MOST_TRIES:
                         raise
                     await self._give_up(act)
-                self._tries = 0
+                self._tries, self._last = 0, act.actor
                 self._waiting.popleft()
-                if self._dropped:
-                    await self._tell_dropped(act)
+                await self._tell_dropped()
+            # What could not be told after the last act has nothing else to wait for.
+            await self._tell_dropped()
             await self._tell_counted()
 
     async def _tell_counted(self, *, everything: bool = False) -> None:
-        for counted in self._attempts.take(self._clock.now(), all_=everything):
-            actor = self._actors.get(counted.who, VISITOR)
-            body = {
-                "count": sum(counted.by_type.values()),
-                "types": counted.by_type,
-                "since": rfc3339(counted.since),
-            }
-            if counted.who.startswith("account:"):
-                body["account"] = counted.who.partition(":")[2]
-            try:
-                async with self._database.transaction() as session:
-                    if (office := await _office_of(session, actor)) is not None:
-                        await record_access(session, self._clock, actor, office, COUNTED, body)
-            except Exception:
+        """Whatever ends it, also a cancellation: what is not told by then stays counted."""
+        due = deque(self._attempts.take(self._clock.now(), all_=everything))
+        try:
+            while due:
+                await self._tell(due[0])
+                self._actors.pop(due.popleft().who, None)
+        finally:
+            for counted in due:
                 self._attempts.give_back(counted)
-                raise
-            self._actors.pop(counted.who, None)
+
+    async def _tell(self, counted: Counted) -> None:
+        actor = self._actors.get(counted.who, VISITOR)
+        body = {
+            "count": sum(counted.by_type.values()),
+            "types": counted.by_type,
+            "since": rfc3339(counted.since),
+        }
+        if counted.who.startswith("account:"):
+            body["account"] = counted.who.partition(":")[2]
+        async with self._database.transaction() as session:
+            if (office := await _office_of(session, actor)) is not None:
+                await record_access(session, self._clock, actor, office, COUNTED, body)
 
     def _belongs_to_another(self, act: Act) -> bool:
         if act.type in ATTEMPTS:
@@ -273,13 +281,17 @@ class AccessRecorder:
                 await record_access(session, self._clock, act.actor, office, LOST, body)
         log.exception("access_given_up", type=act.type, target=repr(act.target))
 
-    async def _tell_dropped(self, act: Act) -> None:
-        count, self._dropped = self._dropped, 0
+    async def _tell_dropped(self) -> None:
+        count, actor = self._dropped, self._last
+        if not count:
+            return
         log.error("accesses_dropped", count=count)
         async with self._database.transaction() as session:
-            office = await _office_of(session, act.actor)
+            office = await _office_of(session, actor)
             if office is not None:
-                await record_access(session, self._clock, act.actor, office, LOST, {"count": count})
+                await record_access(session, self._clock, actor, office, LOST, {"count": count})
+        # Only now, and not to 0: more may have been dropped meanwhile.
+        self._dropped -= count
 
 
 async def _office_of(session: AsyncSession, actor: Actor) -> str | None:

@@ -61,7 +61,7 @@ class Attempts:
         """Attempts without a line."""
         person = self._people.setdefault(who, _Person(at))
         person.counts[type_] += number
-        person.counted_since = person.counted_since or at
+        person.counted_since = min(person.counted_since or at, at)
 
     def take(self, now: datetime, *, all_: bool = False) -> list[Counted]:
         """What is to be told now; `all_`: whatever was counted. Who cannot write it down gives it back."""

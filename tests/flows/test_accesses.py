@@ -1,7 +1,9 @@
 """Who saw, played, took or could not get the evidence is written down, and no page waits for that."""
 
+import asyncio
 from collections import Counter
 from dataclasses import replace
+from itertools import count
 from types import SimpleNamespace
 from typing import Any
 
@@ -435,6 +437,95 @@ async def test_what_the_queue_cannot_take_is_counted_in_the_log(
     await recorder.flush()
     lines = await lines_of(app, office.id)
     assert [line["type"] for line in lines] == [REFUSED, LOST, REFUSED]
+    assert lines[1]["body"] == {"count": 3}
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("failing", [1, 2])
+async def test_a_database_that_fails_once_loses_nothing_that_was_counted(
+    app: web.Application,
+    office: Office,
+    clock: SettableClock,
+    monkeypatch: pytest.MonkeyPatch,
+    failing: int,
+) -> None:
+    recorder, write = await _three_who_were_counted(app, office, clock), record_access
+    calls = count()
+
+    async def fail_once(*given: Any) -> Any:
+        if next(calls) == failing - 1:
+            raise OperationalError("INSERT", {}, Exception("the disk is full"))
+        return await write(*given)
+
+    monkeypatch.setattr(access_recorder, "record_access", fail_once)
+    with pytest.raises(OperationalError):
+        await recorder.flush()
+    await recorder.flush()
+    assert await _counted_of(app, office) == [2, 2, 2]
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_what_was_counted_stays_so_when_the_telling_is_cancelled(
+    app: web.Application, office: Office, clock: SettableClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recorder, begun = await _three_who_were_counted(app, office, clock), asyncio.Event()
+
+    async def hang(*_: Any) -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    with monkeypatch.context() as broken:
+        broken.setattr(access_recorder, "record_access", hang)
+        telling = asyncio.create_task(recorder.flush())
+        await begun.wait()
+        telling.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await telling
+    await recorder.flush()
+    assert await _counted_of(app, office) == [2, 2, 2]
+
+
+async def _three_who_were_counted(
+    app: web.Application, office: Office, clock: SettableClock
+) -> AccessRecorder:
+    """Each has a line, and two attempts beyond it, which are due."""
+    recorder = AccessRecorder(app[DATABASE], clock)
+    for actor in (office.zhou, office.zheng, office.admin):
+        for _ in range(3):
+            recorder.note(Act(actor, REFUSED, "N", "/", clock.now(), "forbidden"))
+    await recorder.flush()
+    clock.advance(minutes=11)
+    return recorder
+
+
+async def _counted_of(app: web.Application, office: Office) -> list[int]:
+    lines = await lines_of(app, office.id)
+    told = [line for line in lines if line["type"] == COUNTED]
+    assert len({line["actor"]["id"] for line in told}) == len(told)
+    return [line["body"]["count"] for line in told]
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_what_was_dropped_is_told_once_the_database_takes_it(
+    app: web.Application, office: Office, clock: SettableClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(access_recorder, "MOST_WAITING", 1)
+    recorder, write = AccessRecorder(app[DATABASE], clock), record_access
+
+    async def fail_for_losses(*given: Any) -> Any:
+        if LOST in given:
+            raise OperationalError("INSERT", {}, Exception("the disk is full"))
+        return await write(*given)
+
+    for number in range(4):
+        recorder.note(Act(office.zheng, REFUSED, f"N{number}", "/", clock.now(), "forbidden"))
+    with monkeypatch.context() as broken:
+        broken.setattr(access_recorder, "record_access", fail_for_losses)
+        with pytest.raises(OperationalError):
+            await recorder.flush()
+    await recorder.flush()
+    lines = await lines_of(app, office.id)
+    assert [line["type"] for line in lines] == [REFUSED, LOST]
     assert lines[1]["body"] == {"count": 3}
 
 

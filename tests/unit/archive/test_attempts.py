@@ -43,7 +43,7 @@ def test_what_could_not_be_written_is_told_with_what_came_meanwhile() -> None:
     kept.admit("a", "x", "access.refused", AT + timedelta(minutes=5))
     kept.give_back(counted)
     (again,) = kept.take(AT + timedelta(minutes=10), all_=True)
-    assert again.by_type == {"access.refused": 4}
+    assert (again.by_type, again.since) == ({"access.refused": 4}, AT)
 
 
 def test_only_so_many_people_are_remembered_and_no_count_is_lost() -> None:
