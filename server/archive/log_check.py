@@ -11,7 +11,6 @@ from sqlalchemy import exists, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
-from server.archive.access import read_chain
 from server.archive.models import Access, Seal
 from server.clock import rfc3339
 from server.errors import N_
@@ -135,16 +134,34 @@ class AccessReport:
 
 async def report_accesses(session: AsyncSession, chain: str, file: Path) -> AccessReport:
     """The log of an inspection or an office, against itself, the office's log and its file."""
-    # The file first: the database may be ahead of it, never behind.
+    # The lines last: whatever is filed or entered was a line before, and each statement may see more than the one
+    # before it.
     filed = await asyncio.to_thread(read_lines, file)
-    lines = await read_chain(session, chain)
-    bad = await check_accesses(session, chain)
     entry = await session.scalar(
         select(OfficeEntry)
         .where(OfficeEntry.inspection_id == chain, OfficeEntry.kind == officelog.ACCESS)
         .order_by(OfficeEntry.index.desc())
         .limit(1)
     )
+    accesses = await _accesses_of(session, chain)
+    return await asyncio.to_thread(_report, accesses, entry, filed)
+
+
+async def check_accesses(session: AsyncSession, chain: str) -> BadLine | None:
+    """The first line of an access log that does not hold. That its end was cut shows in the office's log."""
+    accesses = await _accesses_of(session, chain)
+    # A long log takes seconds.
+    return await asyncio.to_thread(_first_bad, accesses)
+
+
+async def _accesses_of(session: AsyncSession, chain: str) -> list[Access]:
+    return list(
+        await session.scalars(select(Access).where(Access.inspection_id == chain).order_by(Access.seq))
+    )
+
+
+def _report(accesses: list[Access], entry: OfficeEntry | None, filed: list[bytes]) -> AccessReport:
+    lines = [access.line.encode() for access in accesses]
     entered, is_as_entered = None, True
     if entry is not None:
         seq = entry.seq or 0
@@ -154,7 +171,7 @@ async def report_accesses(session: AsyncSession, chain: str, file: Path) -> Acce
     return AccessReport(
         size=len(lines),
         head=link_of(lines[-1]) if lines else GENESIS,
-        bad=bad,
+        bad=_first_bad(accesses),
         entered=entered,
         is_as_entered=is_as_entered,
         filed=len(filed),
@@ -162,12 +179,9 @@ async def report_accesses(session: AsyncSession, chain: str, file: Path) -> Acce
     )
 
 
-async def check_accesses(session: AsyncSession, chain: str) -> BadLine | None:
-    """The first line of an access log that does not hold. That its end was cut shows in the office's log."""
-    found = await session.scalars(select(Access).where(Access.inspection_id == chain).order_by(Access.seq))
-    lines = list(found)
-    _, bad = check_chain(line.line.encode() for line in lines)
-    good = lines[: bad.line - 1] if bad else lines
+def _first_bad(accesses: list[Access]) -> BadLine | None:
+    _, bad = check_chain(access.line.encode() for access in accesses)
+    good = accesses[: bad.line - 1] if bad else accesses
     for number, access in enumerate(good, start=1):
         told = parse_canonical(access.line.encode())
         columns = {

@@ -60,8 +60,9 @@ class LineFiles:
 
 
 def read_lines(path: Path) -> list[bytes]:
-    """All lines of a file, none if it is not there."""
-    return path.read_bytes().splitlines() if path.exists() else []
+    """All whole lines of a file, none if it is not there. One without a newline is being written, or was cut short."""
+    data = path.read_bytes() if path.exists() else b""
+    return data[: data.rfind(b"\n") + 1].splitlines()
 
 
 def _last_line(file: BinaryIO, end: int) -> bytes:

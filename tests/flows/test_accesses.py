@@ -1,9 +1,12 @@
 """Who saw, played, took or could not get the evidence is written down, and no page waits for that."""
 
 import asyncio
+import threading
 from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import replace
 from itertools import count
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,7 +16,7 @@ from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from server.accounts.rules import Actor
-from server.archive import access_recorder, attempts
+from server.archive import access_recorder, attempts, log_check
 from server.archive.access import (
     CASE_VIEWED,
     COUNTED,
@@ -25,13 +28,16 @@ from server.archive.access import (
     SIGN_IN_FAILED,
     VERIFIED,
     VIEWED,
+    read_chain,
     record_access,
 )
 from server.archive.access_recorder import VISITOR, AccessRecorder, Act
 from server.archive.access_watch import ACCESSES
 from server.archive.keys import HEADS
-from server.archive.log_check import check_accesses, check_office_log
+from server.archive.log_check import check_accesses, check_office_log, report_accesses
 from server.archive.models import Access
+from server.archive.office_log import enter_access_heads
+from server.db import Database
 from server.evidence import keys
 from server.evidence.canonical import parse
 from server.evidence.chain import check_chain
@@ -322,6 +328,82 @@ async def test_the_log_has_a_page_with_all_its_lines_and_a_check(
     assert "The file beside the evidence says something else" in page
     await sign_in(client, "zhou")
     assert await get(client, log) == 403
+
+
+class EachSeesMore:
+    """Reads as PostgreSQL does, each statement what is committed by then; after each one `grow` commits more."""
+
+    def __init__(self, database: Database, grow: Callable[[], Awaitable[None]]) -> None:
+        self._database = database
+        self._grow = grow
+
+    async def scalar(self, query: Any) -> Any:
+        async with self._database.reading() as session:
+            found = await session.scalar(query)
+        await self._grow()
+        return found
+
+    async def scalars(self, query: Any) -> list[Any]:
+        async with self._database.reading() as session:
+            found = list(await session.scalars(query))
+        await self._grow()
+        return found
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_a_log_that_grows_while_it_is_checked_is_as_sound_as_before(
+    app: web.Application, office: Office, clock: SettableClock, tmp_path: Path
+) -> None:
+    async def grow() -> None:
+        async with app[DATABASE].transaction() as session:
+            await record_access(session, clock, office.zheng, office.id, VIEWED, {"what": "office-log"})
+            await enter_access_heads(session, clock.now())
+
+    await grow()
+    reading: Any = EachSeesMore(app[DATABASE], grow)
+    report = await report_accesses(reading, office.id, tmp_path / "none.jsonl")
+    assert report.entered is not None
+    assert report.holds
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_a_line_that_another_worker_is_still_writing_makes_no_log_unsound(
+    app: web.Application, office: Office, clock: SettableClock, tmp_path: Path
+) -> None:
+    for number in range(3):
+        app[ACCESSES].note(Act(office.zheng, SEARCHED, "", f"list {number}", clock.now()))
+    await app[ACCESSES].flush()
+    async with app[DATABASE].reading() as session:
+        first, second, _ = await read_chain(session, office.id)
+        file = tmp_path / "half.jsonl"
+        for half in (b"", second[:40], second):
+            file.write_bytes(first + b"\n" + half)
+            report = await report_accesses(session, office.id, file)
+            assert (report.holds, report.filed) == (True, 1)
+        file.write_bytes(first + b"\n" + second[:40] + b"\n")
+        assert not (await report_accesses(session, office.id, file)).is_as_filed
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_a_log_is_checked_beside_what_the_worker_does_meanwhile(
+    app: web.Application,
+    office: Office,
+    clock: SettableClock,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    threads: list[threading.Thread] = []
+
+    def noted(lines: Iterable[bytes]) -> Any:
+        threads.append(threading.current_thread())
+        return check_chain(lines)
+
+    monkeypatch.setattr(log_check, "check_chain", noted)
+    async with app[DATABASE].reading() as session:
+        await report_accesses(session, office.id, tmp_path / "none.jsonl")
+        await check_accesses(session, office.id)
+    assert len(threads) == 2
+    assert threading.current_thread() not in threads
 
 
 async def test_the_page_shows_the_log_to_those_who_may_see_it(
