@@ -158,18 +158,27 @@ def _came(event: Event) -> str:
 
 
 def _agreed(event: Event) -> str:
+    """Early logs name neither whom the text speaks to nor its language: then it was an enterprise, of whom a version
+    was all that was asked."""
     body = event.body
-    text = TEXTS.get((body["audience"], body["kind"]), body["kind"])
-    words = translate(
-        N_("{time}: {name} agreed to: {text}, version {version}, {language}, SHA-256 {digest}"),
-        time=show_time(event.at),
-        name=event.actor["name"],
-        text=translate(text),
-        version=body["version"],
-        language=translate(LANGUAGES.get(body["language"], body["language"])),
-        digest=body["sha256"][:16],
-    )
-    return words + (translate(N_(" (named by its version only)")) if body["named"] == "version" else "")
+    text = TEXTS.get((body.get("audience", "enterprise"), body["kind"]), body["kind"])
+    told = {
+        "time": show_time(event.at),
+        "name": event.actor["name"],
+        "text": translate(text),
+        "version": body["version"],
+        "digest": body["sha256"][:16],
+    }
+    if language := body.get("language"):
+        words = translate(
+            N_("{time}: {name} agreed to: {text}, version {version}, {language}, SHA-256 {digest}"),
+            language=translate(LANGUAGES.get(language, language)),
+            **told,
+        )
+    else:
+        words = translate(N_("{time}: {name} agreed to: {text}, version {version}, SHA-256 {digest}"), **told)
+    named = body.get("named", "version")
+    return words + (translate(N_(" (named by its version only)")) if named == "version" else "")
 
 
 def _unknown(role: str) -> str:

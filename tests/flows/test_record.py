@@ -22,6 +22,7 @@ from server.archive.record import make_record
 from server.archive.record_code import RecordCode
 from server.archive.sealing import sm2_signer
 from server.evidence import keys, pades
+from server.evidence.canonical import dump, parse
 from server.evidence.certificates import fingerprint
 from server.evidence.signatures import public_bytes
 from server.evidence.sm import Sm2Signer
@@ -200,6 +201,27 @@ async def test_the_record_names_who_agreed_to_what_and_who_did_not(
     assert people.count("（仅以版本号确认）") == 2
     assert "日志中没有以下人员同意告知书的记录：赵旁听" in people
     assert "田海已确认《录音录像知情同意》第1版（中文文本）" in people
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_an_agreement_of_an_early_log_is_told_with_what_that_log_says(
+    client: Client, app: web.Application, office: Office, appointment: Appointment, tmp_path: Path
+) -> None:
+    _, folder = await sealed(client, app, office, appointment)
+    lines = [early(line) for line in (folder / "data/events.jsonl").read_bytes().splitlines()]
+    pdf = tmp_path / "early.pdf"
+    pdf.write_bytes(make_record(folder, lines, load_index(folder)))
+    people = "".join(text_of(pdf, tmp_path).split()).partition("参加人员")[2].partition("位置核验")[0]
+    assert f"田海已确认《录音录像知情同意》第1版，SHA-256{'ab' * 8}（仅以版本号确认）" in people
+    assert "日志中没有以下人员同意告知书的记录" not in people
+
+
+def early(line: bytes) -> bytes:
+    """The event of an agreement as it was before it named audience and language."""
+    told = parse(line)
+    if told["type"] == "consent.given":
+        told["body"] = {name: told["body"][name] for name in ("participant", "kind", "version", "sha256")}
+    return dump(told)
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
