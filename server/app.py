@@ -19,6 +19,7 @@ from server.archive import views as archive_views
 from server.archive.access_recorder import AccessRecorder
 from server.archive.access_watch import ACCESSES, watch_accesses
 from server.archive.care import find_care
+from server.archive.disposal import settle_decisions
 from server.archive.keys import HEADS, SEALER
 from server.archive.office_log import HeadKeeper
 from server.archive.packages import find_status
@@ -163,6 +164,7 @@ async def _open(app: web.Application) -> AsyncIterator[None]:
     caretaker.start()
     heads = app[HEADS] = HeadKeeper(settings, app[CLOCK], database)
     await heads.restore()
+    await settle_decisions(app[LIVE])
     await ensure_keys(app[LIVE], starting=True)
     sealer = app[SEALER] = Sealer(app[LIVE], app[ROOMS])
     await copies.sweep(app[LIVE])

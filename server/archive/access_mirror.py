@@ -17,7 +17,7 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from server.accounts.models import Staff
-from server.archive.disposal import APPROVED, DONE, HELD, LIFTED, PROPOSED, WITHDRAWN
+from server.archive.disposal import APPROVED, DONE, HELD, LIFTED, PROPOSED, WITHDRAWN, is_about
 from server.archive.models import Access, Disposal, Hold
 from server.errors import N_
 from server.evidence.canonical import parse, parse_time
@@ -171,10 +171,14 @@ async def _apply(session: AsyncSession, access: Access) -> None:
     elif access.type == WITHDRAWN:
         await session.delete(end)
     elif access.type == APPROVED:
+        # Of what the database has otherwise by now it is a proposal at most, which can be withdrawn.
+        if not is_about(inspection, access.at):
+            return
         await _ensure_staff(session, inspection.office_id, access)
         end.approved_at, end.approved_by, end.approved_by_name = access.at, by, name
     elif access.type == DONE:
         end.done_at, end.certificate = access.at, body["certificate"]
+        end.approved_at = end.approved_at or access.at
     await session.flush()
 
 

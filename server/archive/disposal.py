@@ -25,7 +25,7 @@ from server.archive.index import read_index
 from server.archive.leases import Lease, LeaseLost, claim
 from server.archive.models import Disposal, Hold, Seal
 from server.archive.packages import NotSealed
-from server.archive.retention import UNSEALED, Retention, find_retention
+from server.archive.retention import UNSEALED, Retention, find_retention, since_when
 from server.archive.retries import pause_after, told
 from server.archive.threads import to_its_end
 from server.cases.models import Evidence
@@ -33,6 +33,7 @@ from server.cases.rules import RetentionPolicy
 from server.clock import Clock
 from server.errors import N_, Conflict, Forbidden, Invalid, NotFound
 from server.evidence import disposal, durable, keys, officelog
+from server.evidence.canonical import parse
 from server.evidence.chain import GENESIS
 from server.evidence.ended_unsealed import UnsealedDisposal, UnsealedOrder, dispose_unsealed
 from server.evidence.errors import EvidenceError
@@ -43,7 +44,7 @@ from server.inspections.lookup import get_inspection, require
 from server.inspections.models import Event, Inspection, Invitation
 from server.live.context import Live
 from server.live.models import FormerDevice, Part, Participant, PhoneRecording, Photo, Snapshot
-from server.officelog.entries import append_once
+from server.officelog.entries import append_once, find_entry
 from server.storage.files import Files
 from server.web.languages import speaking
 
@@ -190,22 +191,51 @@ async def _decide(
     inspection: Inspection,
     may_approve: ColumnElement[bool],
 ) -> None:
-    now = journal.clock.now()
     approved = await session.execute(
         update(Disposal)
         .where(Disposal.inspection_id == inspection.id, Disposal.approved_at.is_(None), may_approve)
-        .values(approved_at=now, approved_by=actor.id, approved_by_name=actor.name)
+        .values(approved_at=journal.clock.now(), approved_by=actor.id, approved_by_name=actor.name)
     )
     if approved.rowcount != 1:  # type: ignore[attr-defined]
         found = await session.get(Disposal, inspection.id, populate_existing=True)
         raise OtherPerson if found and found.approved_at is None else NotProposed
     await record_access(session, journal.clock, actor, inspection.id, APPROVED, {})
     if inspection.state in UNSEALED:
-        # Whoever works on the folder holds the lease in this row; and no result may come any more.
-        if await session.get(Seal, inspection.id) is None:
-            session.add(Seal(inspection_id=inspection.id, retry_at=now))
-            await session.flush()
-        await close_unsealed(session, journal, inspection.id)
+        await _bar_results(session, journal, inspection.id)
+
+
+async def _bar_results(session: AsyncSession, journal: Journal, inspection_id: str) -> None:
+    """Nothing may come any more to what ends without a seal."""
+    # Whoever works on the folder holds the lease in this row.
+    if await session.get(Seal, inspection_id) is None:
+        session.add(Seal(inspection_id=inspection_id, retry_at=journal.clock.now()))
+        await session.flush()
+    await close_unsealed(session, journal, inspection_id)
+
+
+async def settle_decisions(live: Live) -> None:
+    """What follows an approval, where only the approval is there: access logs gave it to an older database."""
+    lacks = or_(~Inspection.log_closed, ~exists().where(Seal.inspection_id == Inspection.id))
+    query = (
+        select(Inspection.id)
+        .join(Disposal, Disposal.inspection_id == Inspection.id)
+        .where(Disposal.approved_at.is_not(None), Disposal.done_at.is_(None))
+        .where(Inspection.state.in_(UNSEALED), lacks)
+    )
+    async with live.database.reading() as session:
+        found = list(await session.scalars(query))
+    for inspection_id in found:
+        async with live.database.transaction() as session:
+            inspection = await session.get_one(Inspection, inspection_id, with_for_update=True)
+            if inspection.state in UNSEALED:
+                await _bar_results(session, live.journal, inspection_id)
+                log.warning("decision_settled", inspection=inspection_id)
+
+
+def is_about(inspection: Inspection, decided_at: datetime) -> bool:
+    """Whether somebody decided then on what there is now, and no end or result has come after it."""
+    since = since_when(inspection)
+    return since is not None and since <= decided_at
 
 
 async def _over(session: AsyncSession, actor: Actor, inspection_id: str) -> Inspection:
@@ -334,13 +364,15 @@ async def _decided(live: Live, inspection_id: str) -> _Decided:
         decided = await session.get_one(Disposal, inspection_id)
         seal = await session.get_one(Seal, inspection_id)
         inspection = await session.get_one(Inspection, inspection_id)
+        _require_decided(inspection, decided, seal)
+        lines, head = await _closed_end(session, inspection)
         with speaking(live.settings.language):
             kept = await find_retention(session, inspection, live.clock.now(), policy)
     return _Decided(
         inspection=inspection_id,
         is_sealed=seal.sealed_at is not None,
-        lines=inspection.last_seq,
-        head=inspection.head,
+        lines=lines,
+        head=head,
         policy=kept.period,
         reason=decided.reason,
         approvers=(
@@ -349,6 +381,22 @@ async def _decided(live: Live, inspection_id: str) -> _Decided:
         ),
         at=live.clock.now(),
     )
+
+
+def _require_decided(inspection: Inspection, decided: Disposal, seal: Seal) -> None:
+    """CannotDispose of what is neither sealed nor closed, or of what came after the decision."""
+    if decided.approved_at is None or not is_about(inspection, decided.approved_at):
+        raise disposal.CannotDispose(detail=N_("its end or its result came after the approval"))
+    if seal.sealed_at is None and not (inspection.state in UNSEALED and inspection.log_closed):
+        raise disposal.CannotDispose(detail=N_("it is not sealed"))
+
+
+async def _closed_end(session: AsyncSession, inspection: Inspection) -> tuple[int, str]:
+    """Lines and head as the office's log took them down: a database that was put back is closed a second time."""
+    entry = await find_entry(session, officelog.CLOSE, inspection.id)
+    if entry is None or entry.seq is None:
+        return inspection.last_seq, inspection.head
+    return entry.seq, str(parse(entry.record.encode())["head"])
 
 
 def _destroy(

@@ -62,6 +62,11 @@ def kept_until(since: datetime, years: int) -> datetime:
         return since.replace(year=since.year + years, month=3, day=1)
 
 
+def since_when(inspection: Inspection) -> datetime | None:
+    """From when on its time runs; None before its end."""
+    return inspection.cancelled_at or inspection.concluded_at or inspection.ended_at
+
+
 async def find_retention(
     session: AsyncSession, inspection: Inspection, now: datetime, policy: RetentionPolicy
 ) -> Retention:
@@ -69,7 +74,7 @@ async def find_retention(
     case = await session.get_one(Case, inspection.case_id)
     kind = _kind(inspection)
     years = policy.years_of_not_held if kind == "not-held" else policy.years_of(case.matter)
-    since = inspection.cancelled_at or inspection.concluded_at or inspection.ended_at
+    since = since_when(inspection)
     until = kept_until(since, years) if kind and since is not None and years is not None else None
     holds = await session.scalars(
         select(Hold)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Awaitable, Callable, Collection
 
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -15,7 +15,8 @@ from server.evidence.counts import CLOSE
 from server.evidence.sealing import close_body
 from server.inspections.log import Journal
 from server.inspections.models import Event, Inspection
-from server.officelog.entries import append_entry
+from server.officelog.entries import append_entry, append_once
+from server.officelog.models import OfficeEntry
 
 
 class NotConcluded(Conflict):
@@ -29,12 +30,19 @@ async def close_log(session: AsyncSession, journal: Journal, inspection_id: str)
 
 
 async def close_unsealed(session: AsyncSession, journal: Journal, inspection_id: str) -> None:
-    """The same for what ended without a result, or was never held: once its end is decided nothing may follow."""
-    await _close(session, journal, inspection_id, ("ended", "cancelled"))
+    """The same for what ended without a result, or was never held: once its end is decided nothing may follow.
+
+    The office's log may have taken it down already, where the database was put back to before that.
+    """
+    await _close(session, journal, inspection_id, ("ended", "cancelled"), append_once)
 
 
 async def _close(
-    session: AsyncSession, journal: Journal, inspection_id: str, states: Collection[str]
+    session: AsyncSession,
+    journal: Journal,
+    inspection_id: str,
+    states: Collection[str],
+    enter: Callable[..., Awaitable[OfficeEntry]] = append_entry,
 ) -> None:
     inspection = await session.get_one(
         Inspection, inspection_id, with_for_update=True, populate_existing=True
@@ -47,7 +55,7 @@ async def _close(
     body = close_body([(event["type"], event["body"]) for event in events])
     last = await journal.append(session, inspection_id, CLOSE, system_actor(), body)
     await session.execute(update(Inspection).where(Inspection.id == inspection_id).values(log_closed=True))
-    await append_entry(session, officelog.CLOSE, inspection_id, last.at, seq=last.seq, head=last.link)
+    await enter(session, officelog.CLOSE, inspection_id, last.at, seq=last.seq, head=last.link)
 
 
 async def read_lines(session: AsyncSession, inspection_id: str) -> list[bytes]:
