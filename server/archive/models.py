@@ -43,6 +43,8 @@ class Seal(Base):
     """The four-property report is in the package."""
     office_head: Mapped[int | None]
     """Size of the office's log under whose head the package proves that it was opened, closed and sealed."""
+    kept_years: Mapped[int | None]
+    """How long the package itself says that it is kept, 0 for ever; None where nobody has read it there."""
 
 
 class Hold(Base):

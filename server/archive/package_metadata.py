@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -18,6 +20,8 @@ from server.evidence.bag import FileDigest
 from server.inspections.models import Event, Inspection
 from server.web.languages import translate
 
+FOR_EVER = 0
+"""In `Seal.kept_years`."""
 RESULT_NAMES = {
     "pass": N_("Pass"),
     "rectify": N_("Pass after rectification"),
@@ -47,6 +51,29 @@ class PackageMetadata:
 def retention_text(years: int | None) -> str:
     """How long something is kept, in the current language."""
     return translate(N_("permanent")) if years is None else translate(N_("{years} years"), years=years)
+
+
+def told_years(folder: Path) -> int | None:
+    """How long a sealed package says that it is kept, as in `Seal.kept_years`. Blocks.
+
+    From the package and not from the settings, which may have changed since an attempt that was cut short.
+    """
+    try:
+        base, _ = metadata.parse_base((folder / metadata.BASE_PATH).read_bytes())
+    except (metadata.BadMetadata, OSError):
+        return None
+    if not base.retention:
+        return None
+    # Of the two texts that there are, in whatever language, one has a number.
+    years = re.search(r"[0-9]{1,3}", base.retention)
+    return int(years[0]) if years else FOR_EVER
+
+
+def longer(years: int | None, kept_years: int | None) -> int | None:
+    """The longer one of today's schedule, None for ever, and of what a package says."""
+    if years is None or kept_years == FOR_EVER:
+        return None
+    return max(years, kept_years or 0)
 
 
 async def read_metadata(

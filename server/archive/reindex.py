@@ -23,6 +23,7 @@ from server.archive.found_copies import Found, enter_found, told_of
 from server.archive.index import BadIndex, Index, from_row, load_index
 from server.archive.models import Disposal
 from server.archive.models import Seal as SealRow
+from server.archive.package_metadata import told_years
 from server.cases.models import Case, Enterprise, Evidence, Material
 from server.cases.papers import BrokenPaper, UnknownPaper, recognise
 from server.clock import Clock
@@ -102,6 +103,7 @@ class _Package:
     lines: Sequence[bytes]
     stamps: int
     office_head: int | None
+    kept_years: int | None
     record: Evidence | None
     disposal: disposal.Disposal | None = None
 
@@ -257,7 +259,9 @@ def _package(
     if folder.name != seal.seal.inspection:
         raise BadIndex(N_("the folder has another inspection's name"))
     stamps = sealing.MAX_STAMPS - len(sealing.pending_stamps(folder, sealing.MAX_STAMPS))
-    return _Package(folder, index, seal, lines, stamps, _office_head(folder), record, made)
+    return _Package(
+        folder, index, seal, lines, stamps, _office_head(folder), told_years(folder), record, made
+    )
 
 
 def _office_head(folder: Path) -> int | None:
@@ -307,6 +311,7 @@ def _seal(package: _Package) -> SealRow:
         root_certificate=seal.root_fingerprint,
         stamps=package.stamps,
         office_head=package.office_head,
+        kept_years=package.kept_years,
         reported_at=sealed_at if sealing.has_report(package.folder) else None,
     )
 

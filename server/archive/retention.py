@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -11,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from server.accounts.rules import Actor
 from server.archive.models import Disposal, Hold, Seal
-from server.archive.package_metadata import retention_text
+from server.archive.package_metadata import FOR_EVER, longer, retention_text
 from server.cases.models import Case
 from server.cases.rules import MATTERS, RetentionPolicy
 from server.inspections.lookup import require
@@ -70,10 +71,14 @@ def since_when(inspection: Inspection) -> datetime | None:
 async def find_retention(
     session: AsyncSession, inspection: Inspection, now: datetime, policy: RetentionPolicy
 ) -> Retention:
-    """What is to be said of one inspection, in the current language."""
+    """What is to be said of one inspection, in the current language. A schedule that has become shorter takes nothing
+    from what a sealed package says of itself.
+    """
     case = await session.get_one(Case, inspection.case_id)
     kind = _kind(inspection)
     years = policy.years_of_not_held if kind == "not-held" else policy.years_of(case.matter)
+    if kind == "sealed" and (seal := await session.get(Seal, inspection.id)) is not None:
+        years = longer(years, seal.kept_years)
     since = since_when(inspection)
     until = kept_until(since, years) if kind and since is not None and years is not None else None
     holds = await session.scalars(
@@ -91,7 +96,9 @@ async def list_due(
 ) -> tuple[list[Due], int]:
     """The office's, those kept longest beyond their time first (at most MOST_LISTED), and how many there are."""
     require(actor, "archive.view")
-    wanted = and_(Inspection.office_id == actor.office_id, _is_listed(now, policy))
+    told = list(await session.scalars(select(Seal.kept_years).where(Seal.kept_years.is_not(None)).distinct()))
+    listed = _is_listed(now, policy, [years for years in told if years is not None])
+    wanted = and_(Inspection.office_id == actor.office_id, listed)
     query = select(Inspection, Case).join(Case, Case.id == Inspection.case_id).where(wanted)
     total = await session.scalar(select(func.count()).select_from(query.subquery())) or 0
     since = func.coalesce(Inspection.cancelled_at, Inspection.concluded_at, Inspection.ended_at)
@@ -107,11 +114,19 @@ def _kind(inspection: Inspection) -> Kind:
     return kinds.get(inspection.state, "")
 
 
-def _is_listed(now: datetime, policy: RetentionPolicy) -> ColumnElement[bool]:
-    """Due and not ended, by each matter's own years; or proposed."""
+def _is_listed(now: datetime, policy: RetentionPolicy, told: Sequence[int]) -> ColumnElement[bool]:
+    """Due and not ended, by each matter's own years and, of `told`, by those of the package; or proposed."""
     over = exists().where(Disposal.inspection_id == Inspection.id, Disposal.done_at.is_not(None))
     proposed = exists().where(Disposal.inspection_id == Inspection.id)
-    sealed = exists().where(Seal.inspection_id == Inspection.id, Seal.sealed_at.is_not(None))
+    over_by_itself = or_(
+        Seal.kept_years.is_(None),
+        *(
+            and_(Seal.kept_years == years, Inspection.concluded_at <= kept_until(now, -years))
+            for years in told
+            if years != FOR_EVER
+        ),
+    )
+    sealed = exists().where(Seal.inspection_id == Inspection.id, Seal.sealed_at.is_not(None), over_by_itself)
     due: list[ColumnElement[bool]] = []
     if (years := policy.years_of_not_held) is not None:
         due.append(and_(Inspection.state == "cancelled", Inspection.cancelled_at <= kept_until(now, -years)))

@@ -28,7 +28,7 @@ from server.archive.index import OfficeState, read_index
 from server.archive.leases import Lease, LeaseLost, claim, is_free, is_to_end
 from server.archive.models import Seal
 from server.archive.office_log import enter_seal, open_index, prove_seal
-from server.archive.package_metadata import read_metadata
+from server.archive.package_metadata import read_metadata, told_years
 from server.archive.retries import pause_after, told
 from server.archive.stamping import Round
 from server.archive.threads import to_its_end
@@ -247,6 +247,7 @@ class Sealer:
         sealed = await to_its_end(asyncio.to_thread(seal_folder, order, office, reached=reached))
         proved_under = await self._enter(lease, sealed, office)
         record = await asyncio.to_thread(record_row, folder)
+        kept_years = await asyncio.to_thread(told_years, folder)
         async with live.database.transaction() as session:
             await lease.hold(session)
             await session.merge(record)
@@ -255,6 +256,7 @@ class Sealer:
                 .where(Seal.inspection_id == inspection_id)
                 .values(
                     office_head=proved_under,
+                    kept_years=kept_years,
                     sealed_at=datetime.fromisoformat(sealed.seal.sealed_at),
                     head=sealed.seal.head,
                     root=sealed.seal.root,

@@ -2,7 +2,7 @@
 
 import asyncio
 import hashlib
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -15,19 +15,21 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from server.app import build
 from server.archive.access import list_accesses
-from server.archive.disposal import DONE, certificate_path
+from server.archive.disposal import DONE, KeptLonger, certificate_path, propose
 from server.archive.keys import SEALER
 from server.archive.log_check import check_office_log
 from server.archive.models import Disposal, Seal
+from server.archive.package_metadata import longer, told_years
 from server.archive.retention import kept_until
 from server.archive.sealing import Sealer
 from server.cases.rules import MATTERS, RetentionPolicy
 from server.clock import parse_rfc3339
+from server.db import Database
 from server.evidence import certificates, cms, disposal, keys
 from server.evidence.canonical import parse
 from server.evidence.disposal import BadDisposal, CannotDispose
 from server.evidence.ended_unsealed import UnsealedDisposal, UnsealedOrder, dispose_unsealed
-from server.evidence.metadata import BASE_PATH, parse_base
+from server.evidence.metadata import BASE_PATH, BaseMetadata, base_xml, parse_base
 from server.inspections import service as inspections
 from server.inspections.keys import JOURNAL
 from server.inspections.log import check
@@ -36,7 +38,7 @@ from server.live.keys import CARETAKER, LIVE, ROOMS
 from server.officelog.entries import append_entry, append_once, find_entry
 from server.officelog.models import OfficeEntry
 from server.settings import BadSettings, Settings
-from server.web.keys import CLOCK, DATABASE, FILES
+from server.web.keys import CLOCK, DATABASE, FILES, SETTINGS
 from tests.cast import Appointment, Office, appoint, found_office
 from tests.clock import SettableClock
 from tests.evidence.stuck import refusing
@@ -44,7 +46,7 @@ from tests.flows.browsing import look, send_form, shown, sign_in
 from tests.flows.conftest import Client
 from tests.flows.held import hold_whole
 from tests.flows.programs import get
-from tests.flows.test_reindex import served
+from tests.flows.test_reindex import in_a_thread, served, wipe
 from tests.flows.test_sealing import PATIENCE_S, hold, until
 
 TEN_YEARS = 365 * 10 + 4
@@ -308,6 +310,55 @@ async def test_the_period_of_the_settings_is_on_the_page_in_the_package_and_in_f
         assert f'data-due="{held.id}"' in await look(client, "/retention")
         await send_form(client, f"/inspections/{held.id}/disposal", {"reason": "到期"})
         assert "Disposal proposed" in shown(await look(client, "/retention"))
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_a_shorter_schedule_takes_nothing_from_what_a_sealed_package_says(
+    settings: Settings, clock: SettableClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with served(replace(settings, retention_years="seed-licence-address=30"), clock) as (app, client):
+        office = await found_office(app[DATABASE], app[JOURNAL])
+        held = await hold_whole(app, office, await appoint(app[DATABASE], app[JOURNAL], office))
+        await until(app, office, client, held.id, state="sealed")
+    clock.advance(hours=24 * TEN_YEARS)
+    async with served(replace(settings, retention_years="seed-licence-address=3"), clock) as (app, client):
+        await sign_in(client)
+        assert "30 years" in shown(await look(client, f"/inspections/{held.id}"))
+        assert held.id not in await look(client, "/retention")
+        with pytest.raises(KeptLonger):
+            async with app[DATABASE].transaction() as session:
+                policy = RetentionPolicy(app[SETTINGS].retention)
+                await propose(session, app[JOURNAL], office.zhou, held.id, "到期", policy)
+    await wipe(settings)
+    monkeypatch.setenv("YUNKAN_DATA", str(settings.data))
+    monkeypatch.setenv("YUNKAN_DATABASE_URL", settings.database_url)
+    assert await in_a_thread("reindex") == 0
+    database = Database(settings.database)
+    async with database.reading() as session:
+        assert (await session.get_one(Seal, held.id)).kept_years == 30
+    await database.close()
+
+
+@pytest.mark.parametrize(
+    ("today", "told", "years"),
+    [(3, 30, 30), (30, 3, 30), (3, None, 3), (None, 30, None), (3, 0, None), (None, None, None)],
+)
+def test_the_longer_period_counts(today: int | None, told: int | None, years: int | None) -> None:
+    assert longer(today, told) == years
+
+
+@pytest.mark.parametrize(
+    ("text", "years"), [("10年", 10), ("200 years", 200), ("永久", 0), ("permanent", 0), ("", None)]
+)
+def test_a_package_says_in_its_own_language_how_long_it_is_kept(
+    tmp_path: Path, text: str, years: int | None
+) -> None:
+    path = tmp_path / BASE_PATH
+    path.parent.mkdir(parents=True)
+    told = dict.fromkeys((each.name for each in fields(BaseMetadata)), "")
+    path.write_bytes(base_xml(BaseMetadata(**{**told, "retention": text}), []))
+    assert told_years(tmp_path) == years
+    assert told_years(tmp_path / "disposed of") is None
 
 
 async def test_a_recording_without_a_result_ends_by_two_people_and_leaves_a_certificate(
