@@ -1,5 +1,6 @@
 """A disposal is approved, and then the database is put back to a copy from before: the access logs tell of it."""
 
+import asyncio
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -9,7 +10,7 @@ import pytest
 from aiohttp import web
 from sqlalchemy import select
 
-from server.archive.disposal import certificate_path
+from server.archive.disposal import certificate_path, settle_decisions
 from server.archive.keys import HEADS, SEALER
 from server.archive.models import Disposal
 from server.db import Database
@@ -17,8 +18,10 @@ from server.evidence import keys
 from server.evidence.canonical import parse
 from server.evidence.ended_unsealed import UnsealedDisposal
 from server.inspections import service as inspections
+from server.inspections.errors import LogClosed
 from server.inspections.keys import JOURNAL
 from server.inspections.log import Journal
+from server.live.keys import LIVE
 from server.officelog.entries import find_entry
 from server.officelog.models import OfficeEntry
 from server.settings import Settings
@@ -30,7 +33,7 @@ from tests.flows.conftest import Client
 from tests.flows.test_disposal import TEN_YEARS, approved_disposal, attempted
 from tests.flows.test_reindex import served, wipe
 
-pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+by_copying = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 
 async def end_without_result(app: web.Application, office: Office, inspection_id: str) -> Path:
@@ -80,6 +83,7 @@ async def approve_after_a_copy(
     return office, appointment, recording
 
 
+@by_copying
 async def test_what_was_approved_ends_also_after_the_database_was_put_back(
     settings: Settings, clock: SettableClock, tmp_path: Path
 ) -> None:
@@ -101,6 +105,7 @@ async def test_what_was_approved_ends_also_after_the_database_was_put_back(
         assert len(made.approvers) == 2
 
 
+@by_copying
 async def test_nothing_is_destroyed_that_got_a_result_after_the_approval(
     settings: Settings, clock: SettableClock, tmp_path: Path
 ) -> None:
@@ -133,3 +138,22 @@ async def test_an_approval_from_before_the_result_destroys_nothing_and_the_page_
     await sign_in(client)
     words = shown(await look(client, f"/inspections/{appointment.id}"))
     assert "its end or its result came after the approval" in words
+
+
+async def test_workers_that_start_at_once_close_what_was_approved_once(
+    client: Client, app: web.Application, office: Office, appointment: Appointment, clock: SettableClock
+) -> None:
+    recording = await end_without_result(app, office, appointment.id)
+    await app[SEALER].close()
+    async with app[DATABASE].transaction() as session:
+        session.add(approved_disposal(appointment.id, office, clock))
+    await asyncio.gather(*(settle_decisions(app[LIVE]) for _ in range(4)))
+    async with app[DATABASE].reading() as session:
+        closes = select(OfficeEntry).where(OfficeEntry.inspection_id == appointment.id)
+        assert len(list(await session.scalars(closes.where(OfficeEntry.kind == "close")))) == 1
+    async with app[DATABASE].transaction() as session:
+        with pytest.raises(LogClosed):
+            await inspections.conclude(session, app[JOURNAL], office.zhou, appointment.id, "pass", "")
+        await session.rollback()
+    row = await attempted(app, appointment.id)
+    assert (row.problem, recording.exists()) == (None, False)
