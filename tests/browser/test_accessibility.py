@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Literal
 
 import pytest
 from axe_playwright_python.async_playwright import Axe  # type: ignore[import-untyped]
@@ -25,9 +26,14 @@ LANGUAGES = ("zh-CN", "en")
 MOST_TABS = 120
 # Colours change by a transition, even if it takes no time: half-way they have no contrast.
 SETTLED = """
-async () => {
-  await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
-  await Promise.allSettled(document.getAnimations().map((one) => one.finished));
+async (scheme) => {
+  const frame = () => new Promise((done) => requestAnimationFrame(done));
+  while (!matchMedia(`(prefers-color-scheme: ${scheme})`).matches) await frame();
+  do {
+    await frame();
+    await frame();
+    await Promise.allSettled(document.getAnimations().map((one) => one.finished));
+  } while (document.getAnimations().some((one) => one.playState === "running"));
 }
 """
 WIDER_THAN_WINDOW = "() => document.documentElement.scrollWidth > document.documentElement.clientWidth"
@@ -38,8 +44,9 @@ async def violations(page: Page, where: str) -> list[str]:
     found = []
     is_first = await page.evaluate("document.documentElement.lang") == LANGUAGES[0]
     for theme, rules in THEMES.items() if is_first else [("light", RULES)]:
-        await page.emulate_media(color_scheme="dark" if theme == "dark" else "light", reduced_motion="reduce")
-        await page.evaluate(SETTLED)
+        scheme: Literal["dark", "light"] = "dark" if theme == "dark" else "light"
+        await page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+        await page.evaluate(SETTLED, scheme)
         results = await Axe().run(page, options=rules)
         found += [
             f"{where} {theme}: {violation['id']}: {node['html'][:160]}"
