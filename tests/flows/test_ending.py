@@ -191,6 +191,7 @@ async def test_the_last_signature_is_taken_although_the_result_is_there_already(
     client: Client, app: web.Application, office: Office, appointment: Appointment
 ) -> None:
     stage = await set_up(client, app, office, appointment)
+    await app[SEALER].run_once()  # which makes the office's keys
     phone = Signer(stage.phone)
     await phone.bring()
     ending = asyncio.create_task(stage.end())

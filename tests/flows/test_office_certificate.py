@@ -1,5 +1,8 @@
 """The certificate for seals comes to its end: said in time, and nothing is sealed under one that is over."""
 
+from datetime import UTC, datetime
+
+import pytest
 import structlog
 from aiohttp import web
 
@@ -13,6 +16,12 @@ from tests.clock import SettableClock
 from tests.flows.browsing import look, shown, sign_in
 from tests.flows.conftest import Client
 from tests.flows.test_sealing import hold, until
+
+
+@pytest.fixture
+def clock() -> SettableClock:
+    """In the morning, so that some hours later it is the same day."""
+    return SettableClock(datetime.now(UTC).replace(hour=6))
 
 
 async def test_its_end_is_said_three_months_before_on_the_page_and_once_a_day_in_the_log(
