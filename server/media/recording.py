@@ -218,9 +218,10 @@ class Recording:
             for kind, order in run.order.items():
                 for ordered in order.drain():
                     self._ordered(run, kind, ordered)
-            self._write_ahead(run, float("inf"))
             if run.held:
                 self._start_if_ready(run, float("inf"))
+            # Last: a part that begins only now may have sound beyond its last picture.
+            self._write_ahead(run, float("inf"))
             if run.assembler is not None:
                 self._dropped += run.assembler.dropped
         self._close_part()

@@ -414,6 +414,21 @@ def test_picture_and_sound_end_together_where_a_part_is_cut_whichever_stopped_fi
     assert len(sound_times(part)) == round(sounds_end_s * 50)
 
 
+def test_sound_after_the_last_picture_of_a_part_that_waits_to_begin_is_kept_when_it_is_cut(
+    studio: Studio,
+) -> None:
+    studio.begin("audio", "video")
+    studio.picture(0, encoded(count=1, keyframe_every=30)[0], 0.0)
+    for index in range(40):
+        studio.sound(index, index / 50)
+    assert studio.opened == []
+    part = studio.end()
+    assert pictures(part) == [0]
+    assert len(sound_times(part)) == 40
+    assert_ends_together(part)
+    assert part.duration_s == pytest.approx(0.8, abs=0.03)
+
+
 def test_sound_waits_for_no_picture_that_does_not_come(studio: Studio) -> None:
     """A kill in between costs no more of it than of anything else."""
     events = [(i / 30, i, True) for i in range(30)]
