@@ -224,12 +224,12 @@ class _Told:
             self.ended_at = at
         elif type_ == "inspection.paused":
             self._resume(at)
+            self._expect_all(at)
             self.pauses.append(_Stretch(at, None, event["actor"]["name"], body["reason"]))
-            for paused in self.slots.values():
-                for kind in paused.lacking:
-                    _complete(paused, kind, at)
         elif type_ == "inspection.resumed":
             self._resume(at)
+            # What stopped just before the pause may be entered after its beginning; nobody says that it is over.
+            self._expect_all(at)
         elif type_ == "slot.opened":
             self.slots[body["slot"]] = _Slot(body["slot"], body["participant"], body["source"])
         elif type_.startswith(("participant.", "device.")):
@@ -240,6 +240,12 @@ class _Told:
     def _resume(self, at: datetime) -> None:
         if self.pauses and self.pauses[-1].end is None:
             self.pauses[-1].end = at
+
+    def _expect_all(self, at: datetime) -> None:
+        """What had stopped is no longer lacking: of a slot that is held nothing is wanted, and then all of it anew."""
+        for slot in self.slots.values():
+            for kind in slot.lacking:
+                _complete(slot, kind, at)
 
     def _take_person(self, type_: str, at: datetime, body: dict[str, Any]) -> None:
         person = self.people.setdefault(body["participant"], _Person())

@@ -91,12 +91,18 @@ def _ended(state: RoomState, event: dict[str, Any], _body: dict[str, Any]) -> No
 
 def _paused(state: RoomState, event: dict[str, Any], body: dict[str, Any]) -> None:
     state.pause = Pause(event["actor"]["name"], body["reason"], event["at"])
-    for slot in state.slots.values():
-        slot.lacking.clear()
+    _expect_all(state)
 
 
 def _resumed(state: RoomState, _event: dict[str, Any], _body: dict[str, Any]) -> None:
     state.pause = None
+    # What stopped just before the pause may be entered after its beginning; nobody says that it is over.
+    _expect_all(state)
+
+
+def _expect_all(state: RoomState) -> None:
+    for slot in state.slots.values():
+        slot.lacking.clear()
 
 
 def _cancelled(state: RoomState, _event: dict[str, Any], _body: dict[str, Any]) -> None:

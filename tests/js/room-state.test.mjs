@@ -80,6 +80,17 @@ test("muting audio leaves the video's mark as it was", () => {
   assert.deepEqual(slot.muted, { video: false, audio: true });
 });
 
+test("what is entered as lacking during a pause is expected again after it", () => {
+  const during = after(
+    event("slot.live", { slot: "S1" }, 1),
+    event("inspection.paused", { reason: "lunch" }, 10),
+    event("slot.lacking", { slot: "S1", kind: "video", from: at(8) }, 10),
+  );
+  assert.equal(during.slots.get("S1").lacking.video, at(8));
+  const { pause, slots } = fold(during, event("inspection.resumed", {}, 30));
+  assert.deepEqual([pause, slots.get("S1").lacking], [null, {}]);
+});
+
 test("a part keeps what its opening said when it closes", () => {
   const part = after(
     event("part.opened", { part: "A", slot: "S1", index: 1, media_type: "video/mp4" }),

@@ -89,10 +89,17 @@ function ended(state, event, body) {
   return { state: "ended", slots, endedAt: event.at, endReason: body.reason ?? null, pause: null };
 }
 
+const expectAll = (slots) => new Map([...slots].map(([id, known]) => [id, { ...known, lacking: {} }]));
+
 function paused(state, event, body) {
-  const slots = new Map([...state.slots].map(([id, known]) => [id, { ...known, lacking: {} }]));
-  return { slots, pause: { by: event.actor?.id, name: event.actor?.name ?? "", reason: body.reason ?? "", at: event.at } };
+  return {
+    slots: expectAll(state.slots),
+    pause: { by: event.actor?.id, name: event.actor?.name ?? "", reason: body.reason ?? "", at: event.at },
+  };
 }
+
+// What stopped just before the pause may be entered after its beginning; nobody says that it is over.
+const resumed = (state) => ({ slots: expectAll(state.slots), pause: null });
 
 const said = (event, body) => ({
   seq: event.seq, at: event.at, by: event.actor?.id, name: event.actor?.name, role: event.actor?.role, text: body.text,
@@ -104,7 +111,7 @@ const FOLDS = {
   "inspection.cancelled": (state, event, body) => ({ state: "cancelled", reason: body.reason ?? null }),
   "inspection.started": (state, event) => ({ state: "live", startedAt: state.startedAt ?? event.at }),
   "inspection.paused": paused,
-  "inspection.resumed": () => ({ pause: null }),
+  "inspection.resumed": resumed,
   "inspection.ended": ended,
   "inspection.concluded": (state, event, body) => ({
     state: "concluded",

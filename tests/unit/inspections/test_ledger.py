@@ -352,6 +352,24 @@ def test_a_picture_that_had_stopped_is_not_lacking_beyond_a_pause() -> None:
     assert causes_of(of(told)) == [(10, 20, "picture_stopped"), (20, 60, "paused")]
 
 
+@pytest.mark.parametrize("kind", ["video", "audio"])
+def test_what_had_stopped_and_is_entered_only_during_the_pause_is_not_lacking_after_it(kind: str) -> None:
+    seconds, type_, body = lacking(10, kind)
+    told = log(
+        live(0),
+        part("a", 0, 11),
+        paused(11),
+        (seconds, type_, body),
+        resumed(60),
+        part("b", 60, 80),
+        ended(80),
+    )
+    ledger = of(told)
+    assert [(one.kind, one.lacks) for one in ledger.intervals if one.start >= at(60)] == [("received", ())]
+    assert causes_of(ledger)[-1] == (11, 60, "paused")
+    assert asked_of_the_phone(ledger) == ([(10, 11)] if kind == "video" else [])
+
+
 def test_what_was_lost_before_a_pause_is_asked_of_the_phone() -> None:
     told = log(part("a", 0, 10), interrupted(12), paused(30), resumed(40), part("b", 41, 50), ended(50))
     assert causes_of(of(told)) == [(10, 30, "network_lost"), (30, 41, "paused")]

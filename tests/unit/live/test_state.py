@@ -44,6 +44,13 @@ def test_a_pause_lasts_until_it_is_resumed_or_the_inspection_ends() -> None:
     assert fold_all(events(*paused, ("inspection.ended", {"reason": "completed"}))).pause is None
 
 
+def test_what_is_entered_as_lacking_during_a_pause_is_expected_again_after_it() -> None:
+    late = ("slot.lacking", {"slot": "s1", "kind": "video"})
+    paused = (SLOT, ("inspection.paused", {"reason": "午休"}), late)
+    assert fold_all(events(*paused)).slots["s1"].lacking == {"video"}
+    assert fold_all(events(*paused, ("inspection.resumed", {}))).slots["s1"].lacking == set()
+
+
 def test_a_cancelled_and_a_concluded_inspection_say_so() -> None:
     assert fold_all(events(("inspection.cancelled", {"reason": "rain"}))).state == "cancelled"
     assert fold_all(events(("inspection.concluded", {"result": "pass", "note": ""}))).state == "concluded"
