@@ -428,21 +428,26 @@ class Room:
 
     def _measure(self, participant_id: str) -> Measured:
         report = self._reports.get(participant_id)
-        own = (
-            slot
-            for slot in self._slots.values()
-            if (known := self.hub.state.slots.get(slot.id)) and known.participant == participant_id
-        )
-        stats = next((slot.stats() for slot in own), None)
+        sent = self._sent_by(participant_id)
+        ages = [each.last_packet_age_s for each in sent if each.last_packet_age_s is not None]
         views = (view for owner, view in self._sessions.values() if owner == participant_id)
         return Measured(
-            loss=stats.loss if stats else report.loss if report else None,
+            loss=max((each.loss for each in sent), default=report.loss if report else None),
             loss_down=max((view.loss for view in views if view.kind == "view"), default=None),
             rtt_s=report.rtt_s if report else None,
-            bitrate_bps=stats.bitrate_bps if stats else None,
-            last_packet_age_s=stats.last_packet_age_s if stats else None,
+            bitrate_bps=sum(each.bitrate_bps for each in sent) if sent else None,
+            last_packet_age_s=min(ages, default=None),
             limited=report.limited if report else None,
         )
+
+    def _sent_by(self, participant_id: str) -> list[media.SlotStats]:
+        """The figures of their live slots; of all if none is live, which tells since when nothing has come."""
+        own = [
+            slot.stats()
+            for slot in self._slots.values()
+            if (known := self.hub.state.slots.get(slot.id)) and known.participant == participant_id
+        ]
+        return [each for each in own if each.live] or own
 
     # -- the end ---------------------------------------------------------------------------------
 

@@ -1,5 +1,6 @@
 """The room's WebSocket: who hears what, what is refused, and what a client that comes back is told."""
 
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -250,6 +251,46 @@ async def test_a_grade_of_the_network_that_holds_enters_the_log_once(
     poor = (await phone.hear_event("network.graded"))["body"]
     assert (poor["grade"], poor["reasons"]) == ("poor", ["delay"])
     assert abs(datetime.fromisoformat(poor["from"]) - since).total_seconds() < 1
+
+
+class SilentSlot(FailedSlot):
+    """A camera from which nothing has come for a while."""
+
+    id = "camera-0"
+    live = False
+
+    def stats(self) -> SlotStats:
+        return replace(super().stats(), live=False, last_packet_age_s=60.0)
+
+
+async def test_who_sends_with_another_camera_is_not_graded_as_lost(
+    client: Client, app: web.Application, appointment: Appointment, clock: SettableClock
+) -> None:
+    phone = await enter(client, appointment, "enterprise")
+    room = app[ROOMS].find(appointment.id)
+    assert room is not None
+    person = next(iter(room.hub.state.people))
+    room.hub.state.state = "live"
+    silent, sends = SilentSlot(), FailedSlot()
+    for slot in (silent, sends):
+        room._slots[slot.id] = slot  # type: ignore[assignment]
+        room.hub.state.slots[slot.id] = SlotState(slot.id, person, "camera", live=slot.live)
+    room.tick()
+    clock.advance(seconds=HOLDS_S)
+    room.tick()
+    graded = (await phone.hear_event("network.graded"))["body"]
+    assert (graded["participant"], graded["grade"], graded["reasons"]) == (person, "good", [])
+
+    async def shown() -> dict[str, Any]:
+        room.announce_presence()
+        (found,) = (await phone.hear("presence"))["participants"]
+        network: dict[str, Any] = found["network"]
+        return network
+
+    del room._slots[sends.id]
+    while (network := await shown())["grade"] != "lost":
+        assert network == {"grade": "good", "reasons": []}
+    assert network["reasons"] == ["no_media"]
 
 
 async def test_presence_says_who_is_online(client: Client, appointment: Appointment) -> None:
