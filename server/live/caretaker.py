@@ -5,11 +5,12 @@ from __future__ import annotations
 from datetime import timedelta
 
 import structlog
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, and_, func, select
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from server.accounts.rules import system_actor
 from server.errors import N_
-from server.inspections.errors import AlreadyCancelled, AlreadyEnded, NotScheduled
+from server.inspections.errors import AlreadyEnded
 from server.inspections.models import Event, Inspection
 from server.inspections.service import cancel
 from server.live import registry
@@ -95,12 +96,15 @@ class Caretaker:
 
     async def _expired(self) -> list[str]:
         """Appointments of long ago, with nobody waiting here."""
-        since = self._live.clock.now() - timedelta(days=self._live.settings.expire_days)
         async with self._live.database.reading() as session:
-            query = select(Inspection.id).where(
-                Inspection.state == "scheduled", Inspection.starts_at < since, Inspection.created_at < since
-            )
+            query = select(Inspection.id).where(self._is_long_ago())
             return [found for found in await session.scalars(query) if self._rooms.find(found) is None]
+
+    def _is_long_ago(self) -> ColumnElement[bool]:
+        since = self._live.clock.now() - timedelta(days=self._live.settings.expire_days)
+        return and_(
+            Inspection.state == "scheduled", Inspection.starts_at < since, Inspection.created_at < since
+        )
 
     async def _call_off(self, inspection_id: str) -> None:
         """In the office's language, for it stands in the log."""
@@ -109,13 +113,25 @@ class Caretaker:
             reason = translate(N_("It was not held within {days} days of its appointed time."), days=days)
         try:
             async with self._live.database.transaction() as session:
+                if not await self._is_expired(session, inspection_id):
+                    return
                 await cancel(session, self._live.journal, system_actor(), inspection_id, reason)
-        except (AlreadyCancelled, NotScheduled):
-            return
         except Exception:
             log.exception("expired", inspection=inspection_id)
         else:
             log.info("expired", inspection=inspection_id)
+
+    async def _is_expired(self, session: AsyncSession, inspection_id: str) -> bool:
+        """Still, with its row locked: since it was found it may have been put off, or somebody waits in its room."""
+        live = self._live
+        query = select(Inspection.id).where(Inspection.id == inspection_id, self._is_long_ago())
+        return (
+            await session.scalar(query.with_for_update()) is not None
+            and self._rooms.find(inspection_id) is None
+            and not await registry.is_elsewhere(
+                session, inspection_id, live.settings.worker, live.clock.now()
+            )
+        )
 
     async def _end(self, inspection_id: str) -> None:
         log.warning("abandoned", inspection=inspection_id)

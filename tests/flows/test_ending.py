@@ -290,25 +290,52 @@ async def test_after_a_start_everybody_may_first_come_back(
         assert await state_of(second, appointment.id) == ("ended", "abandoned")
 
 
+def lease_of_another(appointment: Appointment, clock: SettableClock) -> RoomLease:
+    until = clock.now() + timedelta(seconds=30)
+    return RoomLease(inspection_id=appointment.id, worker="another", epoch=3, expires_at=until)
+
+
 async def test_another_workers_room_is_left_to_that_worker(
     app: web.Application, office: Office, appointment: Appointment, clock: SettableClock
 ) -> None:
     await begin(app, office, appointment)
     clock.advance(hours=9)
     async with app[DATABASE].transaction() as session:
-        session.add(
-            RoomLease(
-                inspection_id=appointment.id,
-                worker="another",
-                epoch=3,
-                expires_at=clock.now() + timedelta(seconds=30),
-            )
-        )
+        session.add(lease_of_another(appointment, clock))
     await app[CARETAKER].run_once()
     assert await state_of(app, appointment.id) == ("live", None)
     clock.advance(minutes=1)
     await app[CARETAKER].run_once()
     assert await state_of(app, appointment.id) == ("ended", "abandoned")
+
+
+async def test_an_old_appointment_for_which_somebody_waits_at_another_worker_is_not_called_off(
+    app: web.Application, appointment: Appointment, clock: SettableClock
+) -> None:
+    clock.advance(hours=24 * 31)
+    async with app[DATABASE].transaction() as session:
+        session.add(lease_of_another(appointment, clock))
+    await app[CARETAKER].run_once()
+    assert await state_of(app, appointment.id) == ("scheduled", None)
+    clock.advance(minutes=1)
+    await app[CARETAKER].run_once()
+    assert await state_of(app, appointment.id) == ("cancelled", None)
+
+
+@pytest.mark.parametrize("meanwhile", ["put off", "entered"])
+async def test_an_old_appointment_is_called_off_only_if_it_still_is_one_when_its_turn_comes(
+    app: web.Application, office: Office, appointment: Appointment, clock: SettableClock, meanwhile: str
+) -> None:
+    clock.advance(hours=24 * 31)
+    assert await app[CARETAKER]._expired() == [appointment.id]
+    if meanwhile == "entered":
+        await app[ROOMS].open(appointment.id)
+    else:
+        later = clock.now() + timedelta(days=1)
+        async with app[DATABASE].transaction() as session:
+            await inspections.reschedule(session, app[JOURNAL], office.zhou, appointment.id, later)
+    await app[CARETAKER]._call_off(appointment.id)
+    assert await state_of(app, appointment.id) == ("scheduled", None)
 
 
 async def test_an_end_that_belongs_to_another_worker_changes_nothing_here(
@@ -317,14 +344,7 @@ async def test_an_end_that_belongs_to_another_worker_changes_nothing_here(
     reviewer = await join(client, appointment.invitations["reviewer"])
     await begin(app, office, appointment)
     async with app[DATABASE].transaction() as session:
-        session.add(
-            RoomLease(
-                inspection_id=appointment.id,
-                worker="another",
-                epoch=3,
-                expires_at=clock.now() + timedelta(seconds=30),
-            )
-        )
+        session.add(lease_of_another(appointment, clock))
     async with client.post(f"/api/v1/inspections/{appointment.id}/end", headers=bearer(reviewer)) as response:
         assert response.status == 503
     assert await state_of(app, appointment.id) == ("live", None)
