@@ -38,12 +38,14 @@ class PhotoDialog extends HTMLElement {
     if (!this.#dialog.open) this.#dialog.showModal();
     this.#photo(snapshot);
     const image = this.querySelector("[data-picture]");
+    const original = this.querySelector("[data-original]");
+    original.removeAttribute("href");
     try {
       const address = await this.strip.address(snapshot);
       // One more press of "next" may have come meanwhile.
       if (this.#id !== id) return;
       image.src = address;
-      this.querySelector("[data-original]").href = address;
+      original.href = address;
       await image.decode();
       if (this.#id === id) this.dataset.state = "ready";
     } catch {
@@ -54,12 +56,15 @@ class PhotoDialog extends HTMLElement {
   async #photo(snapshot) {
     const link = this.querySelector("[data-photo]");
     const photo = this.strip.photoOf(snapshot);
+    // The one of another snapshot must not be opened under this one's name.
+    link.removeAttribute("href");
     link.hidden = photo?.state !== "here";
     if (link.hidden) return;
     link.title = photoOrigin(t, photo);
     link.lastElementChild.textContent = t("Photo, {width} × {height}", photo);
     const url = snapshot.url.replace(/snapshots\/[^/]+$/, `photos/${photo.id}`);
-    link.href = await this.strip.address({ id: photo.id, url }).catch(() => url);
+    const address = await this.strip.address({ id: photo.id, url }).catch(() => url);
+    if (this.#id === snapshot.id) link.href = address;
   }
 
   #words(snapshot, at, count) {
