@@ -13,7 +13,8 @@ class PauseDialog extends HTMLElement {
     const { signal } = this.#abort;
     this.querySelector("[data-cancel]").addEventListener("click", () => this.#dialog.close(), { signal });
     this.querySelector("form").addEventListener("submit", (event) => this.#submit(event), { signal });
-    this.querySelector("form").addEventListener("change", () => this.#arrange(), { signal });
+    // The field's own change comes as the focus leaves it: it must not be called back.
+    this.querySelector("form").addEventListener("change", ({ target }) => target.name === "reason" && this.#arrange(), { signal });
   }
 
   disconnectedCallback() {
