@@ -99,6 +99,8 @@ def problems(messages: Catalog) -> Iterator[str]:
                 yield f"{language}: no text for {message.id!r}"
             elif sorted(FIELD.findall(str(message.id))) != sorted(FIELD.findall(str(message.string))):
                 yield f"{language}: other fields than in {message.id!r}"
+    for text in delivered().keys() - {message.id for message in messages}:
+        yield f"locales/parts: a translation that nothing uses, or whose use is not seen (t() in a template): {text!r}"
     yield from han_literals()
 
 

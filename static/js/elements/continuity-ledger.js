@@ -87,8 +87,10 @@ class ContinuityLedger extends HTMLElement {
   #line(interval, isLast) {
     const { from, to, kind, cause, lacks } = interval;
     const lasts = isLast && this.now !== null && this.now() - Date.parse(to) < PRESENT_MS;
+    // The catalogues' reader sees no t() inside a template.
+    const until = lasts ? t("now") : formatTime(to);
     const parts = [
-      h("span", { class: "ledger__times numeral" }, `${formatTime(from)} – ${lasts ? t("now") : formatTime(to)}`),
+      h("span", { class: "ledger__times numeral" }, `${formatTime(from)} – ${until}`),
       h("span", { class: "ledger__length numeral" }, formatDuration((Date.parse(to) - Date.parse(from)) / 1000)),
       h("span", { class: "ledger__words" }, this.#words(interval)),
     ];
