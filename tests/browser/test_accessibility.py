@@ -112,6 +112,17 @@ async def _stays_wider(page: Page, width: int) -> bool:
     return bool(await page.evaluate(WIDER_THAN_WINDOW))
 
 
+async def command_row_overflows(desk: Page) -> list[str]:
+    found = []
+    for width in (900, 960, 1000):
+        await desk.set_viewport_size({"width": width, "height": 768})
+        await until(desk, f"innerWidth === {width}")
+        if await desk.locator("command-bar").evaluate("bar => bar.scrollWidth > bar.clientWidth"):
+            found.append(f"console paused: the commands are wider than a window of {width} px")
+    await desk.set_viewport_size({"width": 1366, "height": 768})
+    return found
+
+
 @asynccontextmanager
 async def speaking(house: House, language: str, username: str) -> AsyncIterator[Page]:
     async with house.signed_in(username, locale=language) as context:
@@ -227,6 +238,7 @@ async def test_an_inspection_has_no_violations_from_the_link_to_the_replay(
         await stage(desk, "paused")
         await phone.locator("phone-stage[data-state=paused]").wait_for(timeout=LIVE_MS)
         found += await violations(desk, "console paused")
+        found += await command_row_overflows(desk)
         found += await violations(phone, "paused")
         await desk.locator("[data-command=end]").click()
         found += await violations(desk, "end dialog")
