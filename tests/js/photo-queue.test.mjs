@@ -4,7 +4,6 @@ import { test } from "node:test";
 
 import { PhotoQueue } from "../../static/js/lib/photo-queue.js";
 import { MemoryStore } from "../../static/js/lib/recording-store.js";
-import { takeStill } from "../../static/js/lib/still.js";
 
 const PICTURE = Uint8Array.from({ length: 600_000 }, (_, index) => (index * 7) % 251);
 const sha256 = (bytes) => createHash("sha256").update(bytes).digest("hex");
@@ -105,31 +104,4 @@ test("when the time for sending is over nothing is kept", async () => {
   await photos.add(still("s1"));
   await photos.check();
   assert.deepEqual([photos.state, (await store.photos()).length], ["over", 0]);
-});
-
-test("a browser without photos of its own gives a frame, called one", async () => {
-  const frame = async () => new Blob([PICTURE], { type: "image/jpeg" });
-  const measure = async () => ({ width: 1280, height: 720 });
-  const track = new EventTarget();
-  assert.equal((await takeStill(track, { Capture: undefined, frame, measure })).how, "frame");
-  class Capture {
-    async takePhoto() {
-      return new Blob([PICTURE], { type: "image/jpeg" });
-    }
-  }
-  assert.equal((await takeStill(track, { Capture, frame, measure })).how, "photo");
-  class Odd {
-    async takePhoto() {
-      return new Blob([PICTURE], { type: "image/x-raw" });
-    }
-  }
-  assert.equal((await takeStill(track, { Capture: Odd, frame, measure })).how, "frame");
-  class Dark {
-    async takePhoto() {
-      track.dispatchEvent(new Event("mute"));
-      return new Blob([PICTURE], { type: "image/jpeg" });
-    }
-  }
-  assert.equal((await takeStill(track, { Capture: Dark, frame, measure })).how, "photo");
-  assert.equal((await takeStill(track, { Capture, frame, measure })).how, "frame", "the picture went dark for the last one");
 });

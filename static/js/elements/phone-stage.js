@@ -8,7 +8,7 @@ import { PhoneOthers } from "./phone-others.js";
 import "./recording-badge.js";
 
 const BATTERY_CARD_MS = 20_000;
-// After a return the first frames need a moment: only then is a still picture a fault.
+// After a return or a photo the first frames need a moment: only then is a still picture a fault.
 const RETURN_GRACE_MS = 4000;
 const CORRECT_EVERY_MS = 3000;
 const PAGE_STATES = ["hidden", "visible"];
@@ -25,7 +25,7 @@ class PhoneStage extends HTMLElement {
   #others = null;
   #abort = null;
   #hidden = false;
-  #visibleAt = 0;
+  #settledAt = 0;
   #troubled = false;
   #recovering = false;
   #correctAfter = 0;
@@ -47,13 +47,14 @@ class PhoneStage extends HTMLElement {
     this.#facts = { black: false, batteryLow: false };
     this.#correctAfter = 0;
     this.#hidden = false;
-    this.#visibleAt = performance.now();
+    this.#settledAt = performance.now() + RETURN_GRACE_MS;
     const own = this.querySelector(".phone-own");
     own.stream = camera.stream;
     own.addEventListener("live-video-state", () => this.#ownPicture(own), { signal });
     this.#others = new PhoneOthers(this.querySelector(".phone-others"), session, signal);
     this.querySelector("[data-sheet=chat]").session = session;
     session.addEventListener("change", () => this.#draw(), { signal });
+    session.addEventListener("photographed", () => this.#lookLater(), { signal });
     camera.addEventListener("track", () => this.#newTrack(), { signal });
     camera.addEventListener("change", () => this.#cameraChanged(), { signal });
     camera.addEventListener("interrupted", ({ detail }) => this.#interrupted(detail.cause), { signal });
@@ -128,10 +129,14 @@ class PhoneStage extends HTMLElement {
   #returned() {
     if (this.#hidden) this.#session.report("visible");
     this.#hidden = false;
-    this.#visibleAt = performance.now();
-    this.#correctAfter = this.#visibleAt + CORRECT_EVERY_MS;
+    this.#correctAfter = performance.now() + CORRECT_EVERY_MS;
     this.#session.wake();
     this.recover();
+    this.#lookLater();
+  }
+
+  #lookLater() {
+    this.#settledAt = performance.now() + RETURN_GRACE_MS;
     setTimeout(() => this.#session && this.#ownPicture(this.querySelector(".phone-own")), RETURN_GRACE_MS + 500);
   }
 
@@ -151,9 +156,9 @@ class PhoneStage extends HTMLElement {
     this.#draw();
   }
 
-  /** A camera that claims to be live and sends nothing (iOS after a call). */
+  /** A camera that claims to be live and sends nothing (iOS after a call). One that stands still for a photo of ours is looked at after it. */
   #ownPicture(own) {
-    const settled = performance.now() - this.#visibleAt > RETURN_GRACE_MS;
+    const settled = performance.now() > this.#settledAt && this.#session.photographing === 0;
     if (own.dataset.state !== "frozen" || this.#hidden || !settled || this.#camera.state !== "open") return;
     this.#troubled = true;
     this.#session.report("camera_ended", "frozen");

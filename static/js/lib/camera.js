@@ -54,6 +54,7 @@ export class Camera extends EventTarget {
   #devices;
   #queue = Promise.resolve();
   #muteTimer = null;
+  #photographing = 0;
   #lenses = [];
   // What was asked for before a close() may be given after it: it belongs to an earlier life and goes back at once.
   #life = 0;
@@ -140,10 +141,21 @@ export class Camera extends EventTarget {
   recover({ force = false } = {}) {
     return this.#serialised(async (life) => {
       if (this.state === "closed") return;
-      if (force || !runs(this.video)) await this.#replaceVideo(life);
+      if (force || this.#isLost()) await this.#replaceVideo(life);
       if (this.audio && !runs(this.audio)) await this.#replaceAudio(life);
       this.#set("open");
     });
+  }
+
+  /** What `work()` resolves with, which takes a photo: a camera that goes dark for it is judged only when it is over. */
+  async photograph(work) {
+    this.#photographing += 1;
+    try {
+      return await work();
+    } finally {
+      this.#photographing -= 1;
+      if (this.video?.muted && this.state === "open") this.#watchMute(this.video);
+    }
   }
 
   /** At once, whatever is still being opened: that is given back when it comes, and its promise rejects with `closed`. */
@@ -254,14 +266,23 @@ export class Camera extends EventTarget {
     const current = () => this.stream.getTracks().includes(track);
     track.addEventListener("ended", () => current() && this.#interrupted("ended"));
     if (track.kind === "video") {
-      // A rotation mutes for an instant; an incoming call for as long as it lasts.
-      track.addEventListener("mute", () => {
-        clearTimeout(this.#muteTimer);
-        this.#muteTimer = setTimeout(() => current() && track.muted && this.#interrupted("muted"), SETTLE_MS);
-      });
+      track.addEventListener("mute", () => this.#watchMute(track));
       track.addEventListener("unmute", () => current() && this.state === "interrupted" && this.#set("open"));
     }
     this.dispatchEvent(new CustomEvent("track", { detail: { kind: track.kind, track } }));
+  }
+
+  /** A rotation mutes for an instant, a photo for as long as it takes; an incoming call for as long as it lasts. */
+  #watchMute(track) {
+    clearTimeout(this.#muteTimer);
+    this.#muteTimer = setTimeout(() => {
+      const isCurrent = this.stream.getTracks().includes(track);
+      if (isCurrent && track.muted && this.#photographing === 0) this.#interrupted("muted");
+    }, SETTLE_MS);
+  }
+
+  #isLost() {
+    return this.#photographing > 0 ? this.video?.readyState !== "live" : !runs(this.video);
   }
 
   async #listLenses(life) {

@@ -23,7 +23,7 @@ const MOST_WAITING = 20;
 const PHOTO_WITHIN_MS = 10_000;
 
 /**
- * Dispatches `change` (something shown may differ), `viewer` (detail {slot, participant, viewer}, viewer null when it went),
+ * Dispatches `change` (something shown may differ), `photographed` (a photo was taken, or could not be), `viewer` (detail {slot, participant, viewer}, viewer null when it went),
  * `unable` (detail {code}: this browser cannot publish, and trying again changes nothing), and `bye` (detail {code, reason?}).
  */
 export class PhoneSession extends EventTarget {
@@ -43,6 +43,7 @@ export class PhoneSession extends EventTarget {
   #mutes = new MuteReport((message) => this.#room.send(message));
   #mediaLostAt = null;
   #counting = null;
+  #pauses = 0;
 
   /** `seat`: the join's answer, with what was kept beside it: `camera.muted` as the person left it on an earlier page. */
   constructor({ seat, camera }) {
@@ -227,6 +228,7 @@ export class PhoneSession extends EventTarget {
   #event(event) {
     this.state = fold(this.state, event);
     if (event.type === "inspection.started") this.wasLive = true;
+    if (event.type === "inspection.paused") this.#pauses += 1;
     if (event.type === "inspection.paused" || event.type === "inspection.resumed") this.#watchRecording();
     this.#obeyPause();
     if (event.type === "snapshot.taken") this.#photograph(event);
@@ -239,16 +241,26 @@ export class PhoneSession extends EventTarget {
   async #photograph({ at, body }) {
     const isNow = this.#clock.now() - Date.parse(at) < PHOTO_WITHIN_MS;
     if (!body.photo_asked || body.slot !== this.slot?.id || !isNow || !this.#camera.video) return;
+    try {
+      await this.continuity.addPhoto({ ...(await this.#still()), snapshot: body.snapshot });
+    } catch (error) {
+      this.report("photo_failed", error.name);
+    }
+  }
+
+  /** What the camera shows now. A camera may take seconds for it: what may lie inside a pause is dropped. */
+  async #still() {
+    const pauses = this.#pauses;
     this.photographing += 1;
     this.#changed();
     try {
-      const takenAt = this.#clock.now();
-      await this.continuity.addPhoto({ ...(await takeStill(this.#camera.video)), snapshot: body.snapshot, takenAt });
-    } catch (error) {
-      this.report("photo_failed", error.name);
+      const still = await this.#camera.photograph(() => takeStill(this.#camera, { now: () => this.#clock.now() }));
+      if (this.pause || this.#pauses !== pauses) throw new DOMException("paused", "AbortError");
+      return still;
     } finally {
       this.photographing -= 1;
       this.#changed();
+      this.dispatchEvent(new CustomEvent("photographed"));
     }
   }
 
