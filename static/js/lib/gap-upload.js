@@ -2,13 +2,11 @@
 // piece, resumed where the server says, repeated without limit, until nothing is left or the time for it is over.
 
 import { reconnectDelay } from "./backoff.js";
-import { OVER, OVER_FOR_ALL, PieceSender } from "./piece-sender.js";
+import { DAMAGED_AT_MOST, OVER, OVER_FOR_ALL, PieceSender } from "./piece-sender.js";
 import { OLDEST_MS, fillableSeconds, neededRuns, outsidePauses, settledRuns } from "./recording-runs.js";
 
 // What the server will never take of a run: it is forgotten.
 const USELESS = new Set(["recording_not_needed", "recording_of_a_pause", "bad_recording", "invalid", "bad_body", "too_large"]);
-// A file that comes out damaged every time is damaged where it lies.
-const DAMAGED_AT_MOST = 5;
 // The server takes no longer file; one of a page that slept may claim to be.
 const LONGEST_S = 120;
 // A file that another page of this phone still writes is looked at again after this.

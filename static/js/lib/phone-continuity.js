@@ -12,7 +12,7 @@ const BACK_AFTER_MS = 15_000;
 
 /**
  * `recording`: whether this phone keeps a recording of its own now. `upload`: a GapUpload, and `photos`: a PhotoQueue, once there is a store. Dispatches `change`, and `report`
- * (detail {state, detail?}) with what the log should say of the phone's own recording: why a gap could not be filled.
+ * (detail {state, detail?}) with what the log should say of the phone's own recording and photos: why a gap could not be filled, or a photo not be sent.
  */
 export class PhoneContinuity extends EventTarget {
   #seat;
@@ -59,6 +59,7 @@ export class PhoneContinuity extends EventTarget {
     });
     this.photos = new PhotoQueue({ base, token, inspection, store, clock: this.#clock });
     this.photos.addEventListener("change", () => this.#changed());
+    this.photos.addEventListener("report", ({ detail }) => this.#report(detail.state, detail.detail));
     this.photos.check();
     // The page was loaded again in the middle: what it recorded before is still here, and it records on.
     if ((await store.list()).some((run) => run.inspection === inspection)) this.begin();

@@ -2,7 +2,7 @@
 // there is room on the line, repeated without limit until the server has them or the time for it is over.
 
 import { reconnectDelay } from "./backoff.js";
-import { OVER, OVER_FOR_ALL, PieceSender } from "./piece-sender.js";
+import { DAMAGED, DAMAGED_AT_MOST, OVER, OVER_FOR_ALL, PieceSender } from "./piece-sender.js";
 import { randomId } from "./random-id.js";
 import { OLDEST_MS } from "./recording-runs.js";
 
@@ -14,7 +14,7 @@ const USELESS = new Set([
 
 /**
  * `waiting`: how many photos are still to be sent. `state`: idle, sending, waiting (no network: tries again), done, over (too late). Dispatches
- * `change`. `clock`: the server's time.
+ * `change`, and `report` (detail {state, detail}) with what the log should say: why a photo will not come. `clock`: the server's time.
  */
 export class PhotoQueue extends EventTarget {
   #inspection;
@@ -24,6 +24,7 @@ export class PhotoQueue extends EventTarget {
   #working = null;
   #again = false;
   #wake = null;
+  #damaged = new Map();
 
   constructor({ base, token, inspection, store, clock = Date, ...means }) {
     super();
@@ -93,12 +94,16 @@ export class PhotoQueue extends EventTarget {
     const photos = await this.#photos();
     this.waiting = photos.length;
     if (photos.length > 0) this.#say("sending");
+    const failures = [];
+    const apart = (photo, act) => this.#unlessUseless(photo, act).catch((error) => {
+      if (!isOfOnePhoto(error)) throw error;
+      failures.push(error);
+      return null;
+    });
     // All digests first: the office is to know of a photo even if the phone is lost with it.
-    for (const photo of photos) photo.announced = await this.#unlessUseless(photo, () => this.#announce(photo));
-    for (const photo of photos.filter(({ announced }) => announced)) {
-      await this.#unlessUseless(photo, () => this.#sender.send(photo, "/photos", photo.announced));
-      await this.#forget(photo);
-    }
+    for (const photo of photos) photo.announced = await apart(photo, () => this.#announce(photo));
+    for (const photo of photos.filter(({ announced }) => announced)) await apart(photo, () => this.#send(photo));
+    if (failures.length > 0) throw failures[0];
     if (!this.#again) this.#say(this.waiting > 0 ? "sending" : "done");
   }
 
@@ -123,14 +128,28 @@ export class PhotoQueue extends EventTarget {
     return this.#sender.ask("POST", "/photos", { request: id, snapshot, media_type, taken_at, width, height, how, size_bytes: size, sha256 });
   }
 
+  async #send(photo) {
+    await this.#sender.send(photo, "/photos", photo.announced);
+    await this.#forget(photo);
+  }
+
   async #unlessUseless(photo, act) {
     try {
       return await act();
     } catch (error) {
-      if (!USELESS.has(error.code)) throw error;
+      if (!USELESS.has(error.code) && !this.#isDamaged(photo, error)) throw error;
       await this.#forget(photo);
       return null;
     }
+  }
+
+  #isDamaged(photo, error) {
+    if (!DAMAGED.has(error.code)) return false;
+    const times = (this.#damaged.get(photo.id) ?? 0) + 1;
+    this.#damaged.set(photo.id, times);
+    if (times < DAMAGED_AT_MOST) return false;
+    this.dispatchEvent(new CustomEvent("report", { detail: { state: "photo_failed", detail: error.code } }));
+    return true;
   }
 
   async #forget(photo) {
@@ -143,6 +162,11 @@ export class PhotoQueue extends EventTarget {
     this.state = state;
     this.dispatchEvent(new CustomEvent("change"));
   }
+}
+
+/** Whether the others may still go: neither the network nor the service is the matter, nor who sends. */
+function isOfOnePhoto({ code, status }) {
+  return DAMAGED.has(code) || (status >= 400 && status < 500 && !OVER.has(status));
 }
 
 function hex(digest) {

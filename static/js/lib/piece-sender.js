@@ -10,6 +10,11 @@ export const OVER = new Set([401, 403, 404, 410]);
 /** Nobody will ask for these files any more, whoever comes back with which token. */
 export const OVER_FOR_ALL = new Set([404, 410]);
 
+/** How a file shows that it is damaged where it lies: the server hears other bytes than were written, or they cannot be read. */
+export const DAMAGED = new Set(["wrong_digest", "unreadable"]);
+/** What is damaged so often is damaged for good. */
+export const DAMAGED_AT_MOST = 5;
+
 /** `live`: the camera is being sent at the same time, and goes first. */
 export class PieceSender {
   #base;
@@ -45,12 +50,20 @@ export class PieceSender {
     let { state, offset } = announced;
     while (state === "receiving" && !this.#closed) {
       const chunk = run.chunks.find((one) => one.offset === offset);
-      const bytes = chunk ? await this.#store.read(run.id, chunk.offset, chunk.size) : new ArrayBuffer(0);
+      const bytes = chunk ? await this.#read(run, chunk) : new ArrayBuffer(0);
       ({ state, offset } = await this.#put(`${path}/${announced.id}?offset=${offset}`, bytes, chunk?.sha256));
       told(offset);
       if (this.live && chunk) await this.#wait((chunk.size / LIVE_BYTES_PER_S) * 1000);
     }
     if (this.#closed) throw new Error("closed");
+  }
+
+  async #read(run, { offset, size }) {
+    try {
+      return await this.#store.read(run.id, offset, size);
+    } catch (cause) {
+      throw Object.assign(new Error("unreadable", { cause }), { code: "unreadable" });
+    }
   }
 
   async #put(address, bytes, sha256) {
