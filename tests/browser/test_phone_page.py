@@ -169,6 +169,7 @@ async def test_who_leaves_is_gone_and_can_come_back(house: House) -> None:
         await phone.get_by_role("button", name="离开勘验").click()
         await phone.get_by_role("button", name="离开", exact=True).click()
         await notice_is(phone, "left")
+        await expect(phone.locator('phone-upload[data-state="done"]')).to_be_visible(timeout=LIVE_MS)
         await stage(desk, "left")
         await phone.get_by_role("button", name="回到勘验").click()
         await phone_is(phone, "live")

@@ -3,6 +3,7 @@ import { mock, test } from "node:test";
 
 import { PhoneContinuity } from "../../static/js/lib/phone-continuity.js";
 import { MemoryStore } from "../../static/js/lib/recording-store.js";
+import { uploadState } from "../../static/js/lib/upload-state.js";
 
 globalThis.MediaStream ??= class {};
 
@@ -39,7 +40,7 @@ async function scene({ Recorder = undefined, store = new MemoryStore(), paused =
   globalThis.MediaRecorder = Recorder;
   const video = new Track("video");
   const camera = { stream: { getVideoTracks: () => [video], getAudioTracks: () => [] } };
-  const clock = { now: () => 1000, synchronised: true };
+  const clock = { now: () => 1000, isAfter() {}, synchronised: true };
   const reports = [];
   const one = new PhoneContinuity({ seat: { inspection: "i", base: "/live/0/i", token: "t", paused }, camera, clock, store });
   one.addEventListener("report", ({ detail }) => reports.push([detail.state, detail.detail]));
@@ -162,4 +163,85 @@ timed("while the inspection is paused the phone keeps no recording of its own, a
   await flush();
   assert.deepEqual([reloaded.recording, running()], [true, 1]);
   await reloaded.close();
+});
+
+/** What the browser keeps: keys are properties of their own, as a real one has them. */
+class Storage {
+  setItem(key, value) {
+    this[key] = value;
+  }
+
+  getItem(key) {
+    return this[key] ?? null;
+  }
+
+  removeItem(key) {
+    delete this[key];
+  }
+}
+
+/** A phone with a photo, and a server that answers /photos as `answers` say, in turn, and lacks nothing else. */
+async function withPhoto(answers) {
+  globalThis.localStorage = new Storage();
+  const asked = [];
+  const reply = (status, body) => ({ ok: status < 300, status, json: async () => body });
+  globalThis.fetch = async (url, { method }) => {
+    asked.push(`${method} ${url.replace(/^.*\/i\//, "").replace(/\/.*$/, "")}`);
+    if (url.endsWith("/gaps")) return reply(200, { now: new Date().toISOString(), deadline: null, gaps: [] });
+    const next = answers.shift();
+    if (!next) throw new TypeError("network");
+    return reply(...next);
+  };
+  const { one } = await scene({});
+  await one.addPhoto({ blob: new Blob([new Uint8Array(10)], { type: "image/jpeg" }), how: "photo", width: 4, height: 3, snapshot: "s" });
+  for (; one.photos.state !== "waiting";) await flush();
+  return { one, asked };
+}
+
+const remembered = () => Object.keys(globalThis.localStorage).length;
+
+timed("who leaves sends the photos that waited for the network, and may be asked for more later", async () => {
+  const answers = [];
+  const { one, asked } = await withPhoto(answers);
+  assert.equal(one.photos.waiting, 1);
+  answers.push([201, { id: "a", state: "receiving", offset: 0 }], [200, { state: "accepted", offset: 10 }]);
+  await one.leave();
+  await one.close();
+  assert.deepEqual([one.photos.state, one.photos.waiting, one.upload.state], ["done", 0, "done"]);
+  assert.ok(asked.includes("GET gaps") && asked.includes("PUT photos"));
+  assert.equal(remembered(), 1);
+});
+
+timed("who comes back on the same page leaves what is left to the one that goes on", async () => {
+  const answers = [];
+  const { one, asked } = await withPhoto(answers);
+  one.leave();
+  await flush();
+  await one.handOver();
+  const before = asked.length;
+  mock.timers.tick(600_000);
+  await flush();
+  assert.equal(asked.length, before);
+});
+
+for (const [status, kept] of [[401, 1], [410, 0]]) {
+  timed(`as whom to send is forgotten only when no photo waits (${status})`, async () => {
+    const answers = [];
+    const { one } = await withPhoto(answers);
+    answers.push([status, { error: { code: "no" } }]);
+    await one.finish();
+    assert.deepEqual([one.photos.state, one.photos.waiting, remembered()], ["over", kept, kept]);
+  });
+}
+
+test("a photo that the server refused is never told as sent", () => {
+  const said = (upload, photos, had = true) => uploadState({ upload: { state: upload }, photos, had });
+  assert.equal(said("done", { state: "over", waiting: 1 }), "over");
+  assert.equal(said("done", { state: "over", waiting: 0 }), "over");
+  assert.equal(said("over", { state: "over", waiting: 1 }), "over");
+  assert.equal(said("done", { state: "waiting", waiting: 1 }), "waiting");
+  assert.equal(said("over", { state: "sending", waiting: 1 }), "sending");
+  assert.equal(said("done", { state: "done", waiting: 0 }), "done");
+  assert.equal(said("asking", { state: "over", waiting: 1 }), "asking");
+  assert.deepEqual([said("over", { state: "done", waiting: 0 }, false), said("idle", null), said("done", null)], ["hidden", "hidden", "done"]);
 });

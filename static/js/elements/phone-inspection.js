@@ -33,6 +33,7 @@ class PhoneInspection extends HTMLElement {
   #answer = null;
   #session = null;
   #sending = null;
+  #left = null;
   #tabs = null;
   #filmed = false;
   #unableBecause = "";
@@ -301,8 +302,9 @@ class PhoneInspection extends HTMLElement {
 
   async #leave() {
     const session = this.#session;
+    this.#left = session?.continuity ?? null;
     this.#quit({ close: false });
-    this.#notice("left");
+    this.#notice("left", { continuity: this.#left });
     await session?.leave();
   }
 
@@ -327,6 +329,8 @@ class PhoneInspection extends HTMLElement {
     if (name === "stay-away") this.#notice("stays-there", { continuity: this.#sending });
     if (name === "consent") this.#show("consent");
     if (name === "return") {
+      this.#left?.handOver();
+      this.#left = null;
       this.#connect();
       this.#show("check");
       this.#check.begin({ auto: true });
@@ -391,9 +395,10 @@ const NOTICES = {
     ],
     call: true,
   }),
-  left: () => ({
+  left: ({ continuity }) => ({
     icon: "sign-out",
     title: t("You have left the inspection"),
+    content: continuity && uploadOf(continuity),
     body: [t("Camera and microphone are off. As long as the inspection is not over, you can come back.")],
     actions: [{ name: "return", label: t("Back to the inspection"), primary: true }],
     call: true,

@@ -3,6 +3,7 @@ import { GapUpload } from "../lib/gap-upload.js";
 import { formatDateTime, formatDuration, t } from "../lib/i18n.js";
 import { PhotoQueue } from "../lib/photo-queue.js";
 import { openStore } from "../lib/recording-store.js";
+import { uploadState } from "../lib/upload-state.js";
 import { findUploads, forgetUpload } from "../lib/upload-seat.js";
 import { photosLeft } from "../phone-cards.js";
 
@@ -38,7 +39,8 @@ class PhoneUpload extends HTMLElement {
         one.addEventListener("change", () => this.#draw());
       }
       await Promise.all([upload.check(), photos.check()]);
-      if ([upload, photos].every(({ state }) => ["done", "over"].includes(state))) forgetUpload({ inspection, token });
+      const isOver = [upload, photos].every(({ state }) => ["done", "over"].includes(state));
+      if (isOver && photos.waiting === 0) forgetUpload({ inspection, token });
     }
   }
 
@@ -47,7 +49,7 @@ class PhoneUpload extends HTMLElement {
     const left = upload?.left.bytes ?? 0;
     this.#began = Math.max(this.#began, left);
     this.#photos ||= (photos?.waiting ?? 0) > 0;
-    const state = this.#state(upload, photos);
+    const state = uploadState({ upload, photos, had: this.#began > 0 || this.#photos });
     if (this.dataset.state !== state) this.#build(state, upload);
     this.dataset.state = state;
     this.hidden = state === "hidden";
@@ -60,14 +62,6 @@ class PhoneUpload extends HTMLElement {
     const words = [film, photosLeft({ continuity: { photos } })].filter(Boolean).join(" · ");
     const line = this.querySelector(".phone-upload__left");
     if (line.textContent !== words) line.textContent = words;
-  }
-
-  #state(upload, photos) {
-    if (!upload || upload.state === "idle") return "hidden";
-    if (["done", "over"].includes(upload.state) && photos?.waiting > 0 && photos.state !== "over") return photos.state === "waiting" ? "waiting" : "sending";
-    if (upload.state === "done") return "done";
-    if (upload.state === "over") return this.#began > 0 || this.#photos ? "over" : "hidden";
-    return upload.state;
   }
 
   #build(state, upload) {

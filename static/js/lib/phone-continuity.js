@@ -114,6 +114,24 @@ export class PhoneContinuity extends EventTarget {
 
   /** The inspection is over: stop recording, send what is missing at full speed. Resolves when nothing is left. */
   async finish() {
+    await this.#drain();
+    const isOver = [this.upload, this.photos].every(({ state }) => ["done", "over"].includes(state));
+    if (isOver && this.photos.waiting === 0) forgetUpload(this.#seat);
+  }
+
+  /** Gone for now: stop recording, send what is missing. It stays remembered: what the end will ask for is still here. */
+  leave() {
+    return this.#drain();
+  }
+
+  /** Come back on the same page: who came back sends what is left. */
+  async handOver() {
+    await this.#ready;
+    this.upload.close();
+    this.photos.close();
+  }
+
+  async #drain() {
     this.#over = true;
     await this.#ready;
     clearInterval(this.#timer);
@@ -124,7 +142,6 @@ export class PhoneContinuity extends EventTarget {
     const photos = this.photos.check();
     await this.#recorder.stop();
     await Promise.all([this.upload.check(), photos]);
-    if ([this.upload, this.photos].every(({ state }) => ["done", "over"].includes(state))) forgetUpload(this.#seat);
   }
 
   /** Not here any more, but the inspection goes on: what was recorded stays. */

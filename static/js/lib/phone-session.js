@@ -172,8 +172,9 @@ export class PhoneSession extends EventTarget {
     this.#publisher?.renewPath();
   }
 
-  /** Leave for good, said to the others; resolves when the server knows or cannot be reached. */
+  /** Leave, said to the others; resolves when the server knows or cannot be reached. What it lacks of the time before is sent on. */
   async leave() {
+    this.continuity.leave();
     // A dead network may keep the answer back: what films stops before it.
     this.#stop();
     await this.#room?.send({ type: "leave" }).catch(() => {});
