@@ -195,7 +195,7 @@ async function session() {
   event("snapshot.taken", { snapshot: "n", slot: "s", photo_asked: true });
   await flush();
   assert.equal(phone.photographing, 1);
-  return { phone, event, taken: () => taken(), reports: () => said.filter(({ type }) => type === "device").map(({ state }) => state) };
+  return { phone, event, taken: () => taken(), reports: () => said.filter(({ type }) => type === "device").map(({ state, detail }) => `${state} ${detail}`) };
 }
 
 const keptPhotos = async () => {
@@ -223,7 +223,7 @@ for (const isOver of [false, true]) {
     if (isOver) event("inspection.resumed", {});
     taken();
     await flush();
-    assert.deepEqual([await keptPhotos(), phone.photographing, reports()], [[], 0, ["photo_failed"]]);
+    assert.deepEqual([await keptPhotos(), phone.photographing, reports()], [[], 0, ["photo_failed paused"]]);
     phone.close();
   });
 }

@@ -83,14 +83,17 @@ const DEVICE = {
   own_recording_failed: (t, name) => [t("{name}'s phone does not record for itself: what the network loses cannot be filled", { name }), "warn"],
   own_recording_back: (t, name) => [t("{name}'s phone records for itself again", { name }), "neutral"],
   own_recording_memory: (t, name) => [t("{name}'s phone keeps its own recording only until the page is closed", { name }), "neutral"],
-  photo_failed: (t, name) => [t("The phone of {name} could take no photo", { name }), "warn"],
+  photo_failed: (t, name) => [t("The phone of {name} could give no photo", { name }), "warn"],
   receipts_unavailable: (t, name) => [t("The browser of {name} cannot countersign receipts", { name }), "warn"],
   receipt_mismatch: (t, name) => [t("What the office signed is not what the browser of {name} received", { name }), "bad"],
 };
 
-const OWN_RECORDING = {
+const DEVICE_DETAIL = {
   full: (t) => t("There is no room left on the phone."),
   unsupported: (t) => t("Its browser cannot record."),
+  paused: (t) => t("The inspection was paused meanwhile."),
+  wrong_digest: (t) => t("The photo was damaged in the phone's storage."),
+  unreadable: (t) => t("The photo was damaged in the phone's storage."),
 };
 
 const DISK_CODES = new Set(["storage_full", "disk_low", "disk_nearly_full"]);
@@ -217,7 +220,7 @@ const WORDS = {
   "device.reported": (t, { body }, names) => {
     const words = DEVICE[body.state];
     if (!words) return null;
-    return ["device", ...words(t, names.person(body.participant)), OWN_RECORDING[body.detail]?.(t) ?? ""];
+    return ["device", ...words(t, names.person(body.participant)), DEVICE_DETAIL[body.detail]?.(t) ?? ""];
   },
   "location.fixed": (t, { body }, names) => {
     const { tone, title, accuracy } = locationWords(t, body);

@@ -256,7 +256,7 @@ export class PhoneSession extends EventTarget {
     this.#changed();
     try {
       const still = await this.#camera.photograph(() => takeStill(this.#camera, { now: () => this.#clock.now() }));
-      if (this.pause || this.#pauses !== pauses) throw new DOMException("paused", "AbortError");
+      if (this.pause || this.#pauses !== pauses) throw Object.assign(new Error("paused"), { name: "paused" });
       return still;
     } finally {
       this.photographing -= 1;
