@@ -328,7 +328,7 @@ async def _adopt_papers(session: AsyncSession, files: Files) -> int:
                 continue
             data = await asyncio.to_thread(path.read_bytes)
             try:
-                kind = await asyncio.to_thread(recognise, data)
+                kind = await recognise(data)
             except (UnknownPaper, BrokenPaper):
                 continue
             session.add(

@@ -16,7 +16,7 @@ from server.cases.service import CaseClosed, get_case, require
 from server.db import Database
 from server.errors import N_, Conflict, Invalid, NotFound, TooLarge
 from server.ids import new_id
-from server.storage.files import Files, Stored
+from server.storage.files import Files
 
 
 class MaterialNotFound(NotFound):
@@ -47,8 +47,9 @@ async def add_material(
 ) -> Material:
     """Check a paper by its bytes, store it under `cases/<case>/materials/`, and put it on the case.
 
-    Raises UnknownPaper, BrokenPaper, MaterialTooLarge, MaterialExists, CaseClosed, StorageFull. `name` is only shown.
-    It takes the database, because no transaction should wait while a picture is opened and a file is written.
+    Raises UnknownPaper, BrokenPaper, MaterialTooLarge, MaterialExists, CaseClosed, StorageFull, Unavailable.
+    `name` is only shown. It takes the database, because no transaction should wait while a picture is opened and a
+    file is written.
     """
     if not data:
         raise Invalid({"file": N_("Choose a file that is not empty.")})
@@ -57,7 +58,9 @@ async def add_material(
     async with database.reading() as session:
         await _open_case(session, actor, case_id)
     material_id = new_id()
-    kind, stored = await asyncio.to_thread(_store, files, case_id, material_id, data)
+    kind = await recognise(data)
+    path = f"cases/{case_id}/materials/{material_id}.{kind.extension}"
+    stored = await asyncio.to_thread(files.write, path, data)
     material = Material(
         id=material_id,
         case_id=case_id,
@@ -101,11 +104,6 @@ async def _open_case(session: AsyncSession, actor: Actor, case_id: str) -> None:
     case = await get_case(session, actor, case_id)
     if case.state == "closed":
         raise CaseClosed
-
-
-def _store(files: Files, case_id: str, material_id: str, data: bytes) -> tuple[PaperType, Stored]:
-    kind = recognise(data)
-    return kind, files.write(f"cases/{case_id}/materials/{material_id}.{kind.extension}", data)
 
 
 def _shown_name(name: str, kind: PaperType) -> str:

@@ -1,10 +1,10 @@
-"""What an uploaded paper really is, told by its bytes and by opening it. Pure and slow: call it in a thread."""
+"""What an uploaded paper really is, told by its bytes and by opening it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from server.errors import N_, Invalid
+from server.errors import N_, Invalid, Unavailable
 from server.vision import pictures
 
 
@@ -31,17 +31,19 @@ class BrokenPaper(Invalid):
     text = N_("This file is damaged or incomplete and cannot be opened.")
 
 
-def recognise(data: bytes) -> PaperType:
-    """The type of a paper. UnknownPaper or BrokenPaper; a file's name has no say in it."""
+async def recognise(data: bytes) -> PaperType:
+    """The type of a paper. UnknownPaper, BrokenPaper, Unavailable; a file's name has no say in it."""
     if data.startswith(b"%PDF-"):
         # A PDF is read from its end: without the trailer no reader opens it.
         if b"%%EOF" not in data[-2048:] or b"startxref" not in data[-2048:]:
             raise BrokenPaper
         return PDF
     try:
-        picture = pictures.recognise(data)
+        picture = await pictures.recognise(lambda: data)
     except pictures.NotAPicture as error:
         raise UnknownPaper from error
     except pictures.BrokenPicture as error:
         raise BrokenPaper from error
+    except pictures.NotOpenedNow as error:
+        raise Unavailable from error
     return PaperType(picture.media_type, pictures.EXTENSIONS[picture.media_type])

@@ -14,7 +14,7 @@ from server.cases.models import Case
 from server.cases.new_case import CHECK_DIGIT_QUESTION, parse_new_case
 from server.cases.papers import EXTENSIONS
 from server.cases.rules import DEFAULT_MATTER, MATTERS
-from server.errors import Conflict, Invalid, TooLarge, YunkanError
+from server.errors import Conflict, Invalid, TooLarge, Unavailable, YunkanError
 from server.web.forms import explained, see_other, texts_of
 from server.web.keys import CLOCK, DATABASE, FILES, SETTINGS
 from server.web.middlewares import status_of
@@ -126,7 +126,7 @@ async def add_material(request: web.Request) -> web.Response:
             limit_bytes=request.app[SETTINGS].upload_limit_bytes,
             now=request.app[CLOCK].now(),
         )
-    except (Invalid, Conflict, TooLarge) as error:
+    except (Invalid, Conflict, TooLarge, Unavailable) as error:
         async with request.app[DATABASE].reading() as session:
             return await _material_page(request, session, error)
     return see_other(f"/cases/{case_id}#materials")

@@ -111,7 +111,7 @@ async def progress(request: web.Request) -> web.Response:
     "Send the next piece of an announced photo",
     gives=PhotoProgressReply,
     query={"offset": "where the piece begins, in bytes"},
-    errors=(401, 403, 404, 409, 410, 413, 422, 507),
+    errors=(401, 403, 404, 409, 410, 413, 422, 503, 507),
 )
 async def receive(request: web.Request) -> web.Response:
     actor = device(request)

@@ -22,7 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from server.accounts.rules import PERMISSIONS, Actor
 from server.cases.service import attach_evidence
 from server.clock import rfc3339
-from server.errors import N_, Conflict, Invalid, NotFound, TooLarge
+from server.errors import N_, Conflict, Invalid, NotFound, TooLarge, Unavailable
 from server.ids import new_id
 from server.inspections.errors import LogClosed
 from server.inspections.models import Event, Inspection
@@ -41,7 +41,7 @@ from server.live.uploads import (
     get_whole,
     take_piece,
 )
-from server.storage.files import sync_folder
+from server.storage.files import sha256_of, sync_folder
 from server.vision import pictures
 
 log = structlog.get_logger("photos")
@@ -239,7 +239,8 @@ async def receive(
 ) -> Photo:
     """One piece, durable when this returns. The last one makes it evidence; so does an empty one after all are here.
 
-    WrongOffset, WrongDigest, TooLarge (more than was announced); PhotoDiffers or BadPhoto, for good.
+    WrongOffset, WrongDigest, TooLarge (more than was announced); PhotoDiffers or BadPhoto, for good. Unavailable: an
+    empty piece at the end asks again.
     """
     async with live.uploads.of(photo_id):
         row = await find_photo(live, actor, photo_id)
@@ -271,33 +272,30 @@ async def _refusal(live: Live, row: Photo) -> Invalid:
 async def _accept(live: Live, actor: Actor, row: Photo) -> None:
     source = await get_whole(live, row, photo_path(row))
     try:
-        found = await asyncio.to_thread(_examine, source)
-        if found.sha256 != row.sha256:
-            await _refuse(live, actor, row, source, "digest", found.sha256)
-            raise PhotoDiffers(sha256=found.sha256)
-        if found.picture is None or found.picture.media_type != row.media_type:
-            await _refuse(live, actor, row, source, "unreadable", found.sha256)
+        sha256 = await asyncio.to_thread(sha256_of, source)
+        if sha256 != row.sha256:
+            await _refuse(live, actor, row, source, "digest", sha256)
+            raise PhotoDiffers(sha256=sha256)
+        picture = await _examine(row, source)
+        if picture is None or picture.media_type != row.media_type:
+            await _refuse(live, actor, row, source, "unreadable", sha256)
             raise BadPhoto
-        await _enter(live, actor, row, found.picture, source)
+        await _enter(live, actor, row, picture, source)
     except LogClosed as error:
         await asyncio.to_thread(source.unlink, missing_ok=True)
         raise UploadOver from error
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
-    sha256: str
-    picture: pictures.PictureFile | None
-
-
-def _examine(source: Path) -> _Found:
-    """Blocks. What the file is, whatever it claims to be."""
-    data = source.read_bytes()
+async def _examine(row: Photo, source: Path) -> pictures.PictureFile | None:
+    """What the file is, whatever it claims to be; None for what is no picture, or broke its reader. Unavailable."""
     try:
-        picture = pictures.recognise(data)
-    except (pictures.NotAPicture, pictures.BrokenPicture):
-        picture = None
-    return _Found(hashlib.sha256(data).hexdigest(), picture)
+        return await pictures.recognise(source.read_bytes)
+    except (pictures.NotAPicture, pictures.BrokenPicture) as error:
+        log.warning("photo_unreadable", photo=row.id, reason=str(error))
+        return None
+    except (pictures.NotOpenedNow, OSError) as error:
+        log.warning("photo_not_opened_now", photo=row.id, reason=str(error))
+        raise Unavailable from error
 
 
 async def _refuse(live: Live, actor: Actor, row: Photo, source: Path, reason: str, sha256: str) -> None:

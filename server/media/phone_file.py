@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import secrets
-import signal
-import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from server.apart import Broke, NotRun, OutOfTime, run_apart
 
 from . import phone_copy
 from .part import sha256_of, sync_folder
@@ -18,7 +17,6 @@ from .phone_copy import NotARecording
 __all__ = ["NotARecording", "NotReadNow", "PhoneFile", "ReaderFailed", "copy_seekable"]
 
 PATIENCE_S = 120
-_ENDED_FROM_OUTSIDE = frozenset({signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP})
 
 
 class NotReadNow(Exception):
@@ -65,18 +63,13 @@ def copy_seekable(source: Path, media_type: str, target: Path) -> PhoneFile:
 
 
 def _read_apart(source: Path, media_type: str, target: Path) -> dict[str, Any]:
-    command = [sys.executable, "-I", phone_copy.__file__, str(source), media_type, str(target)]
     try:
-        done = subprocess.run(command, capture_output=True, timeout=PATIENCE_S, check=False)  # noqa: S603 - our own program
-    except subprocess.TimeoutExpired as error:
-        raise NotReadNow(f"not read within {PATIENCE_S} s") from error
-    except OSError as error:
-        raise NotReadNow(f"the program that reads it did not start: {error}") from error
-    if -done.returncode in _ENDED_FROM_OUTSIDE:
-        raise NotReadNow(f"the program that reads it was ended by signal {-done.returncode}")
-    if done.returncode != 0:
-        raise ReaderFailed(f"the program that reads it ended with {done.returncode}")
-    answer: dict[str, Any] = json.loads(done.stdout)
+        said = run_apart(phone_copy.__file__, str(source), media_type, str(target), patience_s=PATIENCE_S)
+    except (NotRun, OutOfTime) as error:
+        raise NotReadNow(str(error)) from error
+    except Broke as error:
+        raise ReaderFailed(str(error)) from error
+    answer: dict[str, Any] = json.loads(said)
     if "refused" in answer:
         raise NotARecording(answer["refused"])
     if "trouble" in answer:

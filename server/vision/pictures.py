@@ -1,17 +1,28 @@
-"""What a picture file really is, told by its bytes and by opening it. Pure and slow: call it in a thread."""
+"""What a picture file really is, told by its bytes and by opening it.
+
+Its bytes are looked at first, which costs little; it is opened by a process of its own (`picture_reader`), within
+limits and one picture at a time, however many come at once.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import struct
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-import cv2
-import numpy as np
+from server.apart import NotRun, Unfinished, run_apart
+from server.vision import picture_reader
 
 MOST_PIXELS = 150_000_000
 """More than any phone takes; a few kilobytes can claim far more and fill the memory."""
 JPEG, PNG, WEBP = "image/jpeg", "image/png", "image/webp"
 EXTENSIONS = {JPEG: "jpg", PNG: "png", WEBP: "webp"}
+_MOST_SEGMENTS = 10_000
+"""Before a JPEG's frame header; the longest colour profile and depth map have some hundreds."""
+# A thread beside those of asyncio.to_thread, where rooms and leases do their work: pictures wait for each other only.
+_ONE_AT_A_TIME = ThreadPoolExecutor(1, "picture")
 
 
 class NotAPicture(ValueError):
@@ -19,7 +30,11 @@ class NotAPicture(ValueError):
 
 
 class BrokenPicture(ValueError):
-    """It begins as a picture and cannot be opened: damaged, cut off, or too large."""
+    """It begins as a picture and cannot be opened: damaged, cut off, too large, or made to break its reader."""
+
+
+class NotOpenedNow(Exception):
+    """The machine's trouble, not the picture's: try again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +46,57 @@ class PictureFile:
     height: int
 
 
-def recognise(data: bytes) -> PictureFile:
-    """A file's name has no say in it. NotAPicture, BrokenPicture."""
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What opening one picture may take; a progressive JPEG of MOST_PIXELS needs more than 1 GiB.
+
+    `patience_s`: by the clock, also when the machine has other things to do.
+    """
+
+    memory_bytes: int = 1536 << 20
+    cpu_s: int = 20
+    patience_s: float = 120
+
+
+LIMITS = Limits()
+
+
+async def recognise(read: Callable[[], bytes], limits: Limits = LIMITS) -> PictureFile:
+    """What the file that `read` gives is; it is called when the picture's turn has come, so that none waits in memory.
+
+    A file's name has no say in it. NotAPicture, BrokenPicture, NotOpenedNow.
+    """
+    loop = asyncio.get_running_loop()
+    return await loop.run_in_executor(_ONE_AT_A_TIME, _recognise, read, limits)
+
+
+def _recognise(read: Callable[[], bytes], limits: Limits) -> PictureFile:
+    data = read()
+    found = identify(data)
+    _open(data, limits)
+    return found
+
+
+def _open(data: bytes, limits: Limits) -> None:
+    asked = (str(limits.memory_bytes), str(limits.cpu_s))
+    try:
+        said = run_apart(picture_reader.__file__, *asked, patience_s=limits.patience_s, data=data)
+    except NotRun as error:
+        raise NotOpenedNow(str(error)) from error
+    except Unfinished as error:
+        if _words(error.said) != [picture_reader.BEGUN]:
+            raise NotOpenedNow(str(error)) from error
+        raise BrokenPicture(str(error)) from error
+    if _words(said) != [picture_reader.BEGUN, picture_reader.OPENED]:
+        raise BrokenPicture
+
+
+def _words(said: bytes) -> list[str]:
+    return said.decode("ascii", "replace").split()
+
+
+def identify(data: bytes) -> PictureFile:
+    """What it says of itself, and whether it is whole, without opening it. NotAPicture, BrokenPicture."""
     if data.startswith(b"\xff\xd8\xff"):
         media_type = JPEG
     elif data.startswith(b"\x89PNG\r\n\x1a\n"):
@@ -43,12 +107,6 @@ def recognise(data: bytes) -> PictureFile:
         raise NotAPicture
     size = {JPEG: _jpeg_size, PNG: _png_size, WEBP: _webp_size}[media_type](data)
     if size is None or not 0 < size[0] * size[1] <= MOST_PIXELS or not _has_its_end(data, media_type):
-        raise BrokenPicture
-    try:
-        picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_REDUCED_GRAYSCALE_8)
-    except cv2.error as error:
-        raise BrokenPicture from error
-    if picture is None or picture.size == 0:
         raise BrokenPicture
     return PictureFile(media_type, *size)
 
@@ -84,7 +142,9 @@ def _jpeg_size(data: bytes) -> tuple[int, int] | None:
 def _jpeg_frame_header(data: bytes) -> int | None:
     """Where the SOF marker is (ITU-T T.81, table B.1: C0 to CF without C4, C8 and CC)."""
     position = 2
-    while position + 9 <= len(data) and data[position] == 0xFF:
+    for _ in range(_MOST_SEGMENTS):
+        if position + 9 > len(data) or data[position] != 0xFF:
+            break
         marker = data[position + 1]
         if marker == 0xFF:
             position += 1

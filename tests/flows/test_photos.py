@@ -5,6 +5,8 @@ import errno
 import hashlib
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -23,6 +25,7 @@ from server.inspections.pausing import pause
 from server.live import photos
 from server.live.models import Photo, Slot, Snapshot
 from server.live.uploads import awaited_until
+from server.vision import picture_reader, pictures
 from server.web.keys import DATABASE, FILES
 from tests.cast import Appointment, Office
 from tests.clock import SettableClock
@@ -239,6 +242,39 @@ async def test_what_is_no_picture_is_refused_although_it_is_what_was_announced(
     assert (await phone.told())[-1][1]["reason"] == "unreadable"
     status, answer = await phone.put(announced["id"], 0, data)
     assert (status, code(answer)) == (422, "bad_photo"), "nobody says that something else came"
+
+
+@pytest.mark.parametrize("end", ["os.abort()", "bytes(1 << 60)", "time.sleep(60)"])
+async def test_a_photo_that_breaks_its_reader_is_refused_for_good(
+    phone: Phone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end: str
+) -> None:
+    reader = tmp_path / "reader.py"
+    reader.write_text(f"import os, time\nprint('begun', flush=True)\n{end}")
+    monkeypatch.setattr(picture_reader, "__file__", str(reader))
+    impatient = partial(pictures.recognise, limits=pictures.Limits(patience_s=3))
+    monkeypatch.setattr(pictures, "recognise", impatient)
+    _, announced = await phone.announce()
+    status, answer = await phone.send(announced["id"])
+    assert (status, code(answer)) == (422, "bad_photo")
+    assert (phone.kept(), phone.collected()) == ([], [])
+    assert (await phone.told())[-1][1]["reason"] == "unreadable"
+    monkeypatch.undo()
+    status, answer = await phone.put(announced["id"], len(JPEG), b"")
+    assert (status, code(answer)) == (422, "bad_photo")
+
+
+async def test_a_photo_that_cannot_be_opened_now_is_kept_and_asked_for_again(
+    phone: Phone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.executable", "/nowhere/python")
+    _, announced = await phone.announce()
+    status, answer = await phone.send(announced["id"])
+    assert (status, code(answer)) == (503, "unavailable")
+    assert phone.collected() == [announced["id"]]
+    assert [type_ for type_, _ in await phone.told()] == ["photo.announced"]
+    monkeypatch.undo()
+    status, answer = await phone.put(announced["id"], len(JPEG), b"")
+    assert (status, answer["state"]) == (200, "accepted")
 
 
 async def test_the_same_name_stands_for_one_photo_only(phone: Phone) -> None:
