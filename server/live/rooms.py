@@ -469,7 +469,8 @@ class Room:
             await self.finish_media()
             async with asyncio.timeout(DRAIN_S):
                 await self.catch_up()
-            if code == "ended" and self.hub.state.state == "ended":
+            # Perhaps somebody has recorded the result meanwhile.
+            if code == "ended" and self.hub.state.state in ("ended", "concluded"):
                 await self._give_last_head()
         except Exception:
             log.exception("room_close", inspection=self.inspection_id)

@@ -211,6 +211,22 @@ async def test_the_last_signature_is_taken_although_the_result_is_there_already(
     assert head["signature"] in {each.signature for each in await stage.receipts()}
 
 
+async def test_a_result_that_is_there_before_the_room_closes_leaves_the_last_head_to_be_signed(
+    client: Client, app: web.Application, office: Office, appointment: Appointment
+) -> None:
+    stage = await set_up(client, app, office, appointment)
+    await app[SEALER].run_once()  # which makes the office's keys
+    phone = Signer(stage.phone)
+    await phone.bring()
+    async with app[DATABASE].transaction() as session:
+        await inspections.end(session, app[JOURNAL], office.zhou, appointment.id, "completed")
+        await inspections.conclude(session, app[JOURNAL], office.zhou, appointment.id, "pass", "")
+    closing = asyncio.create_task(app[ROOMS].finish(appointment.id))
+    assert (await phone.sign(await phone.head(least=phone.seq + 2)))["type"] == "ack"
+    await stage.phone.hear("bye", code="ended")
+    await closing
+
+
 async def test_a_room_closes_although_the_database_does_not_answer(
     client: Client,
     app: web.Application,
