@@ -13,6 +13,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from server.db.migrate import upgrade
+from server.web.languages import current_language
 from tests.clock import SettableClock
 from tests.postgres import find_binaries, running_postgres
 
@@ -32,6 +33,12 @@ def logging_stays_as_it_was() -> Iterator[None]:
     kept = structlog.get_config()
     yield
     structlog.configure(**kept)
+
+
+@pytest.fixture(autouse=True)
+def nobody_has_spoken_yet() -> None:
+    """A command that a test runs in its own process may leave its language behind."""
+    current_language.set("zh-CN")
 
 
 @pytest.fixture
