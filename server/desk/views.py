@@ -29,7 +29,7 @@ from server.inspections.lookup import (
 from server.inspections.models import Inspection
 from server.inspections.pausing import Pause, find_pause
 from server.live.keys import ROOMS
-from server.live.rooms import Online
+from server.live.room import Online
 from server.live.trouble import Troubled, list_troubled
 from server.web.bodies import integer
 from server.web.keys import CLOCK, DATABASE, FILES, LANGUAGE

@@ -7,10 +7,12 @@ after the last packet, a file knows its last frame.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any, Literal
+
+from server.inspections.ledger_told import Mark, Person, Told, ToldSlot
 
 Kind = Literal["received", "gap"]
 Lack = Literal["picture", "sound"]
@@ -134,186 +136,16 @@ def build_ledger(events: Iterable[dict[str, Any]], until: datetime) -> list[Slot
     """One ledger for each slot that ever sent something. `events` as clients get them, of `part.segment`
     the newest of each part that is being written; `until`: now, if it still runs.
     """
-    told = _Told()
+    told = Told()
     for event in events:
         told.take(event)
     end = min(until, told.ended_at) if told.ended_at else until
     return [ledger for slot in told.slots.values() if (ledger := _ledger(told, slot, end)) is not None]
 
 
-# -- what the log tells -------------------------------------------------------------------------------
-
-
-@dataclass(slots=True)
-class _File:
-    id: str
-    start: datetime
-    end: datetime | None = None
-    source: str = "received"
-    durable: datetime | None = None
-    """How far a file that is being written is known to be on the disk."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Mark:
-    """Something that happened at a moment: `what` is its code, `by` a person's name where somebody did it."""
-
-    at: datetime
-    what: str
-    by: str = ""
-
-
-@dataclass(slots=True)
-class _Stretch:
-    """Something that lasts, perhaps until now."""
-
-    start: datetime
-    end: datetime | None = None
-    by: str = ""
-    reason: str = ""
-
-    def covers(self, at: datetime) -> bool:
-        return self.start <= at and (self.end is None or at < self.end)
-
-
-@dataclass(slots=True)
-class _Person:
-    names: list[_Mark] = field(default_factory=list)
-    """Who has held the place since when: another person may go on from another device."""
-    reports: list[_Mark] = field(default_factory=list)
-    moves: list[_Mark] = field(default_factory=list)
-    """left, lost, returned, replaced."""
-
-    @property
-    def name(self) -> str:
-        """Of all who held the place."""
-        return " · ".join(dict.fromkeys(mark.what for mark in self.names))
-
-    def name_at(self, at: datetime) -> str:
-        held = [mark.what for mark in self.names if mark.at <= at]
-        return held[-1] if held else self.name
-
-
-@dataclass(slots=True)
-class _Slot:
-    id: str
-    participant: str
-    source: str
-    files: dict[str, _File] = field(default_factory=dict)
-    breaks: list[_Mark] = field(default_factory=list)
-    mutes: list[_Mark] = field(default_factory=list)
-    """`audio`, `video`, `-audio`, `-video`."""
-    failures: list[_Mark] = field(default_factory=list)
-    lives: list[datetime] = field(default_factory=list)
-    lacking: dict[str, list[_Stretch]] = field(default_factory=lambda: {"audio": [], "video": []})
-
-
-class _Told:
-    """The events sorted by whom they tell of. Types that say nothing of continuity are passed over."""
-
-    def __init__(self) -> None:
-        self.slots: dict[str, _Slot] = {}
-        self.people: dict[str, _Person] = {}
-        self.pauses: list[_Stretch] = []
-        self.ended_at: datetime | None = None
-
-    def take(self, event: dict[str, Any]) -> None:
-        type_, body = event["type"], event["body"]
-        at = datetime.fromisoformat(event["at"])
-        if type_ == "inspection.ended":
-            self.ended_at = at
-        elif type_ == "inspection.paused":
-            self._resume(at)
-            self._expect_all(at)
-            self.pauses.append(_Stretch(at, None, event["actor"]["name"], body["reason"]))
-        elif type_ == "inspection.resumed":
-            self._resume(at)
-            # What stopped just before the pause may be entered after its beginning; nobody says that it is over.
-            self._expect_all(at)
-        elif type_ == "slot.opened":
-            self.slots[body["slot"]] = _Slot(body["slot"], body["participant"], body["source"])
-        elif type_.startswith(("participant.", "device.")):
-            self._take_person(type_, at, body)
-        elif (slot := self.slots.get(body.get("slot", ""))) is not None:
-            self._take_slot(slot, type_, at, event)
-
-    def _resume(self, at: datetime) -> None:
-        if self.pauses and self.pauses[-1].end is None:
-            self.pauses[-1].end = at
-
-    def _expect_all(self, at: datetime) -> None:
-        """What had stopped is no longer lacking: of a slot that is held nothing is wanted, and then all of it anew."""
-        for slot in self.slots.values():
-            for kind in slot.lacking:
-                _complete(slot, kind, at)
-
-    def _take_person(self, type_: str, at: datetime, body: dict[str, Any]) -> None:
-        person = self.people.setdefault(body["participant"], _Person())
-        if type_ == "participant.joined":
-            person.names.append(_Mark(at, body["name"]))
-        elif type_ == "device.reported":
-            person.reports.append(_Mark(_reported_at(body, at), body["state"]))
-            # A report that had to wait for the network is told late and belongs earlier.
-            person.reports.sort(key=lambda mark: mark.at)
-        elif type_ == "participant.left":
-            person.moves.append(_Mark(at, body["cause"]))
-        else:
-            person.moves.append(_Mark(at, type_.partition(".")[2]))
-            if "name" in body:
-                person.names.append(_Mark(at, body["name"]))
-
-    def _take_slot(self, slot: _Slot, type_: str, at: datetime, event: dict[str, Any]) -> None:
-        body = event["body"]
-        if type_ == "slot.interrupted":
-            slot.breaks.append(_Mark(at, body["cause"]))
-            for kind in slot.lacking:
-                _complete(slot, kind, at)
-        elif type_ == "slot.live":
-            slot.lives.append(at)
-        elif type_ == "slot.lacking":
-            _complete(slot, body["kind"], at)
-            slot.lacking[body["kind"]].append(_Stretch(datetime.fromisoformat(body["from"])))
-        elif type_ == "slot.complete":
-            _complete(slot, body["kind"], datetime.fromisoformat(body["to"]))
-        elif type_ == "slot.muted":
-            slot.mutes.append(
-                _Mark(at, ("" if body["muted"] else "-") + body["kind"], event["actor"]["name"])
-            )
-        elif type_ == "recording.failed":
-            slot.failures.append(_Mark(at, body["reason"]))
-        elif type_ == "part.segment":
-            if (file := slot.files.get(body["part"])) is not None and file.end is None:
-                file.durable = file.start + timedelta(milliseconds=body["to_ms"])
-        elif type_ == "part.opened":
-            slot.files[body["part"]] = _File(body["part"], datetime.fromisoformat(body["started_at"]))
-        elif type_ == "part.closed":
-            start = datetime.fromisoformat(body["started_at"])
-            end = start + timedelta(seconds=body["duration_s"] or 0)
-            source = body.get("source", "received")
-            slot.files[body["part"]] = _File(body["part"], start, end, source)
-
-
-def _complete(slot: _Slot, kind: str, at: datetime) -> None:
-    stretches = slot.lacking[kind]
-    if stretches and stretches[-1].end is None:
-        stretches[-1].end = max(at, stretches[-1].start)
-
-
-def _reported_at(body: dict[str, Any], at: datetime) -> datetime:
-    """When the device says that it happened, if that is before it was heard; else when it was heard."""
-    try:
-        said = datetime.fromisoformat(body.get("happened_at") or "")
-    except ValueError:
-        return at
-    return said if said.tzinfo is not None and said < at else at
-
-
-# -- from there to intervals ------------------------------------------------------------------------------
-
-
-def _ledger(told: _Told, slot: _Slot, end: datetime) -> SlotLedger | None:
+def _ledger(told: Told, slot: ToldSlot, end: datetime) -> SlotLedger | None:
     spans = _received(slot, end)
-    person = told.people.get(slot.participant, _Person())
+    person = told.people.get(slot.participant, Person())
     holes = list(_holes(slot, person, spans, _absences(told, slot, person), end))
     if not spans and not holes:
         return None
@@ -336,7 +168,7 @@ def _ledger(told: _Told, slot: _Slot, end: datetime) -> SlotLedger | None:
     )
 
 
-def _received(slot: _Slot, end: datetime) -> list[Span]:
+def _received(slot: ToldSlot, end: datetime) -> list[Span]:
     """What the server recorded, merged: disjoint, at least SHORTEST_GAP apart, in order."""
     spans = []
     for file in slot.files.values():
@@ -353,7 +185,7 @@ def _received(slot: _Slot, end: datetime) -> list[Span]:
     return merged
 
 
-def _open_until(slot: _Slot, start: datetime, end: datetime) -> datetime:
+def _open_until(slot: ToldSlot, start: datetime, end: datetime) -> datetime:
     """How far a file reaches that is still being written, or was when its process died."""
     for mark in slot.breaks:
         if mark.at > start:
@@ -377,12 +209,12 @@ class _Hole(Span):
     absence: _Absence | None = None
 
 
-def _absences(told: _Told, slot: _Slot, person: _Person) -> list[_Absence]:
+def _absences(told: Told, slot: ToldSlot, person: Person) -> list[_Absence]:
     pauses = [_Absence(one.start, one.end, "paused", one.by, one.reason) for one in told.pauses]
     return [*pauses, *_leavings(slot, person)]
 
 
-def _leavings(slot: _Slot, person: _Person) -> Iterator[_Absence]:
+def _leavings(slot: ToldSlot, person: Person) -> Iterator[_Absence]:
     """From when a camera was put away to when its owner is back."""
     begins = [*slot.lives, *(file.start for file in slot.files.values() if file.source == "received")]
     for mark in person.moves:
@@ -398,7 +230,7 @@ def _leavings(slot: _Slot, person: _Person) -> Iterator[_Absence]:
 
 
 def _holes(
-    slot: _Slot, person: _Person, spans: Sequence[Span], absences: Sequence[_Absence], end: datetime
+    slot: ToldSlot, person: Person, spans: Sequence[Span], absences: Sequence[_Absence], end: datetime
 ) -> Iterator[_Hole]:
     """What of the slot's time no received file shows, from when it first sent, in pieces of one cause each."""
     begins = [*slot.lives, *(file.start for file in slot.files.values() if file.source == "received")]
@@ -412,7 +244,7 @@ def _holes(
 
 
 def _missing_until(
-    slot: _Slot, person: _Person, last: datetime, absences: Sequence[_Absence]
+    slot: ToldSlot, person: Person, last: datetime, absences: Sequence[_Absence]
 ) -> datetime | None:
     """When it was somebody's choice that no more came after the last picture: who left, or who turned the camera off
     and stayed. None: it was nobody's."""
@@ -449,7 +281,7 @@ def _pieces(hole: Span, absences: Sequence[_Absence]) -> Iterator[_Hole]:
     yield from pieces
 
 
-def _gap(slot: _Slot, person: _Person, hole: _Hole, fillings: Sequence[Filling]) -> Interval:
+def _gap(slot: ToldSlot, person: Person, hole: _Hole, fillings: Sequence[Filling]) -> Interval:
     absence = hole.absence
     cause, by = (absence.cause, absence.by) if absence is not None else _cause(slot, person, hole)
     return Interval(
@@ -473,7 +305,7 @@ def _fill(hole: Span, fillings: Sequence[Filling]) -> Iterator[Filling]:
             at = end
 
 
-def _cause(slot: _Slot, person: _Person, hole: Span) -> tuple[Cause, str | None]:
+def _cause(slot: ToldSlot, person: Person, hole: Span) -> tuple[Cause, str | None]:
     """The strongest of all that is told around the gap. Without anything it was the network, unless packets went on
     coming."""
     since, near = hole.start - _NEAR, hole.start + _NEAR
@@ -498,14 +330,14 @@ def _cause(slot: _Slot, person: _Person, hole: Span) -> tuple[Cause, str | None]
     return "network_lost", None
 
 
-def _was_live(slot: _Slot, hole: Span) -> bool:
+def _was_live(slot: ToldSlot, hole: Span) -> bool:
     """Whether media went on coming while nothing was recorded."""
     lives = [at for at in slot.lives if at <= hole.start + _NEAR]
     broken = [mark.at for mark in slot.breaks if mark.at <= hole.start + _NEAR]
     return hole.end - hole.start > _NEAR and bool(lives) and max(lives) > max(broken, default=_NEVER)
 
 
-def _standing(reports: Sequence[_Mark], at: datetime) -> list[Cause]:
+def _standing(reports: Sequence[Mark], at: datetime) -> list[Cause]:
     """What the device had reported and not taken back by then, the root of it first."""
     hidden = False
     camera: Cause | None = None
@@ -520,7 +352,7 @@ def _standing(reports: Sequence[_Mark], at: datetime) -> list[Cause]:
     return [*causes, camera] if camera else causes
 
 
-def _muted(mutes: Sequence[_Mark], at: datetime) -> dict[str, str]:
+def _muted(mutes: Sequence[Mark], at: datetime) -> dict[str, str]:
     """What is muted then: `audio` or `video` -> by whom."""
     muted: dict[str, str] = {}
     for mark in mutes:
@@ -533,7 +365,7 @@ def _muted(mutes: Sequence[_Mark], at: datetime) -> dict[str, str]:
     return muted
 
 
-def _split(slot: _Slot, person: _Person, span: Span, fillings: Sequence[Filling]) -> Iterator[Interval]:
+def _split(slot: ToldSlot, person: Person, span: Span, fillings: Sequence[Filling]) -> Iterator[Interval]:
     """A received stretch, cut wherever what is known to be lacking of it changes."""
     marks = {mark.at for mark in (*person.reports, *slot.mutes)}
     marks |= {one.start for each in slot.lacking.values() for one in each}
@@ -564,7 +396,7 @@ def _finished(piece: Interval, fillings: Sequence[Filling]) -> Interval:
     return replace(piece, filled=tuple(_fill(Span(piece.start, piece.end), fillings)))
 
 
-def _described(slot: _Slot, person: _Person, start: datetime, end: datetime) -> Interval:
+def _described(slot: ToldSlot, person: Person, start: datetime, end: datetime) -> Interval:
     """What is known to be lacking from `start` on. A picture that nobody kept back is not received: a gap."""
     reported, muted = _standing(person.reports, start), _muted(slot.mutes, start)
     stopped = {kind: any(one.covers(start) for one in each) for kind, each in slot.lacking.items()}

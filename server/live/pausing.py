@@ -7,7 +7,8 @@ from server.inspections import pausing
 from server.inspections import service as inspections
 from server.inspections.pausing import Pause
 from server.live.context import Live
-from server.live.rooms import Room, Rooms
+from server.live.room import Room
+from server.live.rooms import Rooms
 
 
 async def pause(live: Live, rooms: Rooms, actor: Actor, inspection_id: str, reason: str) -> Pause:

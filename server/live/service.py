@@ -40,7 +40,8 @@ from server.live.messages import (
 from server.live.models import Part, Slot, Snapshot
 from server.live.photos import may_photograph
 from server.live.receipts import bring_key, countersign
-from server.live.rooms import Room, Rooms
+from server.live.room import Room
+from server.live.rooms import Rooms
 from server.live.whereabouts import judge
 from server.vision.quality import encode_png, measure
 

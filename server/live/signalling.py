@@ -18,7 +18,7 @@ from server.live import service
 from server.live.hub import SEND_TIMEOUT_S, Connection
 from server.live.keys import LIVE, ROOMS
 from server.live.messages import MAX_MESSAGE_BYTES, ClientMessage, Leave, id_of, parse
-from server.live.rooms import Room
+from server.live.room import Room
 from server.live.turn import links
 from server.web.bodies import integer, read_limited
 from server.web.keys import REQUEST_ID

@@ -20,7 +20,7 @@ from server.inspections.models import Inspection
 from server.live.keys import ROOMS
 from server.live.models import Slot
 from server.live.recording import part_stem
-from server.live.rooms import Room
+from server.live.room import Room
 from server.web.keys import DATABASE, FILES
 from tests.cast import Appointment, Office
 from tests.clock import SettableClock

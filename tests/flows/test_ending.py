@@ -22,7 +22,8 @@ from server.inspections import service as inspections
 from server.inspections.keys import JOURNAL
 from server.inspections.log import check, events_after
 from server.inspections.models import Event, Inspection
-from server.live import caretaker, rooms
+from server.live import caretaker
+from server.live import room as live_room
 from server.live.keys import CARETAKER, ROOMS
 from server.live.models import Participant, RoomLease
 from server.live.uploads import UPLOAD_LIFE
@@ -239,7 +240,7 @@ async def test_a_room_closes_although_the_database_does_not_answer(
     async def away(*_: object) -> None:
         raise ConnectionError
 
-    monkeypatch.setattr(rooms, "events_after", away)
+    monkeypatch.setattr(live_room, "events_after", away)
     await app[ROOMS].finish(appointment.id)
     for person in (stage.phone, stage.desk):
         await person.hear("bye", code="ended")

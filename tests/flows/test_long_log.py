@@ -15,7 +15,7 @@ from server.inspections.continuity import read_ledgers
 from server.inspections.keys import JOURNAL
 from server.inspections.log import events_after, told_events
 from server.inspections.models import Event, Inspection
-from server.live import rooms
+from server.live import room as live_room
 from server.live.keys import ROOMS
 from server.web.keys import DATABASE
 from tests.cast import Appointment, Office
@@ -76,7 +76,7 @@ async def test_what_happens_after_hours_of_recording_still_counts(
 async def test_a_room_that_opens_late_knows_the_whole_log(
     client: Client, app: web.Application, appointment: Appointment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rooms, "CATCH_UP", 7)
+    monkeypatch.setattr(live_room, "CATCH_UP", 7)
     await add_digests(app, appointment.id, 30)
     joined = await join(client, appointment.invitations["reviewer"])
     socket = await RoomClient.connect(client, joined)

@@ -13,7 +13,7 @@ from server.inspections import pausing
 from server.inspections.keys import JOURNAL
 from server.inspections.log import check, events_after
 from server.live.keys import ROOMS
-from server.live.rooms import Room
+from server.live.room import Room
 from server.settings import Settings
 from server.web.keys import DATABASE
 from tests.cast import Appointment, Office

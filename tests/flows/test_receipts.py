@@ -22,7 +22,7 @@ from server.inspections.keys import JOURNAL
 from server.live.heads import HEAD_EVERY_S
 from server.live.keys import LIVE, ROOMS
 from server.live.receipts import read_receipts
-from server.live.rooms import TICK_S
+from server.live.room import TICK_S
 from server.settings import Settings
 from server.web.keys import DATABASE
 from tests.cast import Appointment, Office

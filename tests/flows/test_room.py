@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 from aiohttp import WSServerHandshakeError, web
-from sqlalchemy import select
 
 from server.accounts.rules import system_actor
 from server.inspections.keys import JOURNAL
@@ -16,7 +15,7 @@ from server.inspections.service import cancel_invitation, invite, renew_invitati
 from server.live.keys import ROOMS
 from server.live.models import Participant
 from server.live.network import HOLDS_S
-from server.live.rooms import CONNECTIONS_AT_ONCE, MOST_VIEWS
+from server.live.room import CONNECTIONS_AT_ONCE, MOST_VIEWS
 from server.live.state import SlotState
 from server.media import SlotStats
 from server.web.keys import DATABASE, FILES
@@ -88,17 +87,23 @@ async def test_a_camera_that_falls_silent_is_announced_at_once(
     assert announced[-1] is False
 
 
-async def test_whose_invitation_is_withdrawn_has_to_leave_at_once(
-    client: Client, app: web.Application, appointment: Appointment, office: Office
-) -> None:
+async def enter_by_link(
+    client: Client, app: web.Application, appointment: Appointment
+) -> tuple[dict[str, Any], RoomClient, str]:
+    """The phone's answer to its join, its room, and the id of the invitation that let it in."""
     phone = await join(client, appointment.invitations["enterprise"])
     room = await RoomClient.connect(client, phone)
     await room.hear("hello")
     async with app[DATABASE].reading() as session:
-        invitation = await session.scalar(
-            select(Participant.invitation_id).where(Participant.id == phone["participant"])
-        )
-    assert invitation is not None
+        person = await session.get_one(Participant, phone["participant"])
+    assert person.invitation_id is not None
+    return phone, room, person.invitation_id
+
+
+async def test_whose_invitation_is_withdrawn_has_to_leave_at_once(
+    client: Client, app: web.Application, appointment: Appointment, office: Office
+) -> None:
+    phone, room, invitation = await enter_by_link(client, app, appointment)
     async with app[DATABASE].transaction() as session:
         await renew_invitation(session, app[JOURNAL], office.zhou, appointment.id, invitation)
     # A new link for the same person: who is in stays in.
@@ -119,14 +124,7 @@ async def test_whose_invitation_is_withdrawn_has_to_leave_at_once(
 async def test_who_was_given_a_new_link_that_is_withdrawn_at_once_is_told_why(
     client: Client, app: web.Application, appointment: Appointment, office: Office
 ) -> None:
-    phone = await join(client, appointment.invitations["enterprise"])
-    room = await RoomClient.connect(client, phone)
-    await room.hear("hello")
-    async with app[DATABASE].reading() as session:
-        invitation = await session.scalar(
-            select(Participant.invitation_id).where(Participant.id == phone["participant"])
-        )
-    assert invitation is not None
+    _, room, invitation = await enter_by_link(client, app, appointment)
     # Both are in the log before the room reads on.
     async with app[DATABASE].transaction() as session:
         await renew_invitation(session, app[JOURNAL], office.zhou, appointment.id, invitation)

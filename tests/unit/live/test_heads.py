@@ -10,7 +10,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ed25519
 
 from server.live.heads import HEAD_EVERY_S, HeadKey, Heads
-from server.live.rooms import TICK_S
+from server.live.room import TICK_S
 
 
 class Stepped:
