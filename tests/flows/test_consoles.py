@@ -1,5 +1,7 @@
 """Ways into a running inspection for staff and guests, and who may end it."""
 
+from collections.abc import Callable
+
 import pytest
 from aiohttp import ClientSession, web
 
@@ -8,6 +10,7 @@ from server.inspections.checklists import default_template
 from server.inspections.keys import JOURNAL
 from server.live import rooms as live_rooms
 from server.live.models import RoomLease
+from server.live.room import Room
 from server.storage.files import Files
 from server.web.keys import DATABASE, FILES
 from tests.cast import Appointment, Office
@@ -151,9 +154,19 @@ async def test_a_checklist_answered_is_evidence_after_the_end(
     ]
 
 
+def fails(_room: Room) -> None:
+    raise RuntimeError("this room's trouble")
+
+
+@pytest.mark.parametrize("tick", [Room.tick, fails], ids=["all is well", "a room's own tick fails"])
 async def test_a_room_that_another_worker_took_is_given_up(
-    client: Client, app: web.Application, appointment: Appointment, monkeypatch: pytest.MonkeyPatch
+    client: Client,
+    app: web.Application,
+    appointment: Appointment,
+    monkeypatch: pytest.MonkeyPatch,
+    tick: Callable[[Room], None],
 ) -> None:
+    monkeypatch.setattr(Room, "tick", tick)
     reviewer = await join(client, appointment.invitations["reviewer"])
     room = await RoomClient.connect(client, reviewer)
     await room.hear("hello")
