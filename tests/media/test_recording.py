@@ -43,6 +43,8 @@ def assert_ends_together(part: Part) -> None:
     assert abs(ends["video"] - ends["audio"]) < 0.040
 
 
+# Alone: the peer stamps its reports when it sends, and what a busy machine delays there moves the beginning.
+@pytest.mark.alone
 @pytest.mark.parametrize(
     ("codec", "media_type", "suffix"), [("H264", "video/mp4", ".mp4"), ("VP8", "video/webm", ".webm")]
 )
@@ -66,8 +68,7 @@ async def test_a_recording_holds_every_frame_from_the_first_to_the_last(
     assert (part.video.width, part.video.height, part.video.codec) == (640, 360, codec)
     assert part.size_bytes == part.path.stat().st_size
     assert part.sha256 == hashlib.sha256(part.path.read_bytes()).hexdigest()
-    # The peer stamps a packet for its reports when it sends it: what a busy machine delays there moves the beginning.
-    assert before - timedelta(seconds=0.5) < part.started_at < before + timedelta(seconds=3)
+    assert before < part.started_at < before + timedelta(seconds=3)
     numbers = assert_unbroken(part.path, 88)
     assert numbers[0] == 0
     with av.open(str(part.path)) as container:
