@@ -112,6 +112,36 @@ async def _stays_wider(page: Page, width: int) -> bool:
     return bool(await page.evaluate(WIDER_THAN_WINDOW))
 
 
+WIDEST_BAR = """
+() => {
+  const bar = document.querySelector(".console-bar");
+  const [network, recording, elapsed] = ["network-meter", "recording-badge", "[data-elapsed]"]
+    .map((one) => bar.querySelector(one));
+  const before = [network.dataset.grade, recording.dataset.state, elapsed.textContent, network.hidden];
+  network.hidden = false;
+  elapsed.textContent = "12:34:56";
+  const wide = [];
+  for (network.dataset.grade of ["good", "fair", "poor", "lost", "unknown"]) {
+    for (recording.dataset.state of ["idle", "starting", "recording", "paused", "failed", "unknown"]) {
+      const { scrollWidth, clientWidth } = document.documentElement;
+      if (scrollWidth > clientWidth) wide.push(`${network.textContent}, ${recording.textContent}`);
+    }
+  }
+  [network.dataset.grade, recording.dataset.state, elapsed.textContent, network.hidden] = before;
+  return wide;
+}
+"""
+"""Every pair of words that the console's bar can have to show, whatever this inspection came to: those too wide."""
+
+
+async def console_bar_overflows(desk: Page) -> list[str]:
+    await desk.set_viewport_size({"width": 320, "height": 640})
+    await until(desk, "innerWidth === 320")
+    wide = await desk.evaluate(WIDEST_BAR)
+    await desk.set_viewport_size({"width": 1366, "height": 768})
+    return [f"console at 320 px: {words}" for words in wide]
+
+
 async def command_row_overflows(desk: Page) -> list[str]:
     found = []
     for width in (900, 960, 1000):
@@ -216,6 +246,7 @@ async def test_an_inspection_has_no_violations_from_the_link_to_the_replay(
         await desk.locator('.photo-strip__item[data-state="ready"]').wait_for(timeout=LIVE_MS)
         found += await violations(desk, "console")
         found += await overflows(desk, "console")
+        found += await console_bar_overflows(desk)
         for tab in ("chat", "ledger", "case"):
             await desk.locator(f"#tab-{tab}").click()
             found += await violations(desk, f"console {tab}")
