@@ -60,7 +60,7 @@ test-fast: install-dev ## Without browsers: for the minute between two edits
 
 bench-media: install ## The media engine beside its peers, as a table and as build/bench-media.{json,md}
 	@mkdir -p build
-	$(BIN)/yunkan bench media --viewers 1 3 --json build/bench-media.json --markdown build/bench-media.md
+	$(BIN)/yunkan bench media --viewers 1 3 --rounds 3 --json build/bench-media.json --markdown build/bench-media.md
 
 bench-events: install-dev ## Durable appends a second on SQLite and PostgreSQL, also as build/bench-events.{json,md}
 	@mkdir -p build

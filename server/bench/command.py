@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 MAX_INSPECTIONS = 64
 MAX_VIEWERS = 10
 MAX_SECONDS = 600
+MAX_ROUNDS = 25
 MAX_SOAK_MINUTES = 120
 
 
@@ -32,6 +33,12 @@ def add_command(commands: Any) -> None:
     media.add_argument("--inspections", type=_within(MAX_INSPECTIONS), default=8, metavar="N")
     media.add_argument("--viewers", type=_within(MAX_VIEWERS), nargs="+", default=[1], metavar="V")
     media.add_argument("--seconds", type=_within(MAX_SECONDS), default=20)
+    media.add_argument(
+        "--rounds",
+        type=_within(MAX_ROUNDS),
+        default=1,
+        help="all rows so many times; the middle one is shown",
+    )
     media.add_argument("--rows", default=",".join(ROWS), help="comma separated (default: %(default)s)")
     media.add_argument("--soak", type=_within(MAX_SOAK_MINUTES), metavar="MINUTES", help="is memory flat?")
     media.add_argument("--capacity", action="store_true", help="how many inspections one worker carries")
@@ -64,7 +71,13 @@ def _media(_settings: Settings, options: argparse.Namespace) -> int:
 
 async def _rows(options: argparse.Namespace, names: list[str]) -> int:
     rows, machine = await run.rows(
-        names, options.inspections, options.viewers, options.seconds, plain=options.plain, say=_progress
+        names,
+        options.inspections,
+        options.viewers,
+        options.seconds,
+        plain=options.plain,
+        rounds=options.rounds,
+        say=_progress,
     )
     print(table(rows))
     _write(options.json, json.dumps(as_json(rows, machine), indent=1) + "\n")

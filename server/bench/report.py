@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from statistics import median
+from typing import Any, NamedTuple
 
 from server.bench.subject import RecordingState
 
@@ -62,6 +63,8 @@ class Row:
     recording: RecordingState | None = None
     tight_percent: float | None = None
     "The floor's tight loop, per inspection."
+    round: int = 1
+    "Which turn through all rows it was measured in."
 
     @property
     def per_inspection(self) -> float:
@@ -91,6 +94,16 @@ class Missing:
     reason: str
 
 
+class Ratio(NamedTuple):
+    """`value` is the middle of those of all rounds, each of rows that were measured one after the other."""
+
+    of: str
+    load: str
+    value: float
+    lowest: float
+    highest: float
+
+
 @dataclass(frozen=True, slots=True)
 class Machine:
     """Where and when."""
@@ -106,7 +119,7 @@ class Machine:
 
 def table(rows: Sequence[Row | Missing]) -> str:
     """Aligned columns."""
-    lines = [HEADINGS, *(_cells(row) for row in rows)]
+    lines = [HEADINGS, *(_cells(row) for row in middles(rows))]
     widths = [max(len(line[column]) for line in lines) for column in range(len(HEADINGS))]
     return "\n".join(
         "  ".join(
@@ -126,13 +139,20 @@ def markdown(rows: Sequence[Row | Missing], machine: Machine) -> str:
         "|"
         + "|".join("---" if column in (0, len(HEADINGS) - 1) else "--:" for column in range(len(HEADINGS)))
         + "|",
-        *("| " + " | ".join(_cells(row)) + " |" for row in rows),
+        *("| " + " | ".join(_cells(row)) + " |" for row in middles(rows)),
         "",
     ]
     lines += [f"- {sentence}" for sentence in remarks(rows)]
     if found := ratios(rows):
-        lines += ["", "| ratio of CPU per inspection | N x V | times |", "|---|--:|--:|"]
-        lines += [f"| {name} | {load} | {value:.2f} |" for name, load, value in found]
+        lines += [
+            "",
+            "| ratio of CPU per inspection | N x V | times | lowest to highest |",
+            "|---|--:|--:|--:|",
+        ]
+        lines += [
+            f"| {of} | {load} | {value:.2f} | {lowest:.2f} to {highest:.2f} |"
+            for of, load, value, lowest, highest in found
+        ]
     return "\n".join(lines) + "\n"
 
 
@@ -149,16 +169,41 @@ def as_json(rows: Sequence[Row | Missing], machine: Machine) -> dict[str, Any]:
             else asdict(row)
             for row in rows
         ],
-        "ratios": [{"of": name, "load": load, "value": value} for name, load, value in ratios(rows)],
+        "ratios": [ratio._asdict() for ratio in ratios(rows)],
     }
 
 
-def ratios(rows: Sequence[Row | Missing]) -> list[tuple[str, str, float]]:
-    """(what, N x V, ratio) of CPU per inspection, wherever both sides were measured. aiortc runs at N=1 only, and where
-    it fell behind the ratio is of what it would have needed."""
-    kept_up = [row for row in rows if isinstance(row, Row) and not row.fell_behind]
+def middles(rows: Sequence[Row | Missing]) -> list[Row | Missing]:
+    """Of each server under each load the round in the middle by its CPU; what could not be measured once stays said."""
+    loads: dict[tuple[str, int, int], list[Row | Missing]] = {}
+    for row in rows:
+        loads.setdefault((row.name, row.inspections, row.viewers), []).append(row)
+    found = []
+    for measured in loads.values():
+        ordered = sorted(
+            (row for row in measured if isinstance(row, Row)), key=lambda row: row.per_inspection
+        )
+        missing = next((row for row in measured if isinstance(row, Missing)), None)
+        found.append(missing or ordered[len(ordered) // 2])
+    return found
+
+
+def ratios(rows: Sequence[Row | Missing]) -> list[Ratio]:
+    """Of CPU per inspection, wherever both sides were measured. aiortc runs at N=1 only, and where it fell behind the
+    ratio is of what it would have needed."""
+    measured = [row for row in rows if isinstance(row, Row)]
+    values: dict[tuple[str, str], list[float]] = {}
+    for number in sorted({row.round for row in measured}):
+        for of, load, value in _ratios([row for row in measured if row.round == number]):
+            values.setdefault((of, load), []).append(value)
+    return [Ratio(of, load, median(found), min(found), max(found)) for (of, load), found in values.items()]
+
+
+def _ratios(rows: Sequence[Row]) -> list[tuple[str, str, float]]:
+    """Those of one round."""
+    kept_up = [row for row in rows if not row.fell_behind]
     measured = {(row.name, row.inspections, row.viewers): row for row in kept_up}
-    stocks = {row.viewers: row for row in rows if isinstance(row, Row) and row.name == "aiortc"}
+    stocks = {row.viewers: row for row in rows if row.name == "aiortc"}
     found = []
     for (name, inspections, viewers), ours in measured.items():
         if name != "yunkan" or not ours.cpu_percent:

@@ -54,20 +54,26 @@ async def rows(
     seconds: float,
     *,
     plain: bool = False,
+    rounds: int = 1,
     say: Say,
 ) -> tuple[list[Row | Missing], Machine]:
-    """Every named row at every number of viewers, one after the other."""
+    """Every named row at every number of viewers, one after the other, so many times: a machine that is shared gets
+    slower and faster within minutes, so what is compared has to be close together."""
     say("making the clip")
     clip = make_clip()
     before = os.getloadavg()[0]
     found: list[Row | Missing] = []
-    for count in viewers:
-        for name in names:
-            number = AIORTC_INSPECTIONS if name == "aiortc" else inspections
-            say(f"{TITLES[name]}: {number} x {count}, {seconds:.0f} s")
-            found.append(await row(name, clip, number, count, seconds, plain=plain))
-            # At once, so that a run that is broken off has not been in vain.
-            say(table(found[-1:]))
+    for turn in range(1, rounds + 1):
+        for count in viewers:
+            for name in names:
+                number = AIORTC_INSPECTIONS if name == "aiortc" else inspections
+                say(f"{TITLES[name]}: {number} x {count}, {seconds:.0f} s, round {turn} of {rounds}")
+                measured = await row(name, clip, number, count, seconds, plain=plain)
+                if isinstance(measured, Row):
+                    measured = dataclasses.replace(measured, round=turn)
+                found.append(measured)
+                # At once, so that a run that is broken off has not been in vain.
+                say(table([measured]))
     return found, _machine(before)
 
 

@@ -52,7 +52,7 @@ def test_per_inspection_is_a_share_of_one_core() -> None:
 
 
 def test_ratios_compare_the_same_load_and_aiortc_at_one_inspection() -> None:
-    found = {(name, load): value for name, load, value in ratios([ROW, JANUS, FLOOR, AIORTC])}
+    found = {(ratio.of, ratio.load): ratio.value for ratio in ratios([ROW, JANUS, FLOOR, AIORTC])}
     assert found[("yunkan / janus", "8 x 3")] == pytest.approx(0.8)
     assert found[("yunkan / floor", "8 x 3")] == pytest.approx(2)
     assert found[("yunkan / floor's tight loop", "8 x 3")] == pytest.approx(4)
@@ -72,7 +72,7 @@ def test_a_server_that_fell_behind_is_marked_and_not_compared() -> None:
 def test_what_fell_behind_is_reckoned_by_the_frames_that_it_delivered_meanwhile() -> None:
     late = dataclasses.replace(AIORTC, sent=600, lost=220, delivered=400)
     assert late.reckoned_for_all == pytest.approx(180)
-    assert ratios([ROW, late]) == [
+    assert [ratio[:3] for ratio in ratios([ROW, late])] == [
         ("aiortc (N=1, reckoned for all frames) / yunkan", "8 x 3", pytest.approx(90))
     ]
     text = markdown([ROW, late], MACHINE)
@@ -101,7 +101,29 @@ def test_markdown_has_one_line_for_each_row_and_names_the_machine() -> None:
     text = markdown([ROW, JANUS], MACHINE)
     assert text.startswith("2026-11-21 20:00 UTC, a processor, 2 cores")
     assert text.count("\n| Yunkan") == 1
-    assert "| yunkan / janus | 8 x 3 | 0.80 |" in text
+    assert "| yunkan / janus | 8 x 3 | 0.80 | 0.80 to 0.80 |" in text
+
+
+def test_of_several_rounds_each_is_compared_with_its_own_and_the_middle_one_counts() -> None:
+    def rounds(row: Row, *percents: float) -> list[Row]:
+        return [
+            dataclasses.replace(row, cpu_percent=percent, round=turn)
+            for turn, percent in enumerate(percents, start=1)
+        ]
+
+    # The machine was twice as slow in the second round, for both.
+    rows = [*rounds(ROW, 9.0, 22.0, 14.0), *rounds(JANUS, 10.0, 20.0, 10.0)]
+    (ratio,) = ratios(rows)
+    assert (ratio.value, ratio.lowest, ratio.highest) == pytest.approx((1.1, 0.9, 1.4))
+    text = markdown(rows, MACHINE)
+    assert text.count("\n| Yunkan") == text.count("\n| Janus") == 1
+    assert "| 1.75 | 14.0 |" in text
+    assert "| yunkan / janus | 8 x 3 | 1.10 | 0.90 to 1.40 |" in text
+    assert [row["round"] for row in as_json(rows, MACHINE)["rows"]] == [1, 2, 3, 1, 2, 3]
+
+
+def test_a_server_that_one_round_could_not_measure_is_named() -> None:
+    assert "not measured: it died" in table([ROW, Missing("yunkan", 8, 3, "it died")])
 
 
 def test_json_holds_rows_missing_rows_and_ratios() -> None:

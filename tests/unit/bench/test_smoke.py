@@ -104,10 +104,11 @@ def test_the_command_writes_its_table_into_the_files_that_it_was_given(
     small: Clip, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     files = ["--json", str(tmp_path / "rows.json"), "--markdown", str(tmp_path / "rows.md")]
-    what = ["--rows", "floor", "--inspections", "1", "--seconds", "1", "--plain"]
+    what = ["--rows", "floor", "--inspections", "1", "--seconds", "1", "--plain", "--rounds", "2"]
     assert main(["bench", "media", *what, *files]) == 0
     rows = json.loads((tmp_path / "rows.json").read_text())["rows"]
-    assert [(row["name"], row["inspections"], row["seconds"]) for row in rows] == [("floor", 1, 1)]
+    told = [(row["name"], row["inspections"], row["seconds"], row["round"]) for row in rows]
+    assert told == [("floor", 1, 1, 1), ("floor", 1, 1, 2)]
     assert all(row["sent"] >= 20 and row["extensions"] == [] for row in rows)
     text = (tmp_path / "rows.md").read_text()
     assert "| floor: recvfrom, unprotect, protect, sendto | 1 x 1 |" in text
