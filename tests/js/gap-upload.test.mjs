@@ -177,6 +177,50 @@ test("a file that comes out damaged every time is given up", () => atNow(async (
   assert.equal(one.waits.length, 4);
 }));
 
+for (const [code, read] of Object.entries({
+  wrong_digest: async (size) => new ArrayBuffer(size),
+  unreadable: async () => {
+    throw new DOMException("gone", "NotReadableError");
+  },
+})) {
+  test(`a file that is damaged where it lies holds up no other, and is given up (${code})`, () => atNow(async () => {
+    const store = await storeWith({ id: "damaged", from: 8 }, { id: "whole", from: 40 });
+    const kept = store.read.bind(store);
+    store.read = (run, offset, size) => (run === "damaged" ? read(size) : kept(run, offset, size));
+    const server = new Server({ gaps: [[10, 20], [42, 50]] });
+    const answered = server.fetch;
+    server.fetch = async (url, asked) => {
+      if (asked.method === "PUT" && url.includes("/damaged?")) return answer(422, { error: { code } });
+      const given = await answered(url, asked);
+      // The gap that the damaged file would fill stays.
+      if (asked.method === "PUT") server.gaps = [[10, 20]];
+      return given;
+    };
+    const one = upload(store, server);
+    one.live = false;
+    const states = new Set();
+    one.addEventListener("change", () => states.add(`${one.state} ${server.recordings.get("whole")?.state}`));
+    await one.check();
+    assert.ok(states.has("waiting accepted"), "it is tried again, when the other is there");
+    assert.deepEqual([one.state, one.left.bytes, (await store.list()).length], ["done", 0, 0]);
+    assert.equal(one.waits.length, 4);
+  }));
+}
+
+test("being called while it waits for the network makes it try at once", () => atNow(async () => {
+  const store = await storeWith({ id: "needed", from: 8 });
+  let waits = 0;
+  const one = new GapUpload({
+    base: "/live/0/i/", token: "yp_1", inspection: "i", store, fetch: new Server({ faults: [() => "broken"] }).fetch,
+    wait: () => { waits += 1; return waits === 1 ? new Promise(() => {}) : Promise.resolve(); },
+  });
+  const done = one.check();
+  while (one.state !== "waiting") await new Promise((resolve) => setTimeout(resolve, 1));
+  one.check();
+  await done;
+  assert.deepEqual([one.state, (await store.list()).length], ["done", 0]);
+}));
+
 test("after the deadline, or when the seat is not ours any more, it is over", () => atNow(async () => {
   for (const status of [401, 403, 410]) {
     const store = await storeWith({ id: "needed", from: 8 });

@@ -1,9 +1,9 @@
 // Sending what the server lacks from the phone's own recordings: only the files that show something of a gap, piece by
 // piece, resumed where the server says, repeated without limit, until nothing is left or the time for it is over.
 
-import { reconnectDelay } from "./backoff.js";
-import { DAMAGED_AT_MOST, OVER, OVER_FOR_ALL, PieceSender } from "./piece-sender.js";
+import { PieceSender } from "./piece-sender.js";
 import { OLDEST_MS, fillableSeconds, neededRuns, outsidePauses, settledRuns } from "./recording-runs.js";
+import { FilesApart, UploadRounds } from "./upload-rounds.js";
 
 // What the server will never take of a run: it is forgotten.
 const USELESS = new Set(["recording_not_needed", "recording_of_a_pause", "bad_recording", "invalid", "bad_body", "too_large"]);
@@ -20,11 +20,10 @@ export class GapUpload extends EventTarget {
   #inspection;
   #store;
   #sender;
-  #working = null;
-  #again = false;
+  #rounds;
+  #apart = new FilesApart(USELESS);
   #pending = [];
   #sent = 0;
-  #damaged = new Map();
   #hasSettled = false;
   #clock;
 
@@ -37,6 +36,11 @@ export class GapUpload extends EventTarget {
     this.#store = store;
     this.#clock = clock;
     this.#sender = new PieceSender({ base, token, store, ...means });
+    this.#rounds = new UploadRounds(this.#sender, {
+      round: () => this.#round(),
+      over: (forAll) => this.#over(forAll),
+      waiting: () => this.#say("waiting"),
+    });
     this.state = "idle";
     this.gaps = [];
     this.left = { seconds: 0, bytes: 0 };
@@ -46,9 +50,7 @@ export class GapUpload extends EventTarget {
   /** Ask what is missing and send it; resolves when there is nothing more to do now. A call in between makes it look again. */
   check() {
     this.expect();
-    this.#again = true;
-    this.#working ??= this.#work().finally(() => { this.#working = null; });
-    return this.#working;
+    return this.#rounds.go();
   }
 
   /** What was known is not true any more; `check()` follows. */
@@ -70,27 +72,6 @@ export class GapUpload extends EventTarget {
     return this.#store.survivesReload;
   }
 
-  async #work() {
-    for (let attempt = 0; this.#again && !this.#sender.closed; ) {
-      this.#again = false;
-      try {
-        await this.#round();
-        attempt = 0;
-        if (this.#again && this.state === "asking") await this.#sender.wait(ELSEWHERE_MS);
-      } catch (error) {
-        if (this.#sender.closed) return;
-        if (OVER.has(error.status)) {
-          if (OVER_FOR_ALL.has(error.status)) await this.#forgetAll();
-          this.#say("over");
-          return;
-        }
-        this.#say("waiting");
-        this.#again = true;
-        await this.#sender.wait(reconnectDelay(attempt++));
-      }
-    }
-  }
-
   async #round() {
     const answer = await this.#sender.ask("GET", "/gaps");
     const now = Date.parse(answer.now);
@@ -105,21 +86,18 @@ export class GapUpload extends EventTarget {
       for (const run of settledRuns(runs, this.gaps, Date.parse(answer.settled))) await this.#store.remove(run.id);
     }
     const needed = neededRuns(runs, this.gaps).filter(({ open }) => !open);
-    for (this.#pending = needed; this.#pending.length > 0; this.#pending = this.#pending.slice(1)) {
-      const [run] = this.#pending;
-      this.#sent = 0;
-      this.#tell();
-      await this.#send(run);
-      await this.#store.remove(run.id);
-    }
+    this.#pending = needed;
+    const failures = await this.#apart.each(needed, (run) => this.#send(run), (run) => this.#forget(run));
+    if (failures.length > 0) throw failures[0];
     this.left = { seconds: 0, bytes: 0 };
     // Another page of this phone has something that is needed and still writes it: not all has been sent.
-    this.#again ||= neededRuns(runs, this.gaps).some(({ elsewhere }) => elsewhere);
+    let again = this.#rounds.again || neededRuns(runs, this.gaps).some(({ elsewhere }) => elsewhere);
     // After the end the server may still be writing what it received: our files go when that is certain.
     const isWriting = answer.deadline && answer.settled && now - Date.parse(answer.settled) > 1000;
-    if (isWriting) this.#again ||= (await mine()).some(({ open }) => !open);
-    if (!this.#again && (answer.deadline || replaced !== null)) await this.#settle();
-    this.#say(this.#again ? "asking" : "done");
+    if (isWriting) again ||= (await mine()).some(({ open }) => !open);
+    if (!again && (answer.deadline || replaced !== null)) await this.#settle();
+    this.#say(again ? "asking" : "done");
+    if (again) await this.#rounds.later(ELSEWHERE_MS);
   }
 
   /** Nothing more will come from this device: nobody need wait for it. */
@@ -129,9 +107,10 @@ export class GapUpload extends EventTarget {
     this.#hasSettled = true;
   }
 
-  async #forgetAll() {
-    const runs = await this.#store.list().catch(() => []);
+  async #over(forAll) {
+    const runs = forAll ? await this.#store.list().catch(() => []) : [];
     for (const { id } of runs.filter((run) => run.inspection === this.#inspection)) await this.#store.remove(id).catch(() => {});
+    this.#say("over");
   }
 
   /** Our runs on the server's clock; those that nobody will ask for any more are forgotten. */
@@ -147,29 +126,27 @@ export class GapUpload extends EventTarget {
   }
 
   async #send(run) {
+    this.#sent = 0;
+    this.#tell();
     this.#say("sending");
-    try {
-      const announced = await this.#sender.ask("POST", "/recordings", {
-        run: run.id,
-        media_type: run.media_type,
-        started_at: new Date(run.started_at).toISOString(),
-        duration_s: Math.min(Math.max(run.duration_s, 0.001), LONGEST_S),
-        chunks: run.chunks.map(({ size, sha256 }) => ({ size, sha256 })),
-      });
-      await this.#sender.send(run, "/recordings", announced, (offset) => {
-        this.#sent = offset;
-        this.#tell();
-      });
-    } catch (error) {
-      if (!USELESS.has(error.code) && !this.#isDamaged(run, error)) throw error;
-    }
+    const announced = await this.#sender.ask("POST", "/recordings", {
+      run: run.id,
+      media_type: run.media_type,
+      started_at: new Date(run.started_at).toISOString(),
+      duration_s: Math.min(Math.max(run.duration_s, 0.001), LONGEST_S),
+      chunks: run.chunks.map(({ size, sha256 }) => ({ size, sha256 })),
+    });
+    await this.#sender.send(run, "/recordings", announced, (offset) => {
+      this.#sent = offset;
+      this.#tell();
+    });
+    await this.#forget(run);
   }
 
-  #isDamaged(run, error) {
-    if (error.code !== "wrong_digest") return false;
-    const times = (this.#damaged.get(run.id) ?? 0) + 1;
-    this.#damaged.set(run.id, times);
-    return times >= DAMAGED_AT_MOST;
+  async #forget(run) {
+    await this.#store.remove(run.id);
+    this.#pending = this.#pending.filter((one) => one !== run);
+    this.#sent = 0;
   }
 
   #tell() {

@@ -1,10 +1,10 @@
 // The photos of this phone: hashed before anything is sent, kept in the phone's own storage, announced at once, sent when
 // there is room on the line, repeated without limit until the server has them or the time for it is over.
 
-import { reconnectDelay } from "./backoff.js";
-import { DAMAGED, DAMAGED_AT_MOST, OVER, OVER_FOR_ALL, PieceSender } from "./piece-sender.js";
+import { PieceSender } from "./piece-sender.js";
 import { randomId } from "./random-id.js";
 import { OLDEST_MS } from "./recording-runs.js";
+import { FilesApart, UploadRounds } from "./upload-rounds.js";
 
 const PIECE = 1 << 18;
 // What the server will never take: it has said so, and the log tells of it.
@@ -21,10 +21,8 @@ export class PhotoQueue extends EventTarget {
   #store;
   #clock;
   #sender;
-  #working = null;
-  #again = false;
-  #wake = null;
-  #damaged = new Map();
+  #rounds;
+  #apart = new FilesApart(USELESS);
 
   constructor({ base, token, inspection, store, clock = Date, ...means }) {
     super();
@@ -32,6 +30,11 @@ export class PhotoQueue extends EventTarget {
     this.#store = store;
     this.#clock = clock;
     this.#sender = new PieceSender({ base, token, store, ...means });
+    this.#rounds = new UploadRounds(this.#sender, {
+      round: () => this.#round(),
+      over: (forAll) => this.#over(forAll),
+      waiting: () => this.#say("waiting"),
+    });
     this.state = "idle";
     this.waiting = 0;
   }
@@ -64,47 +67,20 @@ export class PhotoQueue extends EventTarget {
 
   /** Send what is there; resolves when nothing more can be done now. */
   check() {
-    this.#again = true;
-    this.#wake?.();
-    this.#working ??= this.#work().finally(() => { this.#working = null; });
-    return this.#working;
-  }
-
-  async #work() {
-    for (let attempt = 0; this.#again && !this.#sender.closed; ) {
-      this.#again = false;
-      try {
-        await this.#round();
-        attempt = 0;
-      } catch (error) {
-        if (this.#sender.closed) return;
-        if (OVER.has(error.status)) {
-          if (OVER_FOR_ALL.has(error.status)) await this.#forgetAll();
-          this.#say("over");
-          return;
-        }
-        this.#say("waiting");
-        this.#again = true;
-        await Promise.race([this.#sender.wait(reconnectDelay(attempt++)), new Promise((resolve) => { this.#wake = resolve; })]);
-      }
-    }
+    return this.#rounds.go();
   }
 
   async #round() {
     const photos = await this.#photos();
     this.waiting = photos.length;
     if (photos.length > 0) this.#say("sending");
-    const failures = [];
-    const apart = (photo, act) => this.#unlessUseless(photo, act).catch((error) => {
-      if (!isOfOnePhoto(error)) throw error;
-      failures.push(error);
-      return null;
-    });
+    const giveUp = (photo, damage) => this.#giveUp(photo, damage);
+    const announced = new Map();
     // All digests first: the office is to know of a photo even if the phone is lost with it.
-    for (const photo of photos) photo.announced = await apart(photo, () => this.#announce(photo));
-    for (const photo of photos.filter(({ announced }) => announced)) await apart(photo, () => this.#send(photo));
+    const failures = await this.#apart.each(photos, async (photo) => announced.set(photo, await this.#announce(photo)), giveUp);
+    failures.push(...await this.#apart.each([...announced.keys()], (photo) => this.#send(photo, announced.get(photo)), giveUp));
     if (failures.length > 0) throw failures[0];
-    if (!this.#again) this.#say(this.waiting > 0 ? "sending" : "done");
+    if (!this.#rounds.again) this.#say(this.waiting > 0 ? "sending" : "done");
   }
 
   /** Whole ones of this inspection; what a full phone kept only in part, and what is older than anybody asks for, goes. */
@@ -118,8 +94,9 @@ export class PhotoQueue extends EventTarget {
     return found;
   }
 
-  async #forgetAll() {
-    for (const photo of await this.#photos()) await this.#forget(photo);
+  async #over(forAll) {
+    if (forAll) for (const photo of await this.#photos()) await this.#forget(photo);
+    this.#say("over");
   }
 
   #announce(photo) {
@@ -128,28 +105,14 @@ export class PhotoQueue extends EventTarget {
     return this.#sender.ask("POST", "/photos", { request: id, snapshot, media_type, taken_at, width, height, how, size_bytes: size, sha256 });
   }
 
-  async #send(photo) {
-    await this.#sender.send(photo, "/photos", photo.announced);
+  async #send(photo, announced) {
+    await this.#sender.send(photo, "/photos", announced);
     await this.#forget(photo);
   }
 
-  async #unlessUseless(photo, act) {
-    try {
-      return await act();
-    } catch (error) {
-      if (!USELESS.has(error.code) && !this.#isDamaged(photo, error)) throw error;
-      await this.#forget(photo);
-      return null;
-    }
-  }
-
-  #isDamaged(photo, error) {
-    if (!DAMAGED.has(error.code)) return false;
-    const times = (this.#damaged.get(photo.id) ?? 0) + 1;
-    this.#damaged.set(photo.id, times);
-    if (times < DAMAGED_AT_MOST) return false;
-    this.dispatchEvent(new CustomEvent("report", { detail: { state: "photo_failed", detail: error.code } }));
-    return true;
+  async #giveUp(photo, damage) {
+    if (damage) this.dispatchEvent(new CustomEvent("report", { detail: { state: "photo_failed", detail: damage } }));
+    await this.#forget(photo);
   }
 
   async #forget(photo) {
@@ -162,11 +125,6 @@ export class PhotoQueue extends EventTarget {
     this.state = state;
     this.dispatchEvent(new CustomEvent("change"));
   }
-}
-
-/** Whether the others may still go: neither the network nor the service is the matter, nor who sends. */
-function isOfOnePhoto({ code, status }) {
-  return DAMAGED.has(code) || (status >= 400 && status < 500 && !OVER.has(status));
 }
 
 function hex(digest) {

@@ -5,16 +5,6 @@ import { within } from "./time-limit.js";
 const ANSWER_WITHIN_MS = 30_000;
 const LIVE_BYTES_PER_S = 125_000;
 
-/** Refusals that no repetition changes. */
-export const OVER = new Set([401, 403, 404, 410]);
-/** Nobody will ask for these files any more, whoever comes back with which token. */
-export const OVER_FOR_ALL = new Set([404, 410]);
-
-/** How a file shows that it is damaged where it lies: the server hears other bytes than were written, or they cannot be read. */
-export const DAMAGED = new Set(["wrong_digest", "unreadable"]);
-/** What is damaged so often is damaged for good. */
-export const DAMAGED_AT_MOST = 5;
-
 /** `live`: the camera is being sent at the same time, and goes first. */
 export class PieceSender {
   #base;
