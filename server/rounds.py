@@ -3,11 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 
 import structlog
 
 log = structlog.get_logger("rounds")
+
+
+@contextmanager
+def cancellation_first() -> Iterator[None]:
+    """An error out of work that is being cancelled is the cancellation's: who outlives errors must not outlive that.
+
+    What a cancellation meets may fail in its turn while it lets go of things, and then only that failure comes out.
+    """
+    try:
+        yield
+    except Exception as error:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise asyncio.CancelledError from error
+        raise
 
 
 class Rounds:
@@ -31,7 +47,8 @@ class Rounds:
     async def _run(self) -> None:
         while True:
             try:
-                await self._round()
+                with cancellation_first():
+                    await self._round()
             except Exception:
                 log.exception(self._name)
             await asyncio.sleep(self._pause_s)

@@ -171,7 +171,8 @@ class AccessRecorder:
         while True:
             # What was counted is told after a while, also when nothing more happens.
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._news.wait(), LOOK_AT_COUNTS_S)
+                async with asyncio.timeout(LOOK_AT_COUNTS_S):
+                    await self._news.wait()
             self._news.clear()
             try:
                 await self.flush()

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from sqlalchemy import Connection, event
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
+
+from server.rounds import cancellation_first
 
 _AFTER_COMMIT = "after_commit"
 
@@ -24,7 +27,11 @@ class Database:
     def __init__(self, url: str) -> None:
         self.url = url
         self.is_sqlite = url.startswith("sqlite")
-        self.engine: AsyncEngine = create_async_engine(url, pool_pre_ping=not self.is_sqlite)
+        self.engine: AsyncEngine = create_async_engine(
+            url,
+            pool_pre_ping=not self.is_sqlite,
+            connect_args={"factory": _SqliteConnection} if self.is_sqlite else {},
+        )
         self._read_engine = self.engine.execution_options(read_only=True)
         if self.is_sqlite:
             event.listen(self.engine.sync_engine, "connect", _prepare_sqlite)
@@ -33,20 +40,32 @@ class Database:
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncSession]:
         """Leaving commits, raising rolls back; then the `after_commit` callbacks run."""
-        async with AsyncSession(self.engine, expire_on_commit=False) as session:
-            async with session.begin():
-                yield session
-            for callback in session.info.pop(_AFTER_COMMIT, []):
-                callback()
+        with cancellation_first():
+            async with AsyncSession(self.engine, expire_on_commit=False) as session:
+                async with session.begin():
+                    yield session
+                for callback in session.info.pop(_AFTER_COMMIT, []):
+                    callback()
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncSession]:
         """A consistent view that takes no write lock and never commits."""
-        async with AsyncSession(self._read_engine, expire_on_commit=False) as session:
-            yield session
+        with cancellation_first():
+            async with AsyncSession(self._read_engine, expire_on_commit=False) as session:
+                yield session
 
     async def close(self) -> None:
         await self.engine.dispose()
+
+
+class _SqliteConnection(sqlite3.Connection):
+    """Who is cancelled while a statement runs has its connection closed, and SQLite keeps a closed connection, with its
+    lock, for as long as anything (a traceback) holds a statement of it: so the transaction ends first."""
+
+    def close(self) -> None:
+        with suppress(sqlite3.Error):
+            self.rollback()
+        super().close()
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
