@@ -10,16 +10,15 @@ from aiohttp import web
 from server.accounts.current import actor as current_actor
 from server.archive import packages
 from server.archive.access import read_chain
+from server.archive.downloads import file_headers, kept_meanwhile, send_zip
 from server.archive.index import RECORD_PATH
-from server.archive.keys import SEALER
 from server.archive.models import Seal
 from server.inspections.lookup import require
 from server.inspections.service import get_inspection
 from server.web.bodies import Reply, reply
 from server.web.forms import see_other
-from server.web.keys import CLOCK, DATABASE, FILES, REQUEST_ID, SETTINGS
+from server.web.keys import CLOCK, DATABASE, FILES, SETTINGS
 from server.web.languages import translate
-from server.web.middlewares import SECURITY_HEADERS
 from server.web.openapi import operation
 
 
@@ -76,30 +75,12 @@ def _problem(seal: Seal | None) -> str | None:
 )
 async def package(request: web.Request) -> web.StreamResponse:
     """Constant memory whatever its size. What comes in meanwhile, such as a stamp, is in the next one."""
-    actor, sealer = current_actor(request), request.app[SEALER]
-    inspection_id = request.match_info["inspection"]
-    sealer.downloads[inspection_id] += 1
-    try:
+    actor, inspection_id = current_actor(request), request.match_info["inspection"]
+    with kept_meanwhile(request, inspection_id):
         async with request.app[DATABASE].transaction() as session:
             export = await packages.export(session, actor, inspection_id, request.app[CLOCK])
         pieces = await packages.stream(request.app[FILES], export)
-        name = quote(f"{export.name}.zip")
-        response = web.StreamResponse(
-            headers={
-                **SECURITY_HEADERS,
-                "X-Request-Id": request[REQUEST_ID],
-                "Content-Type": "application/zip",
-                "Content-Disposition": f"attachment; filename*=UTF-8''{name}",
-                "Cache-Control": "no-store",
-            }
-        )
-        await response.prepare(request)
-        async for piece in pieces:
-            await response.write(piece)
-        await response.write_eof()
-        return response
-    finally:
-        sealer.downloads[inspection_id] -= 1
+        return await send_zip(request, export.name, pieces)
 
 
 @operation(
@@ -112,16 +93,8 @@ async def record(request: web.Request) -> web.StreamResponse:
     async with request.app[DATABASE].reading() as session:
         name = await packages.get_record(session, current_actor(request), request.match_info["inspection"])
     path = request.app[FILES].absolute(f"inspections/{request.match_info['inspection']}/{RECORD_PATH}")
-    return web.FileResponse(
-        path,
-        headers={
-            **SECURITY_HEADERS,
-            "X-Request-Id": request[REQUEST_ID],
-            "Content-Type": "application/pdf",
-            "Content-Disposition": f"inline; filename*=UTF-8''{quote(name)}.pdf",
-            "Cache-Control": "no-store",
-        },
-    )
+    disposition = f"inline; filename*=UTF-8''{quote(name)}.pdf"
+    return web.FileResponse(path, headers=file_headers(request, "application/pdf", disposition))
 
 
 @operation(

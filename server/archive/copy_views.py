@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import quote
 
 from aiohttp import web
 
@@ -11,7 +10,7 @@ from server.accounts.current import actor as current_actor
 from server.archive import copies, packages
 from server.archive.access import EXPORTED, record_access
 from server.archive.copy_plan import PERSONAL, Wanted
-from server.archive.keys import SEALER
+from server.archive.downloads import kept_meanwhile, send_zip
 from server.archive.service import Recording, get_recording
 from server.errors import N_, Conflict, Invalid, StorageFull, Unavailable, YunkanError
 from server.evidence.errors import EvidenceError
@@ -20,9 +19,9 @@ from server.live.keys import LIVE
 from server.live.photos import photo_url
 from server.live.service import snapshot_url, template_of
 from server.web.forms import explained, see_other
-from server.web.keys import CLOCK, DATABASE, FILES, LANGUAGE, REQUEST_ID
+from server.web.keys import CLOCK, DATABASE, FILES, LANGUAGE
 from server.web.languages import explain
-from server.web.middlewares import SECURITY_HEADERS, status_of
+from server.web.middlewares import status_of
 from server.web.templates import render
 from server.web.texts import read_form
 
@@ -133,31 +132,15 @@ def _snapshots(recording: Recording, language: str) -> list[dict[str, Any]]:
 
 async def copy_package(request: web.Request) -> web.StreamResponse:
     """`GET /inspections/<id>/copies/<copy>/package`: the copy as a zip."""
-    actor, sealer = current_actor(request), request.app[SEALER]
+    actor = current_actor(request)
     inspection_id, copy_id = request.match_info["inspection"], request.match_info["copy"]
     async with request.app[DATABASE].transaction() as session:
         name, made = await copies.find_copy(session, actor, inspection_id, copy_id)
         await record_access(session, request.app[CLOCK], actor, inspection_id, EXPORTED, {"copy": made.id})
-    sealer.downloads[inspection_id] += 1
-    try:
+    with kept_meanwhile(request, inspection_id):
         path = copies.copy_path(inspection_id, copy_id)
         pieces = await packages.stream_folder(request.app[FILES], path, name, made.at)
-        response = web.StreamResponse(
-            headers={
-                **SECURITY_HEADERS,
-                "X-Request-Id": request[REQUEST_ID],
-                "Content-Type": "application/zip",
-                "Content-Disposition": f"attachment; filename*=UTF-8''{quote(name)}.zip",
-                "Cache-Control": "no-store",
-            }
-        )
-        await response.prepare(request)
-        async for piece in pieces:
-            await response.write(piece)
-        await response.write_eof()
-        return response
-    finally:
-        sealer.downloads[inspection_id] -= 1
+        return await send_zip(request, name, pieces)
 
 
 def routes() -> list[web.RouteDef]:

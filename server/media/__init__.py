@@ -2,12 +2,12 @@
 
 from .engine import MediaEngine
 from .errors import FrameGone, MediaError, NoPicture, NotSupported, OfferRejected
-from .model import MediaConfig, Part, PartSegment, Picture, SlotObserver, SlotStats, VideoShape
+from .model import MediaConfig, Part, PartSegment, Picture, SlotStats, VideoShape
 from .phone_file import NotARecording, NotReadNow, PhoneFile, ReaderFailed, copy_seekable
 from .places import Place, moment_of
 from .repair import repair_part
 from .session import Session
-from .slot import Slot
+from .slot import Slot, SlotObserver
 
 __all__ = [
     "FrameGone",

@@ -12,10 +12,10 @@ import ifaddr
 from .bridge import Certificate
 from .errors import MediaError
 from .ice import Address
-from .model import MediaConfig, SlotObserver
+from .model import MediaConfig
 from .port import MediaPort, PortCounters
 from .session import Host
-from .slot import Slot
+from .slot import Slot, SlotObserver
 
 logger = logging.getLogger(__name__)
 

@@ -6,17 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .codecs import Kind
 from .places import Place
-
-if TYPE_CHECKING:
-    from .slot import Slot
-
 
 Container = Literal["mp4", "webm"]
 
@@ -137,29 +132,3 @@ class SlotStats:
     "Packets given up since the slot opened."
     frames_unrecorded: int
     "Frames that reached the recorder broken or not decodable."
-
-
-class SlotObserver(Protocol):
-    """Told what happens to a slot. Called on the event loop; must not block."""
-
-    def slot_live(self, slot: Slot) -> None: ...
-
-    def slot_interrupted(self, slot: Slot, cause: str) -> None:
-        """`no_media`: no packet for 2 s; `closed`: the publisher ended."""
-
-    def slot_lacking(self, slot: Slot, kind: Kind, since: datetime) -> None:
-        """One kind stopped and the other goes on: told after 2 s. An interruption ends it without a word."""
-
-    def slot_complete(self, slot: Slot, kind: Kind, since: datetime) -> None:
-        """What was lacking is there again; a picture from the keyframe that can be shown."""
-
-    def part_opened(self, slot: Slot, part: Part) -> None: ...
-
-    def part_segment(self, slot: Slot, part: Part, segment: PartSegment) -> None:
-        """About every two seconds while a part is open and once at its close, before `part_closed`."""
-
-    def part_closed(self, slot: Slot, part: Part) -> None:
-        """Once for every part that was opened: the file is final, duration, size and digest are present."""
-
-    def recording_failed(self, slot: Slot, reason: str) -> None:
-        """`disk_full` (or nearly so), `queue_overflow` or `muxer_error`. Forwarding goes on."""

@@ -9,11 +9,12 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Protocol
 
 from .codecs import Kind
 from .errors import MediaError, NoPicture
 from .hearing import Hearing
-from .model import Picture, SlotObserver, SlotStats
+from .model import Part, PartSegment, Picture, SlotStats
 from .negotiation import parse_offer
 from .publish import PublishSession
 from .recorder import Recorder
@@ -34,6 +35,32 @@ _STATS_WINDOW_S = 1.0
 # The recorder takes the interpreter from the packets: seldom and much is cheaper than often and little. What a kill
 # costs beyond the fragment in hand grows by as much.
 _FLUSH_S = 0.18
+
+
+class SlotObserver(Protocol):
+    """Told what happens to a slot. Called on the event loop; must not block."""
+
+    def slot_live(self, slot: Slot) -> None: ...
+
+    def slot_interrupted(self, slot: Slot, cause: str) -> None:
+        """`no_media`: no packet for 2 s; `closed`: the publisher ended."""
+
+    def slot_lacking(self, slot: Slot, kind: Kind, since: datetime) -> None:
+        """One kind stopped and the other goes on: told after 2 s. An interruption ends it without a word."""
+
+    def slot_complete(self, slot: Slot, kind: Kind, since: datetime) -> None:
+        """What was lacking is there again; a picture from the keyframe that can be shown."""
+
+    def part_opened(self, slot: Slot, part: Part) -> None: ...
+
+    def part_segment(self, slot: Slot, part: Part, segment: PartSegment) -> None:
+        """About every two seconds while a part is open and once at its close, before `part_closed`."""
+
+    def part_closed(self, slot: Slot, part: Part) -> None:
+        """Once for every part that was opened: the file is final, duration, size and digest are present."""
+
+    def recording_failed(self, slot: Slot, reason: str) -> None:
+        """`disk_full` (or nearly so), `queue_overflow` or `muxer_error`. Forwarding goes on."""
 
 
 class Slot:
