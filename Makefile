@@ -42,10 +42,10 @@ serve: install ## Start the service alone, with settings from the environment
 
 test: install-dev ## Everything: unit, flows on SQLite and PostgreSQL, media, real browsers
 	$(BIN)/python -m tests.tools.system_packages
-	@# Two at a time, also of what sends and hears in real time; then, each alone, what counts frames and milliseconds.
+	@# Three at a time, which keeps two cores busy; two of what sends and hears in real time; each alone what counts frames and milliseconds.
 	status=0; \
 	$(MAKE) --no-print-directory test-js || status=1; \
-	$(BIN)/python -m pytest -m "not realtime" --numprocesses 2 --dist worksteal || status=1; \
+	$(BIN)/python -m pytest -m "not realtime" --numprocesses 3 --dist worksteal || status=1; \
 	$(BIN)/python -m pytest -m "realtime and not alone" --numprocesses 2 --dist worksteal || status=1; \
 	$(BIN)/python -m pytest -m alone || status=1; \
 	exit $$status

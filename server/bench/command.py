@@ -17,7 +17,7 @@ from server.bench.subject import Unavailable
 if TYPE_CHECKING:
     from server.settings import Settings
 
-MAX_INSPECTIONS = 64
+MAX_INSPECTIONS = 128
 MAX_VIEWERS = 10
 MAX_SECONDS = 600
 MAX_ROUNDS = 25

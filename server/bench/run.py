@@ -31,7 +31,7 @@ AIORTC_INSPECTIONS = 1
 SOAK_SAMPLE_S = 10.0
 # By then rings are full and the first fragments are written: from here on memory must not grow.
 SOAK_WARM_S = 30.0
-CAPACITY_STEP = 4
+CAPACITY_STEP = 8
 CAPACITY_WINDOW_S = 8.0
 CAPACITY_DELAY_MS = 50.0
 # A moment in which something else had the machine is no limit of the worker's: a step has failed when all of these did.
@@ -265,7 +265,8 @@ async def _search(search: Search, bench: Bench, say: Say) -> Capacity:
             if limit := what_gave_out(measured):
                 return Capacity(tuple(steps), limit)
     except (ServerFailed, TimeoutError, ConnectionError) as error:
-        return Capacity((*steps, steps[-1]), f"no further connection: {error}") if steps else _raise(error)
+        what = str(error) or type(error).__name__
+        return Capacity((*steps, steps[-1]), f"no further connection: {what}") if steps else _raise(error)
     finally:
         await bench.close()
     return Capacity(tuple(steps), "")

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from aiohttp import ClientSession, ClientWebSocketResponse, WSMsgType
+from aiohttp import ClientSession, ClientWebSocketResponse, TCPConnector, WSMsgType
 from yarl import URL
 
 from server.bench.peer import Peer
@@ -73,7 +73,8 @@ class YunkanSubject:
         self._child = Child([sys.executable, "-m", "server", "serve"], self._log, self._environment)
         line = await self._child.line('"listening"')
         self._address = str(json.loads(line)["address"])
-        self._http = ClientSession()
+        # Two sockets for each inspection stay open; the usual limit is a hundred.
+        self._http = ClientSession(connector=TCPConnector(limit=0))
         self._headers = {"Authorization": f"Bearer {token}"}
         self._case = (await self._post("/api/v1/cases", _CASE))["id"]
 
