@@ -114,6 +114,8 @@ async def room_socket(request: web.Request) -> web.WebSocketResponse:
     actor = participant(request)
     after = integer(request, "after", 0)
     room = await request.app[ROOMS].open(actor.inspection_id or "")
+    if after > room.hub.state.seq:
+        await room.catch_up()  # the answer to the client's last act was quicker than the room
     socket = web.WebSocketResponse(
         protocols=(SUBPROTOCOL,),
         heartbeat=HEARTBEAT_S,

@@ -84,8 +84,8 @@ def _open(data: bytes, limits: Limits) -> None:
     except NotRun as error:
         raise NotOpenedNow(str(error)) from error
     except Unfinished as error:
-        if _words(error.said) != [picture_reader.BEGUN]:
-            raise NotOpenedNow(str(error)) from error
+        if _words(error.said)[:1] != [picture_reader.BEGUN]:
+            raise NotOpenedNow(f"{error}, before it read anything") from error
         raise BrokenPicture(str(error)) from error
     if _words(said) != [picture_reader.BEGUN, picture_reader.OPENED]:
         raise BrokenPicture

@@ -65,6 +65,23 @@ async def test_a_client_that_comes_back_gets_exactly_the_events_it_missed(
     assert heard == list(range(seqs[1] + 1, heard[-1] + 1))
 
 
+async def test_a_client_that_is_ahead_of_the_room_hears_nothing_twice(
+    client: Client, appointment: Appointment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reviewer = await enter(client, appointment, "reviewer")
+    joined = await join(client, appointment.invitations["enterprise"])
+    phone = await RoomClient.connect(client, joined)
+    await phone.hear("hello")
+    with monkeypatch.context() as slow:
+        slow.setattr("server.live.room.Room.grown", lambda _room: None)
+        known = (await phone.say(type="chat", text="1"))["seq"]
+        await phone.close()
+        phone = await RoomClient.connect(client, joined, after=known)
+        assert (await phone.hear("hello"))["seq"] >= known
+    await reviewer.say(type="chat", text="2")
+    assert (await phone.hear("event"))["event"]["seq"] == known + 1
+
+
 async def test_a_camera_that_falls_silent_is_announced_at_once(
     client: Client, app: web.Application, appointment: Appointment, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -80,12 +80,23 @@ async def test_a_picture_that_keeps_its_reader_busy_is_broken() -> None:
         ("print('begun', flush=True); bytes(1 << 60)", BrokenPicture),
         ("print('begun', flush=True)", BrokenPicture),
         ("print('begun'); print('refused')", BrokenPicture),
+        ("print('begun'); print('refused', flush=True); import os; os.abort()", BrokenPicture),
         ("print('begun', flush=True); import time; time.sleep(60)", BrokenPicture),
         ("import time; time.sleep(60)", NotOpenedNow),
         ("import no_such_library", NotOpenedNow),
         ("print('begun', flush=True); import os; os.kill(os.getpid(), 15)", NotOpenedNow),
     ],
-    ids=["crash", "no memory", "silence", "refused", "too slow", "did not begin", "cannot begin", "stopped"],
+    ids=[
+        "crash",
+        "no memory",
+        "silence",
+        "refused",
+        "crash at the end",
+        "too slow",
+        "did not begin",
+        "cannot begin",
+        "stopped",
+    ],
 )
 async def test_what_breaks_the_reader_is_broken_unless_the_machine_is_to_blame(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: str, error: type[Exception]
