@@ -50,7 +50,9 @@ class PackageMetadata:
 
 def retention_text(years: int | None) -> str:
     """How long something is kept, in the current language."""
-    return translate(N_("permanent")) if years is None else translate(N_("{years} years"), years=years)
+    if years is None:
+        return translate(N_("permanent"))
+    return translate(N_("{years} year") if years == 1 else N_("{years} years"), years=years)
 
 
 def told_years(folder: Path) -> int | None:

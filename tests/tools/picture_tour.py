@@ -67,6 +67,7 @@ class Tour:
         await self.work(console, phone)
         await self.live_pages(console, phone, desk)
         await self.guest_console(await self.guest.new_page())
+        await self.pause(console, phone)
         await self.end(console)
         await self.afterwards(console, phone, desk)
         await self.administration()
@@ -191,6 +192,9 @@ class Tour:
         await self.sign_in(page, "admin")
         await album.visit(page, "admin", "/admin")
         await album.visit(page, "office-log", "/office-log")
+        await album.visit(page, "office-accesses", "/office-log/accesses")
+        await album.visit(page, "retention", "/retention")
+        await album.visit(page, "accesses", f"/inspections/{self.scene.inspection}/accesses")
         await album.visit(page, "admin-new-person", "/admin/staff/new")
         await self._wrong(page, "admin-new-person-errors", "/admin/staff/new", ("#username", "王"))
         await page.goto("/admin")
@@ -469,7 +473,7 @@ class Tour:
     async def _panels(self, console: Page, language: str) -> None:
         """The chat beside the picture, and the two drawers of a narrow window."""
         await console.set_viewport_size({"width": DESK[1], "height": DESK[2]})
-        for tab in ("chat", "case"):
+        for tab in ("chat", "ledger", "case"):
             await console.locator(f"#tab-{tab}").click()
             await self.album.take(console, f"console-{tab}", language, sizes=(DESK,))
         await console.set_viewport_size({"width": PHONE[1], "height": PHONE[2]})
@@ -495,6 +499,22 @@ class Tour:
         for name, open_sheet in ways:
             await self.album.in_each_language(phone, name, open_sheet, sizes=PHONE_SIZES, full=False)
 
+    async def pause(self, console: Page, phone: Page) -> None:
+        """The dialog, then both sides of a pause; ends with the inspection resumed."""
+        for language in LANGUAGES:
+            await self._reload_console(console, language)
+            await console.locator("[data-command=pause]").click()
+            await self.album.take(console, "console-pause-dialog", language)
+            await console.keyboard.press("Escape")
+        await console.locator("[data-command=pause]").click()
+        await console.locator("pause-dialog input[type=radio]").first.check()
+        await console.locator("pause-dialog [data-confirm]").click()
+        await self.console(console, "console-paused", "paused")
+        await self.phone_stage(phone, "phone-paused", "paused")
+        await console.set_viewport_size({"width": DESK[1], "height": DESK[2]})
+        await console.locator("[data-action=resume]").click()
+        await self._live(console)
+
     async def end(self, console: Page) -> None:
         await console.set_viewport_size({"width": DESK[1], "height": DESK[2]})
         await console.locator("[data-command=end]").click()
@@ -518,7 +538,7 @@ class Tour:
         await album.visit(desk, "archive", "/archive")
         await album.visit(desk, "archive-none", "/archive?q=xyz")
         await album.in_each_language(desk, "replay", lambda: self._open_replay(desk), full=False)
-        for tab in ("checklist", "files"):
+        for tab in ("checklist", "ledger", "files"):
 
             async def panel(tab: str = tab) -> None:
                 await self._open_replay(desk)
