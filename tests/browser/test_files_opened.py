@@ -9,7 +9,7 @@ from aiohttp import ClientSession
 from playwright.async_api import FilePayload, Page, expect
 
 from server.demo.joining import Joined, join
-from tests.browser.people import sign_in
+from tests.browser.people import conclude_and_seal, sign_in
 from tests.cast import Appointment, Office
 from tests.peers.chromium import Chromium
 from tests.peers.clients import counter_tracks, publishing
@@ -79,6 +79,11 @@ async def test_a_recording_opened_by_its_address_plays_and_a_snapshot_is_seen(
         assert '"item":"doorplate"' in await opened.locator("body").inner_text()
         opened = await _open(page, "#materials a[target=_blank]")
         assert await opened.evaluate("document.images[0].naturalWidth") == 640
+        await conclude_and_seal(page, appointment.id)
+        await page.goto(f"/cases/{appointment.case_id}")
+        opened = await _open(page, '[data-kind="record"] a.evidence')
+        assert await opened.evaluate("document.contentType") == "application/pdf"
+        assert (await (await page.request.get(opened.url)).body()).startswith(b"%PDF-")
 
 
 async def _answer(session: ClientSession, reviewer: Joined) -> None:
