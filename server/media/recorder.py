@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from .codecs import Kind
+from .memory import give_back
 from .model import Container, Digester, Part, PartSegment
 from .part import FRAGMENT_S, sha256_of
 from .recording import Begin, Recording
@@ -228,6 +229,7 @@ class Recorder:
         def job() -> None:
             try:
                 close()
+                give_back()
             finally:
                 self._finish_one()
 

@@ -54,6 +54,18 @@ def feed(recorder: Recorder, count: int = 1000) -> None:
         recorder.packet("video", packet, now + number / 100)
 
 
+async def test_with_each_part_its_memory_goes(
+    recorder: Recorder, log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[int] = []
+    monkeypatch.setattr("server.media.recorder.give_back", lambda: given.append(1))
+    for _ in range(2):
+        recorder.begin({"video": "H264"})
+        feed(recorder)
+    await recorder.close()
+    assert len(given) == len(log.closed) == 2
+
+
 async def test_closing_waits_for_the_parts_and_tells_them_in_order(recorder: Recorder, log: Log) -> None:
     recorder.begin({"video": "H264"})
     feed(recorder)
