@@ -39,6 +39,9 @@ async (scheme) => {
 WIDER_THAN_WINDOW = "() => document.documentElement.scrollWidth > document.documentElement.clientWidth"
 
 
+TALLER_THAN_WINDOW = "() => document.documentElement.scrollHeight > document.documentElement.clientHeight"
+
+
 async def violations(page: Page, where: str) -> list[str]:
     """What axe finds in both themes, as `where: rule: element`."""
     found = []
@@ -134,12 +137,17 @@ WIDEST_BAR = """
 """Every pair of words that the console's bar can have to show, whatever this inspection came to: those too wide."""
 
 
-async def console_bar_overflows(desk: Page) -> list[str]:
+async def console_overflows(desk: Page) -> list[str]:
     await desk.set_viewport_size({"width": 320, "height": 640})
     await until(desk, "innerWidth === 320")
     wide = await desk.evaluate(WIDEST_BAR)
-    await desk.set_viewport_size({"width": 1366, "height": 768})
-    return [f"console at 320 px: {words}" for words in wide]
+    found = [f"console at 320 px: {words}" for words in wide]
+    for width, height in ((320, 640), (1366, 768)):
+        await desk.set_viewport_size({"width": width, "height": height})
+        await until(desk, f"innerWidth === {width}")
+        if await desk.evaluate(TALLER_THAN_WINDOW):
+            found.append(f"console at {width} px: the page scrolls as a whole")
+    return found
 
 
 async def command_row_overflows(desk: Page) -> list[str]:
@@ -246,7 +254,7 @@ async def test_an_inspection_has_no_violations_from_the_link_to_the_replay(
         await desk.locator('.photo-strip__item[data-state="ready"]').wait_for(timeout=LIVE_MS)
         found += await violations(desk, "console")
         found += await overflows(desk, "console")
-        found += await console_bar_overflows(desk)
+        found += await console_overflows(desk)
         for tab in ("chat", "ledger", "case"):
             await desk.locator(f"#tab-{tab}").click()
             found += await violations(desk, f"console {tab}")
