@@ -40,6 +40,7 @@ async def serving(settings: Settings) -> AsyncIterator[tuple[web.Application, st
         site = web.TCPSite(runner, settings.host, settings.port, ssl_context=context, reuse_address=True)
         await site.start()
         port = runner.addresses[0][1]
+        _keep_what_is_there()
         yield app, f"{'https' if context else 'http'}://{_shown(settings.host)}:{port}"
     finally:
         await runner.cleanup()
@@ -48,7 +49,6 @@ async def serving(settings: Settings) -> AsyncIterator[tuple[web.Application, st
 async def serve_until_stopped(settings: Settings) -> None:
     """Serve, say where, and stop cleanly when told to."""
     async with serving(settings) as (_, address):
-        _keep_what_is_there()
         log.info("listening", address=address)
         await stop_signal()
         log.info("stopping")

@@ -37,8 +37,6 @@ async (scheme) => {
 }
 """
 WIDER_THAN_WINDOW = "() => document.documentElement.scrollWidth > document.documentElement.clientWidth"
-
-
 TALLER_THAN_WINDOW = "() => document.documentElement.scrollHeight > document.documentElement.clientHeight"
 
 

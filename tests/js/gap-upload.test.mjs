@@ -215,7 +215,8 @@ test("being called while it waits for the network makes it try at once", () => a
     wait: () => { waits += 1; return waits === 1 ? new Promise(() => {}) : Promise.resolve(); },
   });
   const done = one.check();
-  while (one.state !== "waiting") await new Promise((resolve) => setTimeout(resolve, 1));
+  for (let tries = 0; one.state !== "waiting" && tries < 2000; tries += 1) await new Promise((resolve) => setTimeout(resolve, 1));
+  assert.equal(one.state, "waiting");
   one.check();
   await done;
   assert.deepEqual([one.state, (await store.list()).length], ["done", 0]);
